@@ -1,0 +1,41 @@
+//! Carries a number as JSON text, for numbers that JSON readers do not keep.
+//!
+//! EventBridge takes integers from −2⁶³ to 2⁶³−1 and many readers only those up to 2⁵³.
+//! `#[derive(DomainEvent)]` therefore refuses `u64`, `u128`, `i128` and `usize` members, unless
+//! they say how they are written:
+//!
+//! ```
+//! # use serde::{Deserialize, Serialize};
+//! #[derive(Serialize, Deserialize)]
+//! struct Metered {
+//!     #[serde(with = "setpiece_envelope::as_string")]
+//!     nanoseconds: u64,
+//! }
+//!
+//! let text = serde_json::to_string(&Metered { nanoseconds: u64::MAX })?;
+//! assert_eq!(text, r#"{"nanoseconds":"18446744073709551615"}"#);
+//! # Ok::<_, serde_json::Error>(())
+//! ```
+
+use std::{borrow::Cow, fmt::Display, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+/// Writes `value` as text.
+///
+/// # Errors
+///
+/// When the serializer does.
+pub fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+/// Reads a value from its text.
+///
+/// # Errors
+///
+/// When there is no text, or it is not a `T`.
+pub fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    let text = Cow::<'de, str>::deserialize(deserializer)?;
+    text.parse().map_err(|_| D::Error::custom("the text is not such a number"))
+}

@@ -1,0 +1,85 @@
+//! The JSON form of events, both ways, straight between bytes and types.
+//!
+//! Reading is one pass of [`scan::Scanner`] over the bytes, which bounds and checks everything that
+//! is hostile about JSON, reads the metadata on its way and leaves `data` as a borrowed slice; then
+//! serde decodes that slice once into the type. Writing goes through [`checked`], which refuses
+//! what EventBridge would refuse or change.
+
+pub(crate) mod checked;
+mod diagnose;
+pub(crate) mod event_bridge;
+pub(crate) mod object;
+pub(crate) mod raw;
+pub(crate) mod scan;
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+
+use crate::{ReadError, Reason, Violation};
+
+/// The most bytes that an event may have: 1 MiB, the limit of EventBridge's `PutEvents`.
+///
+/// EventBridge counts 14 bytes for a given time, and the bytes of source, detail-type, detail and
+/// resources: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html>.
+pub const MAX_EVENT_BYTES: usize = 1024 * 1024;
+
+/// How many objects and arrays may stand within each other, the document itself included.
+pub const MAX_NESTING: usize = 128;
+
+/// Reads one JSON document under the bounds and with the errors of an event's data.
+///
+/// For what is not an event and reaches a service by other ways than the bus: a command, a file, a request body.
+///
+/// ```
+/// #[derive(Debug, serde::Deserialize)]
+/// struct Registration {
+///     serial_number: String,
+/// }
+///
+/// let error = setpiece_envelope::from_json::<Registration>(br#"{"serial_number": 7}"#);
+/// assert_eq!(
+///     error.unwrap_err().to_string(),
+///     "`serial_number` expected a string, found a number"
+/// );
+/// ```
+///
+/// # Errors
+///
+/// [`ReadError::Malformed`] with the first thing that is wrong.
+pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ReadError> {
+    let text = text(bytes, MAX_EVENT_BYTES)?;
+    scan::check(text)?;
+    Data { json: text, root: "" }.decode()
+}
+
+/// The JSON text of an event's `data`: scanned, not yet decoded.
+#[derive(Clone, Copy)]
+pub struct Data<'a> {
+    pub(crate) json: &'a str,
+    /// The path of `json` within the document.
+    pub(crate) root: &'static str,
+}
+
+impl fmt::Debug for Data<'_> {
+    /// Shows no data of the event.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Data").finish_non_exhaustive()
+    }
+}
+
+impl Data<'_> {
+    pub(crate) fn decode<T: DeserializeOwned>(self) -> Result<T, ReadError> {
+        serde_json::from_str(self.json)
+            .map_err(|error| diagnose::violation::<T>(self.json, &error).under(self.root).into())
+    }
+}
+
+/// The text of `bytes`, if they are not too many.
+pub(crate) fn text(bytes: &[u8], limit: usize) -> Result<&str, Violation> {
+    if bytes.len() > limit {
+        return Err(Violation::new(Reason::TooLarge { size: bytes.len(), limit }));
+    }
+    std::str::from_utf8(bytes)
+        .map_err(|error| Violation::new(Reason::NotUtf8 { offset: error.valid_up_to() }))
+}

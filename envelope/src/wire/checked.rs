@@ -1,0 +1,383 @@
+//! A serializer around another that refuses what does not survive EventBridge.
+//!
+//! JSON has no infinities, and `serde_json` writes `null` for them; EventBridge takes integers that
+//! fit i64 and mangles or rejects others; and readers follow [`MAX_NESTING`] levels. The first such
+//! value ends the writing, and its path is kept.
+
+use std::{cell::RefCell, fmt::Display};
+
+use serde::{
+    Serialize, Serializer,
+    ser::{
+        Error, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+        SerializeTupleStruct, SerializeTupleVariant,
+    },
+};
+
+use super::MAX_NESTING;
+use crate::{Reason, Violation};
+
+/// Appends `value` as JSON to `json`; `depth` is how deep in its document it will stand.
+pub(crate) fn write<T: Serialize + ?Sized>(
+    value: &T,
+    depth: usize,
+    json: &mut Vec<u8>,
+) -> Result<(), Violation> {
+    let refused = Refused::default();
+    let mut serializer = serde_json::Serializer::new(json);
+    match value.serialize(Checked { inner: &mut serializer, refused: &refused, depth }) {
+        Ok(()) => Ok(()),
+        // Without a reason of ours, the type's own code or a key that is no text ended it.
+        Err(_) => Err(refused.into_violation()),
+    }
+}
+
+/// What ended the writing. It stands aside because errors of the inner serializer cannot carry it.
+#[derive(Default)]
+struct Refused(RefCell<Option<Violation>>);
+
+impl Refused {
+    #[cold]
+    fn because<E: Error>(&self, reason: Reason) -> E {
+        self.0.replace(Some(Violation::new(reason)));
+        E::custom("refused")
+    }
+
+    #[cold]
+    fn within(&self, key: &str) {
+        self.update(|violation| violation.within(key));
+    }
+
+    #[cold]
+    fn within_index(&self, index: usize) {
+        self.update(|violation| violation.within_index(index));
+    }
+
+    fn update(&self, change: impl FnOnce(Violation) -> Violation) {
+        let violation = self.0.take().unwrap_or_else(|| Violation::new(Reason::Refused));
+        self.0.replace(Some(change(violation)));
+    }
+
+    fn into_violation(self) -> Violation {
+        self.0.into_inner().unwrap_or_else(|| Violation::new(Reason::Refused))
+    }
+}
+
+struct Checked<'r, S> {
+    inner: S,
+    refused: &'r Refused,
+    depth: usize,
+}
+
+impl<'r, S: Serializer> Checked<'r, S> {
+    /// Enters an object or array that `begin` begins.
+    fn nested<C>(
+        self,
+        begin: impl FnOnce(S) -> Result<C, S::Error>,
+    ) -> Result<Nested<'r, C>, S::Error> {
+        let Self { inner, refused, depth } = self;
+        let depth = depth + 1;
+        if depth > MAX_NESTING {
+            return Err(refused.because(Reason::TooDeep { limit: MAX_NESTING }));
+        }
+        Ok(Nested { inner: begin(inner)?, refused, depth, index: 0, variant: None })
+    }
+}
+
+/// A value that is written through [`Checked`].
+struct Through<'a, T: ?Sized> {
+    value: &'a T,
+    refused: &'a Refused,
+    depth: usize,
+}
+
+impl<T: Serialize + ?Sized> Serialize for Through<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { value, refused, depth } = *self;
+        value.serialize(Checked { inner: serializer, refused, depth })
+    }
+}
+
+macro_rules! pass {
+    ($($method:ident($($argument:ident: $type:ty),*);)+) => {$(
+        fn $method(self $(, $argument: $type)*) -> Result<S::Ok, S::Error> {
+            self.inner.$method($($argument),*)
+        }
+    )+};
+}
+
+impl<'r, S: Serializer> Serializer for Checked<'r, S> {
+    type Ok = S::Ok;
+    type Error = S::Error;
+    type SerializeSeq = Nested<'r, S::SerializeSeq>;
+    type SerializeTuple = Nested<'r, S::SerializeTuple>;
+    type SerializeTupleStruct = Nested<'r, S::SerializeTupleStruct>;
+    type SerializeTupleVariant = Nested<'r, S::SerializeTupleVariant>;
+    type SerializeMap = Nested<'r, S::SerializeMap>;
+    type SerializeStruct = Nested<'r, S::SerializeStruct>;
+    type SerializeStructVariant = Nested<'r, S::SerializeStructVariant>;
+
+    pass! {
+        serialize_bool(v: bool);
+        serialize_i8(v: i8);
+        serialize_i16(v: i16);
+        serialize_i32(v: i32);
+        serialize_i64(v: i64);
+        serialize_u8(v: u8);
+        serialize_u16(v: u16);
+        serialize_u32(v: u32);
+        serialize_char(v: char);
+        serialize_str(v: &str);
+        serialize_bytes(v: &[u8]);
+        serialize_none();
+        serialize_unit();
+        serialize_unit_struct(name: &'static str);
+        serialize_unit_variant(name: &'static str, index: u32, variant: &'static str);
+    }
+
+    fn serialize_u64(self, v: u64) -> Result<S::Ok, S::Error> {
+        match i64::try_from(v) {
+            Ok(_) => self.inner.serialize_u64(v),
+            Err(_) => Err(self.refused.because(Reason::IntegerOutOfRange)),
+        }
+    }
+
+    fn serialize_i128(self, v: i128) -> Result<S::Ok, S::Error> {
+        match i64::try_from(v) {
+            Ok(v) => self.inner.serialize_i64(v),
+            Err(_) => Err(self.refused.because(Reason::IntegerOutOfRange)),
+        }
+    }
+
+    fn serialize_u128(self, v: u128) -> Result<S::Ok, S::Error> {
+        match i64::try_from(v) {
+            Ok(v) => self.inner.serialize_i64(v),
+            Err(_) => Err(self.refused.because(Reason::IntegerOutOfRange)),
+        }
+    }
+
+    fn serialize_f32(self, v: f32) -> Result<S::Ok, S::Error> {
+        if v.is_finite() {
+            self.inner.serialize_f32(v)
+        } else {
+            Err(self.refused.because(Reason::NotFinite))
+        }
+    }
+
+    fn serialize_f64(self, v: f64) -> Result<S::Ok, S::Error> {
+        if v.is_finite() {
+            self.inner.serialize_f64(v)
+        } else {
+            Err(self.refused.because(Reason::NotFinite))
+        }
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
+        let Self { inner, refused, depth } = self;
+        inner.serialize_some(&Through { value, refused, depth })
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<S::Ok, S::Error> {
+        let Self { inner, refused, depth } = self;
+        inner.serialize_newtype_struct(name, &Through { value, refused, depth })
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<S::Ok, S::Error> {
+        let Self { inner, refused, depth } = self;
+        // The variant's name is the one member of an object around the value.
+        let depth = depth + 1;
+        inner
+            .serialize_newtype_variant(name, index, variant, &Through { value, refused, depth })
+            .inspect_err(|_| refused.within(variant))
+    }
+
+    fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
+        self.nested(|inner| inner.serialize_seq(len))
+    }
+
+    fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple, S::Error> {
+        self.nested(|inner| inner.serialize_tuple(len))
+    }
+
+    fn serialize_tuple_struct(
+        self,
+        name: &'static str,
+        len: usize,
+    ) -> Result<Self::SerializeTupleStruct, S::Error> {
+        self.nested(|inner| inner.serialize_tuple_struct(name, len))
+    }
+
+    fn serialize_tuple_variant(
+        mut self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Self::SerializeTupleVariant, S::Error> {
+        self.depth += 1;
+        let nested = self.nested(|inner| inner.serialize_tuple_variant(name, index, variant, len));
+        nested.map(|nested| Nested { variant: Some(variant), ..nested })
+    }
+
+    fn serialize_map(self, len: Option<usize>) -> Result<Self::SerializeMap, S::Error> {
+        self.nested(|inner| inner.serialize_map(len))
+    }
+
+    fn serialize_struct(
+        self,
+        name: &'static str,
+        len: usize,
+    ) -> Result<Self::SerializeStruct, S::Error> {
+        self.nested(|inner| inner.serialize_struct(name, len))
+    }
+
+    fn serialize_struct_variant(
+        mut self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Self::SerializeStructVariant, S::Error> {
+        self.depth += 1;
+        let nested = self.nested(|inner| inner.serialize_struct_variant(name, index, variant, len));
+        nested.map(|nested| Nested { variant: Some(variant), ..nested })
+    }
+
+    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
+        self.inner.collect_str(value)
+    }
+
+    fn is_human_readable(&self) -> bool {
+        self.inner.is_human_readable()
+    }
+}
+
+/// An object or array that is being written.
+struct Nested<'r, C> {
+    inner: C,
+    refused: &'r Refused,
+    depth: usize,
+    /// The element that comes next, in an array.
+    index: usize,
+    /// The variant whose content this is.
+    variant: Option<&'static str>,
+}
+
+impl<C> Nested<'_, C> {
+    fn element<T: Serialize + ?Sized, X>(
+        &mut self,
+        value: &T,
+        write: impl FnOnce(&mut C, &Through<'_, T>) -> Result<(), X>,
+    ) -> Result<(), X> {
+        let Self { inner, refused, depth, index, variant } = self;
+        write(inner, &Through { value, refused, depth: *depth }).inspect_err(|_| {
+            refused.within_index(*index);
+            if let Some(variant) = variant {
+                refused.within(variant);
+            }
+        })?;
+        *index += 1;
+        Ok(())
+    }
+
+    fn member<T: Serialize + ?Sized, X>(
+        &mut self,
+        key: &str,
+        value: &T,
+        write: impl FnOnce(&mut C, &Through<'_, T>) -> Result<(), X>,
+    ) -> Result<(), X> {
+        let Self { inner, refused, depth, index: _, variant } = self;
+        write(inner, &Through { value, refused, depth: *depth }).inspect_err(|_| {
+            refused.within(key);
+            if let Some(variant) = variant {
+                refused.within(variant);
+            }
+        })
+    }
+}
+
+macro_rules! elements {
+    ($($trait:ident::$method:ident,)+) => {$(
+        impl<C: $trait> $trait for Nested<'_, C> {
+            type Ok = C::Ok;
+            type Error = C::Error;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
+                self.element(value, |inner, value| inner.$method(value))
+            }
+
+            fn end(self) -> Result<C::Ok, C::Error> {
+                self.inner.end()
+            }
+        }
+    )+};
+}
+
+elements! {
+    SerializeSeq::serialize_element,
+    SerializeTuple::serialize_element,
+    SerializeTupleStruct::serialize_field,
+    SerializeTupleVariant::serialize_field,
+}
+
+macro_rules! members {
+    ($($trait:ident,)+) => {$(
+        impl<C: $trait> $trait for Nested<'_, C> {
+            type Ok = C::Ok;
+            type Error = C::Error;
+
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                key: &'static str,
+                value: &T,
+            ) -> Result<(), C::Error> {
+                self.member(key, value, |inner, value| inner.serialize_field(key, value))
+            }
+
+            fn end(self) -> Result<C::Ok, C::Error> {
+                self.inner.end()
+            }
+        }
+    )+};
+}
+
+members! { SerializeStruct, SerializeStructVariant, }
+
+impl<C: SerializeMap> SerializeMap for Nested<'_, C> {
+    type Ok = C::Ok;
+    type Error = C::Error;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), C::Error> {
+        self.inner.serialize_key(key)
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
+        self.member("*", value, |inner, value| inner.serialize_value(value))
+    }
+
+    fn serialize_entry<K: Serialize + ?Sized, T: Serialize + ?Sized>(
+        &mut self,
+        key: &K,
+        value: &T,
+    ) -> Result<(), C::Error> {
+        let Self { inner, refused, depth, .. } = self;
+        inner.serialize_entry(key, &Through { value, refused, depth: *depth }).inspect_err(|_| {
+            let key = serde_json::to_value(key).ok();
+            refused.within(key.as_ref().and_then(|key| key.as_str()).unwrap_or("*"));
+        })
+    }
+
+    fn end(self) -> Result<C::Ok, C::Error> {
+        self.inner.end()
+    }
+}

@@ -1,0 +1,349 @@
+//! Finds out where and why a document is not of a type, after serde said that it is not.
+//!
+//! serde's own messages quote the values they found, which may be personal data, and know no path.
+//! So the failed document is decoded once more, slowly, with an error type that keeps the path and
+//! the kinds of values only. Nothing of this runs for a document that is read.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{
+        DeserializeOwned, DeserializeSeed, EnumAccess, Error, Expected, MapAccess, SeqAccess,
+        Unexpected, VariantAccess, Visitor,
+        value::{MapDeserializer, StrDeserializer},
+    },
+    forward_to_deserialize_any,
+};
+use serde_json::Value;
+
+use crate::{Reason, Violation};
+
+/// The name under which `serde_json::value::RawValue` asks for JSON text.
+const RAW_VALUE: &str = "$serde_json::private::RawValue";
+
+/// Why `json` is not a `T`; `error` is what serde said.
+#[cold]
+pub(super) fn violation<T: DeserializeOwned>(json: &str, error: &serde_json::Error) -> Violation {
+    let Ok(value) = serde_json::from_str::<Value>(json) else {
+        return Violation::new(Reason::NotJson {
+            offset: offset(json, error),
+            expected: "a value",
+        });
+    };
+    match T::deserialize(Node(&value)) {
+        Err(Found(violation)) => violation,
+        // This decoder agrees less with serde_json than it should; the document stays refused.
+        Ok(_) => Violation::new(Reason::Refused),
+    }
+}
+
+/// The byte at which `error` was found.
+fn offset(json: &str, error: &serde_json::Error) -> usize {
+    let before: usize =
+        json.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    before + error.column().saturating_sub(1)
+}
+
+#[derive(Debug)]
+struct Found(Violation);
+
+impl Found {
+    fn new(reason: Reason) -> Self {
+        Self(Violation::new(reason))
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Found {}
+
+impl Error for Found {
+    fn custom<M: fmt::Display>(_: M) -> Self {
+        Self::new(Reason::Refused)
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::new(Reason::Expected {
+            expected: expected.to_string().into(),
+            found: kind(found).into(),
+        })
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::new(Reason::Expected {
+            expected: expected.to_string().into(),
+            found: format!("{} that does not fit", kind(found)).into(),
+        })
+    }
+
+    fn invalid_length(len: usize, expected: &dyn Expected) -> Self {
+        Self::new(Reason::Expected {
+            expected: expected.to_string().into(),
+            found: format!("a length of {len}").into(),
+        })
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Self::new(Reason::UnknownVariant { expected })
+    }
+
+    fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
+        Self::new(Reason::UnknownMember { expected })
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self(Violation::new(Reason::Missing).within(field))
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Self(Violation::new(Reason::Duplicate).within(field))
+    }
+}
+
+fn kind(found: Unexpected<'_>) -> &'static str {
+    match found {
+        Unexpected::Bool(_) => "a boolean",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "a number",
+        Unexpected::Char(_) | Unexpected::Str(_) | Unexpected::Bytes(_) => "a string",
+        Unexpected::Unit | Unexpected::Option => "null",
+        Unexpected::Seq => "an array",
+        Unexpected::Map => "an object",
+        Unexpected::NewtypeStruct
+        | Unexpected::Enum
+        | Unexpected::UnitVariant
+        | Unexpected::NewtypeVariant
+        | Unexpected::TupleVariant
+        | Unexpected::StructVariant
+        | Unexpected::Other(_) => "another value",
+    }
+}
+
+/// A value on its way into a type.
+struct Node<'a>(&'a Value);
+
+impl<'de> Deserializer<'de> for Node<'_> {
+    type Error = Found;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
+        match self.0 {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(value) => visitor.visit_bool(*value),
+            Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                (Some(number), ..) => visitor.visit_u64(number),
+                (None, Some(number), _) => visitor.visit_i64(number),
+                (None, None, number) => visitor.visit_f64(number.unwrap_or_default()),
+            },
+            Value::String(text) => visitor.visit_str(text),
+            Value::Array(elements) => {
+                visitor.visit_seq(Elements { elements: elements.iter(), index: 0 })
+            }
+            Value::Object(members) => {
+                visitor.visit_map(Members { members: members.iter(), current: None })
+            }
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
+        if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Found> {
+        if name == RAW_VALUE {
+            let raw = std::iter::once((RAW_VALUE, self.0.to_string()));
+            return visitor.visit_map(MapDeserializer::new(raw));
+        }
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Found> {
+        match self.0 {
+            Value::String(variant) => visitor.visit_enum(Variant { variant, content: None }),
+            Value::Object(members) => match members.iter().next() {
+                Some((variant, content)) if members.len() == 1 => {
+                    visitor.visit_enum(Variant { variant, content: Some(content) })
+                }
+                _ => Err(Found::invalid_value(Unexpected::Map, &"an object with a single member")),
+            },
+            _ => self.deserialize_any(visitor).and_then(|_| Err(Found::new(Reason::Refused))),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+struct Elements<'a> {
+    elements: std::slice::Iter<'a, Value>,
+    index: usize,
+}
+
+impl<'de> SeqAccess<'de> for Elements<'_> {
+    type Error = Found;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Found> {
+        let Some(element) = self.elements.next() else { return Ok(None) };
+        let index = self.index;
+        self.index += 1;
+        seed.deserialize(Node(element))
+            .map(Some)
+            .map_err(|found| Found(found.0.within_index(index)))
+    }
+}
+
+struct Members<'a> {
+    members: serde_json::map::Iter<'a>,
+    current: Option<(&'a str, &'a Value)>,
+}
+
+impl<'de> MapAccess<'de> for Members<'_> {
+    type Error = Found;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Found> {
+        let Some((key, value)) = self.members.next() else { return Ok(None) };
+        self.current = Some((key, value));
+        seed.deserialize(Key(key)).map(Some)
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Found> {
+        let (key, value) = self.current.take().unwrap_or(("", &Value::Null));
+        seed.deserialize(Node(value)).map_err(|found| Found(found.0.within(key)))
+    }
+}
+
+/// A member's name on its way into a type; numbers and booleans are written as text there.
+struct Key<'a>(&'a str);
+
+macro_rules! parsed_key {
+    ($($method:ident => $visit:ident,)+) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
+            match self.0.parse() {
+                Ok(key) => visitor.$visit(key),
+                Err(_) => visitor.visit_str(self.0),
+            }
+        }
+    )+};
+}
+
+impl<'de> Deserializer<'de> for Key<'_> {
+    type Error = Found;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
+        visitor.visit_str(self.0)
+    }
+
+    parsed_key! {
+        deserialize_bool => visit_bool,
+        deserialize_i8 => visit_i8,
+        deserialize_i16 => visit_i16,
+        deserialize_i32 => visit_i32,
+        deserialize_i64 => visit_i64,
+        deserialize_i128 => visit_i128,
+        deserialize_u8 => visit_u8,
+        deserialize_u16 => visit_u16,
+        deserialize_u32 => visit_u32,
+        deserialize_u64 => visit_u64,
+        deserialize_u128 => visit_u128,
+        deserialize_f32 => visit_f32,
+        deserialize_f64 => visit_f64,
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Found> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Found> {
+        visitor.visit_enum(Variant { variant: self.0, content: None })
+    }
+
+    forward_to_deserialize_any! {
+        char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
+        identifier ignored_any
+    }
+}
+
+struct Variant<'a> {
+    variant: &'a str,
+    content: Option<&'a Value>,
+}
+
+impl<'a> Variant<'a> {
+    fn content(&self) -> Node<'a> {
+        Node(self.content.unwrap_or(&Value::Null))
+    }
+
+    fn within<T>(&self, decoded: Result<T, Found>) -> Result<T, Found> {
+        decoded.map_err(|found| Found(found.0.within(self.variant)))
+    }
+}
+
+impl<'de> EnumAccess<'de> for Variant<'_> {
+    type Error = Found;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Found> {
+        let variant = seed.deserialize(StrDeserializer::new(self.variant))?;
+        Ok((variant, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Variant<'_> {
+    type Error = Found;
+
+    fn unit_variant(self) -> Result<(), Found> {
+        match self.content {
+            None => Ok(()),
+            Some(_) => self.within(<()>::deserialize(self.content())),
+        }
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Found> {
+        self.within(seed.deserialize(self.content()))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Found> {
+        self.within(self.content().deserialize_any(visitor))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Found> {
+        self.within(self.content().deserialize_any(visitor))
+    }
+}

@@ -1,0 +1,384 @@
+use std::{borrow::Cow, collections::HashSet};
+
+use super::MAX_NESTING;
+use crate::{Reason, Violation};
+
+/// Checks a text that could stand as an event's data: its syntax, and the bounds of [`Scanner`].
+pub(crate) fn check(text: &str) -> Result<(), Violation> {
+    // The detail would be the level above it.
+    let mut scanner = Scanner { depth: 1, ..Scanner::new(text) };
+    scanner.value()?;
+    scanner.end()
+}
+
+/// Walks over JSON text once, from the front, without building anything.
+///
+/// It refuses what JSON readers disagree on or choke on: members that appear twice in one object,
+/// integers outside of i64, numbers beyond f64, and nesting deeper than [`MAX_NESTING`]. Values that
+/// the caller does not ask for are checked and passed over.
+pub(crate) struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+}
+
+/// A text in JSON, without its quotes.
+#[derive(Clone, Copy)]
+struct RawText<'a> {
+    text: &'a str,
+    /// Whether there are escapes in it.
+    escaped: bool,
+}
+
+impl<'a> Scanner<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { text, at: 0, depth: 0 }
+    }
+
+    /// Walks over an object and calls `member` at each value; it must walk over that value.
+    pub(crate) fn object(
+        &mut self,
+        mut member: impl FnMut(&mut Self, &str) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        self.expect_kind(b'{', "an object")?;
+        self.nest()?;
+        let mut keys = Keys::default();
+        self.space();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+        } else {
+            loop {
+                self.space();
+                if self.peek() != Some(b'"') {
+                    return Err(self.not_json("a member's name"));
+                }
+                let raw = self.raw_text()?;
+                let key = self.unescape(raw)?;
+                self.space();
+                self.expect(b':', "a colon")?;
+                self.space();
+                if !keys.insert(&raw, &key) {
+                    return Err(Violation::new(Reason::Duplicate).within(&key));
+                }
+                member(self, &key).map_err(|violation| violation.within(&key))?;
+                self.space();
+                match self.peek() {
+                    Some(b',') => self.at += 1,
+                    Some(b'}') => break self.at += 1,
+                    _ => return Err(self.not_json("a comma or the end of the object")),
+                }
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// Walks over an array and calls `element` at each value; it must walk over that value.
+    pub(crate) fn array(
+        &mut self,
+        mut element: impl FnMut(&mut Self) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        self.expect_kind(b'[', "an array")?;
+        self.nest()?;
+        self.space();
+        if self.peek() == Some(b']') {
+            self.at += 1;
+        } else {
+            let mut index = 0;
+            loop {
+                self.space();
+                element(self).map_err(|violation| violation.within_index(index))?;
+                index += 1;
+                self.space();
+                match self.peek() {
+                    Some(b',') => self.at += 1,
+                    Some(b']') => break self.at += 1,
+                    _ => return Err(self.not_json("a comma or the end of the array")),
+                }
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// Reads a text.
+    pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, Violation> {
+        self.space();
+        self.expect_kind(b'"', "a string")?;
+        let raw = self.raw_text()?;
+        self.unescape(raw)
+    }
+
+    /// Walks over any value and gives its JSON text.
+    pub(crate) fn value(&mut self) -> Result<&'a str, Violation> {
+        self.space();
+        let start = self.at;
+        match self.peek() {
+            Some(b'{') => self.object(|this, _| this.value().map(drop))?,
+            Some(b'[') => self.array(|this| this.value().map(drop))?,
+            Some(b'"') => drop(self.raw_text()?),
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(b't') => self.literal("true")?,
+            Some(b'f') => self.literal("false")?,
+            Some(b'n') => self.literal("null")?,
+            _ => return Err(self.not_json("a value")),
+        }
+        Ok(&self.text[start..self.at])
+    }
+
+    /// Whether `null` comes, or something that is not JSON.
+    pub(crate) fn is_null(&mut self) -> bool {
+        self.space();
+        self.peek() == Some(b'n')
+    }
+
+    /// The kind of the value that comes.
+    pub(crate) fn kind(&mut self) -> &'static str {
+        self.space();
+        match self.peek() {
+            Some(b'{') => "an object",
+            Some(b'[') => "an array",
+            Some(b'"') => "a string",
+            Some(b't' | b'f') => "a boolean",
+            Some(b'n') => "null",
+            Some(_) | None => "a number",
+        }
+    }
+
+    /// Walks over another document within this one, whose nesting counts from its own beginning.
+    pub(crate) fn nested<T>(
+        &mut self,
+        document: impl FnOnce(&mut Self) -> Result<T, Violation>,
+    ) -> Result<T, Violation> {
+        let depth = std::mem::take(&mut self.depth);
+        let done = document(self);
+        self.depth = depth;
+        done
+    }
+
+    /// Where the scanner stands, in bytes.
+    pub(crate) fn offset(&self) -> usize {
+        self.at
+    }
+
+    /// The text from `start` up to where the scanner stands.
+    pub(crate) fn since(&self, start: usize) -> &'a str {
+        &self.text[start..self.at]
+    }
+
+    /// Makes sure that nothing follows.
+    pub(crate) fn end(&mut self) -> Result<(), Violation> {
+        self.space();
+        if self.at == self.text.len() { Ok(()) } else { Err(self.not_json("the end")) }
+    }
+
+    /// A violation unless the value that comes begins with `first`.
+    fn expect_kind(&mut self, first: u8, expected: &'static str) -> Result<(), Violation> {
+        self.space();
+        if self.peek() == Some(first) {
+            return Ok(());
+        }
+        // What stands there must be JSON at all, before its kind is worth a word.
+        let found = self.kind();
+        self.value()?;
+        Err(Violation::new(Reason::Expected { expected: expected.into(), found: found.into() }))
+    }
+
+    fn nest(&mut self) -> Result<(), Violation> {
+        self.at += 1;
+        self.depth += 1;
+        if self.depth > MAX_NESTING {
+            return Err(Violation::new(Reason::TooDeep { limit: MAX_NESTING }));
+        }
+        Ok(())
+    }
+
+    /// Walks over a text from its opening to its closing quote.
+    fn raw_text(&mut self) -> Result<RawText<'a>, Violation> {
+        let bytes = self.text.as_bytes();
+        let start = self.at + 1;
+        self.at = start;
+        let mut escaped = false;
+        loop {
+            self.at += plain_run(&bytes[self.at..]);
+            match bytes.get(self.at) {
+                Some(b'"') => {
+                    let text = &self.text[start..self.at];
+                    self.at += 1;
+                    return Ok(RawText { text, escaped });
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                Some(_) => return Err(self.not_json("an escape for the control character")),
+                None => return Err(self.not_json("a closing quote")),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), Violation> {
+        self.at += 1;
+        match self.peek() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
+            Some(b'u') => {
+                self.at += 1;
+                for _ in 0..4 {
+                    if !self.peek().is_some_and(|byte| byte.is_ascii_hexdigit()) {
+                        return Err(self.not_json("four hexadecimal digits"));
+                    }
+                    self.at += 1;
+                }
+            }
+            _ => return Err(self.not_json("an escape")),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn unescape(&self, raw: RawText<'a>) -> Result<Cow<'a, str>, Violation> {
+        if raw.escaped { self.unescape_slowly(raw) } else { Ok(Cow::Borrowed(raw.text)) }
+    }
+
+    #[cold]
+    fn unescape_slowly(&self, raw: RawText<'a>) -> Result<Cow<'a, str>, Violation> {
+        // Only half of a surrogate pair can still be wrong.
+        serde_json::from_str(&format!("\"{}\"", raw.text))
+            .map(Cow::Owned)
+            .map_err(|_| self.not_json("the other half of a surrogate pair"))
+    }
+
+    fn number(&mut self) -> Result<(), Violation> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        let digits = self.at;
+        self.digits()?;
+        if self.text.as_bytes()[digits] == b'0' && self.at - digits > 1 {
+            self.at = digits + 1;
+            return Err(self.not_json("no digit after a leading zero"));
+        }
+        let integer = self.at - digits;
+        let mut fractional = false;
+        if self.peek() == Some(b'.') {
+            fractional = true;
+            self.at += 1;
+            self.digits()?;
+        }
+        let mut exponent = false;
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            exponent = true;
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        // 18 digits always fit, and 300 before the point are always finite.
+        let text = &self.text[start..self.at];
+        if !fractional && !exponent {
+            if integer > 18 && text.parse::<i64>().is_err() {
+                return Err(Violation::new(Reason::IntegerOutOfRange));
+            }
+        } else if (exponent || integer > 300) && !text.parse().is_ok_and(f64::is_finite) {
+            return Err(Violation::new(Reason::NotFinite));
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), Violation> {
+        let start = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        if self.at == start { Err(self.not_json("a digit")) } else { Ok(()) }
+    }
+
+    fn literal(&mut self, literal: &'static str) -> Result<(), Violation> {
+        if self.text.as_bytes()[self.at..].starts_with(literal.as_bytes()) {
+            self.at += literal.len();
+            return Ok(());
+        }
+        Err(self.not_json("a value"))
+    }
+
+    fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), Violation> {
+        if self.peek() == Some(byte) {
+            self.at += 1;
+            return Ok(());
+        }
+        Err(self.not_json(expected))
+    }
+
+    fn space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    #[cold]
+    fn not_json(&self, expected: &'static str) -> Violation {
+        Violation::new(Reason::NotJson { offset: self.at, expected })
+    }
+}
+
+/// How many bytes of a text come before a quote, a backslash or a control character.
+pub(crate) fn plain_run(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let quote = word ^ (ONES * u64::from(b'"'));
+        let backslash = word ^ (ONES * u64::from(b'\\'));
+        // The highest bit of a byte is set where a subtraction from that byte borrowed. A borrow
+        // can also reach the byte above a true hit, but never one below, and the lowest counts.
+        let hits = (word.wrapping_sub(ONES * 0x20) & !word)
+            | (quote.wrapping_sub(ONES) & !quote)
+            | (backslash.wrapping_sub(ONES) & !backslash);
+        let hits = hits & HIGHS;
+        if hits != 0 {
+            return index * 8 + hits.trailing_zeros() as usize / 8;
+        }
+    }
+    let stop = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    words.len() * 8 + rest.iter().position(stop).unwrap_or(rest.len())
+}
+
+/// The members of one object that were seen so far.
+#[derive(Default)]
+struct Keys<'a> {
+    /// The first members, which for most objects are all of them.
+    few: [&'a str; 16],
+    len: usize,
+    /// All members, once there are many or one is written with escapes.
+    many: Option<HashSet<Box<str>>>,
+}
+
+impl<'a> Keys<'a> {
+    /// Adds a member; `false` if it was there.
+    fn insert(&mut self, raw: &RawText<'a>, key: &str) -> bool {
+        if let Some(many) = &mut self.many {
+            return many.insert(key.into());
+        }
+        let seen = &self.few[..self.len];
+        if raw.escaped || self.len == self.few.len() {
+            let many = self.many.insert(seen.iter().copied().map(Box::from).collect());
+            return many.insert(key.into());
+        }
+        if seen.contains(&raw.text) {
+            return false;
+        }
+        self.few[self.len] = raw.text;
+        self.len += 1;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,15 @@
+//! Integration tests, one binary.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
+#[path = "../common/order.rs"]
+mod order;
+
+mod allocations;
+mod bad_input;
+mod derive;
+mod golden;
+mod privacy;
+mod round_trip;
+mod versions;
+mod writing;

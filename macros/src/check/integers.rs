@@ -1,0 +1,111 @@
+//! Integers that EventBridge does not carry.
+//!
+//! It takes those that fit an `i64` and mangles or rejects the rest, which shows only once a large
+//! number comes along. So a type that can hold one has to say how it is written.
+
+use syn::Type;
+
+use crate::{
+    errors::Errors,
+    model::{Body, Field, Input},
+    serde_names::Side,
+    types,
+};
+
+/// Integers that [`Display`](std::fmt::Display) and `FromStr` turn into text and back.
+const PLAIN: &[&str] =
+    &["u64", "u128", "i128", "usize", "NonZeroU64", "NonZeroU128", "NonZeroI128", "NonZeroUsize"];
+const ATOMIC: &[&str] = &["AtomicU64", "AtomicUsize"];
+
+const MAPS: &[&str] = &["HashMap", "BTreeMap", "IndexMap"];
+
+pub(super) fn check(input: &Input<'_>, errors: &mut Errors) {
+    if input.names.stands_for.is_some() || input.names.remote {
+        return;
+    }
+    let krate = input.attrs.krate.value();
+    let krate = krate.map_or_else(|| "setpiece_envelope".to_owned(), types::path_text);
+    let with = format!("`#[serde(with = \"{krate}::as_string\")]`");
+    let remedies = match input.side {
+        Side::Write => Remedies {
+            plain: format!("write it as text with {with}"),
+            other: "say how the field is written with `#[serde(with = \"…\")]`",
+        },
+        Side::Read => Remedies {
+            plain: format!("read it from text with {with}"),
+            other: "say how the field is read with `#[serde(with = \"…\")]`",
+        },
+    };
+    match &input.body {
+        Body::Struct(shape) => check_fields(shape.fields(), &remedies, errors),
+        Body::Enum(variants) => variants
+            .iter()
+            .filter(|variant| !variant.names.skipped && !variant.names.custom)
+            .for_each(|variant| check_fields(variant.shape.fields(), &remedies, errors)),
+        Body::Union => {}
+    }
+}
+
+fn check_fields(fields: &[Field<'_>], remedies: &Remedies, errors: &mut Errors) {
+    for field in fields.iter().filter(|field| !field.names.skipped && !field.names.custom) {
+        check_type(field.ty, Depth::Whole, remedies, errors);
+    }
+}
+
+/// What can be done about an integer.
+struct Remedies {
+    /// When it is all that the field holds, and has a text.
+    plain: String,
+    other: &'static str,
+}
+
+/// Whether a type is all that a field holds, or a part of it.
+#[derive(Clone, Copy)]
+enum Depth {
+    Whole,
+    Part,
+}
+
+fn check_type(ty: &Type, depth: Depth, remedies: &Remedies, errors: &mut Errors) {
+    match types::bare(ty) {
+        Type::Array(array) => check_type(&array.elem, Depth::Part, remedies, errors),
+        Type::Slice(slice) => check_type(&slice.elem, Depth::Part, remedies, errors),
+        Type::Reference(reference) => {
+            check_type(&reference.elem, Depth::Part, remedies, errors);
+        }
+        Type::Tuple(tuple) => {
+            tuple.elems.iter().for_each(|elem| check_type(elem, Depth::Part, remedies, errors));
+        }
+        path @ Type::Path(_) => check_path(path, depth, remedies, errors),
+        _ => {}
+    }
+}
+
+fn check_path(ty: &Type, depth: Depth, remedies: &Remedies, errors: &mut Errors) {
+    let Some(segment) = types::last_segment(ty) else { return };
+    let found = segment.ident.to_string();
+    let (plain, atomic) = (PLAIN.contains(&&*found), ATOMIC.contains(&&*found));
+    if plain || atomic {
+        let remedy = match depth {
+            Depth::Whole if plain => &remedies.plain,
+            Depth::Whole | Depth::Part => remedies.other,
+        };
+        errors.push(
+            &segment.ident,
+            format!(
+                "expected an integer that fits `i64`, as EventBridge takes no other, found \
+                 `{found}`; {remedy}, or use a smaller type"
+            ),
+        );
+        return;
+    }
+    // JSON writes the keys of a map as text, and marker types not at all.
+    let unwritten = match &*found {
+        "PhantomData" => usize::MAX,
+        found if MAPS.contains(&found) => 1,
+        _ => 0,
+    };
+    for argument in types::type_arguments(segment).skip(unwritten) {
+        check_type(argument, Depth::Part, remedies, errors);
+    }
+}

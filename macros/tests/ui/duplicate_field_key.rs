@@ -1,0 +1,12 @@
+use setpiece_envelope::{DomainEvent, ServiceId};
+
+const ORDERS: ServiceId = ServiceId::new("retail", "checkout", "orders");
+
+#[derive(DomainEvent)]
+#[event(service = ORDERS, name = "order_submitted", version = 1)]
+struct OrderSubmitted {
+    #[event(pii, pii = "email")]
+    email: String,
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use setpiece_envelope::{DomainEvent, ServiceId};
+
+const ORDERS: ServiceId = ServiceId::new("retail", "checkout", "orders");
+
+#[derive(DomainEvent)]
+#[event(service = ORDERS, name = "order_submitted", version = 1)]
+#[event(name = "order_sent")]
+struct OrderSubmitted {
+    order_number: String,
+}
+
+fn main() {}

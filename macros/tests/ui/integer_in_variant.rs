@@ -1,0 +1,12 @@
+use setpiece_envelope::{DomainEvent, ServiceId};
+
+const ORDERS: ServiceId = ServiceId::new("retail", "checkout", "orders");
+
+#[derive(DomainEvent)]
+#[event(service = ORDERS, name = "order_paid", version = 1)]
+enum OrderPaid {
+    Card { cents: u64 },
+    Voucher(usize),
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use setpiece_envelope::DomainEvent;
+
+#[derive(DomainEvent)]
+#[event()]
+struct OrderSubmitted {
+    order_number: String,
+}
+
+fn main() {}

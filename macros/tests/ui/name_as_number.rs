@@ -1,0 +1,11 @@
+use setpiece_envelope::{DomainEvent, ServiceId};
+
+const ORDERS: ServiceId = ServiceId::new("retail", "checkout", "orders");
+
+#[derive(DomainEvent)]
+#[event(service = ORDERS, name = 5, version = 1)]
+struct OrderSubmitted {
+    order_number: String,
+}
+
+fn main() {}

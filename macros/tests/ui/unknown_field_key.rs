@@ -1,0 +1,14 @@
+use setpiece_envelope::{DomainEvent, ServiceId};
+
+const ORDERS: ServiceId = ServiceId::new("retail", "checkout", "orders");
+
+#[derive(DomainEvent)]
+#[event(service = ORDERS, name = "order_submitted", version = 1)]
+struct OrderSubmitted {
+    #[event(subjet)]
+    order_number: String,
+    #[event(colour = "red")]
+    colour: String,
+}
+
+fn main() {}
