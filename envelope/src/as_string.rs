@@ -17,9 +17,11 @@
 //! # Ok::<_, serde_json::Error>(())
 //! ```
 
-use std::{borrow::Cow, fmt::Display, str::FromStr};
+use std::{fmt::Display, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+const NO_NUMBER: &str = "the text is not such a number";
 
 /// Writes `value` as text.
 ///
@@ -36,6 +38,52 @@ pub fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<
 ///
 /// When there is no text, or it is not a `T`.
 pub fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    let text = Cow::<'de, str>::deserialize(deserializer)?;
-    text.parse().map_err(|_| D::Error::custom("the text is not such a number"))
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| D::Error::custom(NO_NUMBER))
+}
+
+/// The same for members that may be `null` or missing.
+///
+/// ```
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Serialize, Deserialize)]
+/// struct Metered {
+///     #[serde(default, with = "setpiece_envelope::as_string::option")]
+///     nanoseconds: Option<u64>,
+/// }
+///
+/// assert_eq!(serde_json::from_str::<Metered>("{}")?.nanoseconds, None);
+/// # Ok::<_, serde_json::Error>(())
+/// ```
+pub mod option {
+    use std::{fmt::Display, str::FromStr};
+
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    /// Writes `value` as text, or as `null`.
+    ///
+    /// # Errors
+    ///
+    /// When the serializer does.
+    pub fn serialize<T: Display, S: Serializer>(
+        value: &Option<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => serializer.collect_str(value),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    /// Reads a value from its text, or from `null`.
+    ///
+    /// # Errors
+    ///
+    /// When there is another value than a text, or it is not a `T`.
+    pub fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<T>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(|_| de::Error::custom(super::NO_NUMBER))).transpose()
+    }
 }

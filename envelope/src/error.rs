@@ -386,7 +386,7 @@ pub enum Reason {
     /// A rule of the event's schema is broken.
     Schema {
         /// The schema's keyword, such as `minimum` or `pattern`.
-        keyword: &'static str,
+        keyword: Cow<'static, str>,
         /// What the keyword asks for, where the schema says it.
         expected: Option<String>,
     },

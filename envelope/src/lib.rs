@@ -62,7 +62,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `derive` | `#[derive(DomainEvent)]` |
-//! | `schema` | [`EventSchema`](https://docs.rs/setpiece-envelope): what an event's type writes and reads as JSON Schema, and validation by it |
+//! | `schema` | `EventSchema`: what an event's type writes and reads as JSON Schema, and validation by it |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod category;
@@ -76,6 +76,8 @@ mod extensions;
 mod id;
 mod id_source;
 mod metadata;
+#[cfg(feature = "schema")]
+mod schema;
 mod service;
 mod text;
 mod timestamp;
@@ -111,6 +113,11 @@ pub use crate::{
     },
 };
 
+#[cfg(feature = "schema")]
+#[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
+pub use crate::schema::{DataSchema, EventSchema, Violations};
+
 #[cfg(feature = "derive")]
 #[cfg_attr(docsrs, doc(cfg(feature = "derive")))]
+#[doc = include_str!("derive.md")]
 pub use setpiece_macros::DomainEvent;

@@ -30,7 +30,7 @@ pub const fn source_str(bytes: &'static [u8]) -> &'static str {
 /// Whether `P` has the version right before `version`.
 #[must_use]
 pub const fn is_version_before<P: DomainEvent>(version: EventVersion) -> bool {
-    P::VERSION.get() + 1 == version.get()
+    P::VERSION.get() == version.get() - 1
 }
 
 /// Whether `P` has this name.

@@ -140,6 +140,11 @@ pub enum First {}
 /// What can stand before version `E` in its history: [`First`], or the previous version's type.
 ///
 /// Implemented for all of those already; it is not for implementing.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the previous version of `{E}`",
+    label = "is not a version that can be read",
+    note = "it needs `#[derive(DomainEvent)]` and `Deserialize`; where history begins it is `First`"
+)]
 pub trait Lineage<E>: sealed::Sealed<E> {
     /// The oldest version that can be read, given `E`'s own.
     #[doc(hidden)]
@@ -206,7 +211,7 @@ where
 ///
 /// The derive makes the same assertions with messages of its own; this one covers impls by hand.
 const fn assert_follows<E: DomainEvent, P: DomainEvent>() {
-    assert!(P::VERSION.get() + 1 == E::VERSION.get(), "`Previous` is not the version before");
+    assert!(P::VERSION.get() == E::VERSION.get() - 1, "`Previous` is not the version before");
     assert!(str_eq(P::NAME, E::NAME), "`Previous` has another name");
     assert!(same_service(P::SERVICE, E::SERVICE), "`Previous` belongs to another service");
 }

@@ -53,6 +53,16 @@ pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ReadError> {
     Data { json: text, root: "" }.decode()
 }
 
+/// Reads a document as it is, for those who look at it and not into a type.
+#[cfg(feature = "schema")]
+pub(crate) fn value(bytes: &[u8]) -> Result<serde_json::Value, Violation> {
+    let text = text(bytes, MAX_EVENT_BYTES)?;
+    scan::check(text)?;
+    // Only half of a surrogate pair can still be wrong.
+    serde_json::from_str(text)
+        .map_err(|error| diagnose::violation::<serde_json::Value>(text, &error))
+}
+
 /// The JSON text of an event's `data`: scanned, not yet decoded.
 #[derive(Clone, Copy)]
 pub struct Data<'a> {

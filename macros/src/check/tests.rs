@@ -219,3 +219,40 @@ fn values_from_macro_rules_are_values_like_others() {
         &expect![[""]],
     );
 }
+
+#[test]
+fn texts_may_be_as_long_as_their_limits() {
+    // Two bytes each: EventBridge counts the characters of these, and the bytes of the others.
+    let wide = "ä".repeat(128);
+    let source = "s".repeat(256);
+    let name = "n".repeat(128);
+    check_mistakes(
+        &parse_quote! {
+            #[event(service = ORDERS, name = #name, version = 4294967295, first = true)]
+            #[event(detail_type = #wide, category = #wide, type = #wide, source = #source)]
+            struct OrderSubmitted {}
+        },
+        &expect![[""]],
+    );
+}
+
+#[test]
+fn history_begins_anywhere_and_is_optional_for_a_view() {
+    for keys in [
+        quote::quote!(version = 1),
+        quote::quote!(version = 1, first = true),
+        quote::quote!(version = 2, first = true),
+        quote::quote!(version = 2, previous = V1),
+        quote::quote!(version = 2, view),
+        quote::quote!(version = 2, view, previous = V1),
+        quote::quote!(version = 2, view, first = true),
+    ] {
+        check_mistakes(
+            &parse_quote! {
+                #[event(service = ORDERS, name = "order_submitted", #keys)]
+                struct OrderSubmitted {}
+            },
+            &expect![[""]],
+        );
+    }
+}

@@ -1,0 +1,419 @@
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::EventSchema;
+use crate::{DomainEvent, EventVersion, First, ServiceId};
+
+/// An event with `T` for its data.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+struct Event<T>(T);
+
+impl<T> DomainEvent for Event<T> {
+    type Previous = First;
+    const SERVICE: ServiceId = ServiceId::new("retail", "lab", "probes");
+    const SOURCE: &'static str = "retail.lab.probes";
+    const NAME: &'static str = "probe_sent";
+    const VERSION: EventVersion = EventVersion::FIRST;
+}
+
+fn written<T: JsonSchema + DeserializeOwned + 'static>(data: &Value) -> bool {
+    let data = serde_json::to_vec(data).unwrap();
+    EventSchema::of::<Event<T>>().written().validate(&data).is_ok()
+}
+
+/// Whether the schema for reading takes the data, which is to be what the type does.
+#[track_caller]
+fn read<T: JsonSchema + DeserializeOwned + 'static>(data: &Value) -> bool {
+    let bytes = serde_json::to_vec(data).unwrap();
+    let schema = EventSchema::of::<Event<T>>();
+    let takes = schema.read().validate(&bytes).is_ok();
+    let reads = serde_json::from_value::<T>(data.clone()).is_ok();
+    assert_eq!(takes, reads, "{data}: {:#}", schema.read().as_json());
+    takes
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Order {
+    number: String,
+    quantity: u8,
+    note: Option<String>,
+    #[serde(default)]
+    tags: Vec<String>,
+    lines: Vec<Line>,
+    by_colour: BTreeMap<String, Line>,
+    anything: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gift: Option<Line>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Line {
+    sku: String,
+}
+
+fn order() -> Value {
+    json!({
+        "number": "1", "quantity": 1, "note": null, "tags": [], "lines": [{ "sku": "a" }],
+        "by_colour": { "red": { "sku": "b" } }, "anything": { "goes": true },
+    })
+}
+
+fn changed(order: &Value, pointer: &str, value: Value) -> Value {
+    let mut order = order.clone();
+    let (parent, member) = pointer.rsplit_once('/').unwrap();
+    order.pointer_mut(parent).unwrap()[member] = value;
+    order
+}
+
+#[test]
+fn what_is_written_has_all_members_and_no_others() {
+    assert!(written::<Order>(&order()));
+    assert!(written::<Order>(&changed(&order(), "/gift", json!({ "sku": "c" }))));
+    assert!(!written::<Order>(&changed(&order(), "/colour", json!("red"))));
+    assert!(!written::<Order>(&changed(&order(), "/lines/0/colour", json!("red"))));
+    assert!(!written::<Order>(&changed(&order(), "/by_colour/red/colour", json!("red"))));
+    let gift = json!({ "sku": "c", "colour": "red" });
+    assert!(!written::<Order>(&changed(&order(), "/gift", gift)));
+    let mut short = order();
+    short.as_object_mut().unwrap().remove("note");
+    assert!(!written::<Order>(&short));
+}
+
+#[test]
+fn what_is_read_may_have_other_members_and_lack_some() {
+    assert!(read::<Order>(&order()));
+    assert!(read::<Order>(&changed(&order(), "/colour", json!("red"))));
+    assert!(read::<Order>(&changed(&order(), "/lines/0/colour", json!("red"))));
+    for (member, required) in [("note", false), ("tags", false), ("number", true), ("lines", true)]
+    {
+        let mut short = order();
+        short.as_object_mut().unwrap().remove(member);
+        assert_eq!(read::<Order>(&short), !required, "{member}");
+    }
+}
+
+#[test]
+fn integers_end_where_their_types_do() {
+    for (quantity, expected) in [(0, true), (255, true), (256, false), (-1, false)] {
+        let order = changed(&order(), "/quantity", quantity.into());
+        assert_eq!(read::<Order>(&order), expected, "{quantity}");
+        assert_eq!(written::<Order>(&order), expected, "{quantity}");
+    }
+    assert!(read::<i32>(&json!(i32::MIN)));
+    assert!(!read::<i32>(&json!(i64::from(i32::MAX) + 1)));
+    assert!(read::<i64>(&json!(i64::MAX)));
+}
+
+/// Every shape in which an enum travels, with and without a catch-all.
+macro_rules! shapes {
+    ($name:ident $(, $other:ident)?) => {
+        mod $name {
+            use super::*;
+
+            #[derive(Serialize, Deserialize, JsonSchema)]
+            pub(super) enum External {
+                One,
+                #[allow(dead_code, reason = "only its schema is looked at")]
+                Two(Line),
+                $(#[serde(other)] $other,)?
+            }
+
+            #[derive(Serialize, Deserialize, JsonSchema)]
+            pub(super) enum Text {
+                One,
+                /// A described variant gets a schema of its own.
+                Two,
+                $(#[serde(other)] $other,)?
+            }
+
+            #[derive(Serialize, Deserialize, JsonSchema)]
+            #[serde(rename_all = "snake_case")]
+            pub(super) enum Plain {
+                One,
+                Two,
+                $(#[serde(other)] $other,)?
+            }
+
+            #[derive(Serialize, Deserialize, JsonSchema)]
+            #[serde(tag = "kind")]
+            pub(super) enum Internal {
+                One { size: u8 },
+                Two(Line),
+                $(#[serde(other)] $other,)?
+            }
+
+            #[derive(Serialize, Deserialize, JsonSchema)]
+            #[serde(tag = "kind", content = "value")]
+            pub(super) enum Adjacent {
+                One(u8),
+                Two { size: u8 },
+                $(#[serde(other)] $other,)?
+            }
+
+            #[derive(Serialize, Deserialize, JsonSchema)]
+            pub(super) struct All {
+                pub(super) required: String,
+                pub(super) external: Option<External>,
+                pub(super) text: Vec<Text>,
+                pub(super) plain: BTreeMap<String, Option<Plain>>,
+                pub(super) internal: (u8, Internal),
+                pub(super) adjacent: Option<Box<Adjacent>>,
+            }
+        }
+    };
+}
+
+shapes!(known);
+shapes!(with_other, Unknown);
+
+fn all() -> Value {
+    json!({
+        "required": "x",
+        "external": "One",
+        "text": ["Two"],
+        "plain": { "a": "one", "b": null },
+        "internal": [1, { "kind": "Two", "sku": "a" }],
+        "adjacent": { "kind": "One", "value": 1 },
+    })
+}
+
+/// Places of [`all`] and what a newer producer may put there.
+fn newer() -> Vec<(&'static str, Value)> {
+    vec![
+        ("/external", json!("Three")),
+        ("/text", json!(["One", "Three"])),
+        ("/plain", json!({ "a": "three" })),
+        ("/internal", json!([1, { "kind": "Three", "size": 7 }])),
+        ("/adjacent", json!({ "kind": "Three" })),
+    ]
+}
+
+#[test]
+fn an_enum_with_a_catch_all_reads_variants_that_it_does_not_know() {
+    assert_eq!(EventSchema::of::<Event<with_other::All>>().undecided(), [""; 0]);
+    assert!(read::<with_other::All>(&all()));
+    assert!(written::<with_other::All>(&all()));
+    for (pointer, value) in newer() {
+        let newer = changed(&all(), pointer, value);
+        assert!(read::<with_other::All>(&newer), "{pointer}");
+        assert!(!written::<with_other::All>(&newer), "{pointer}");
+    }
+    for (place, value) in [
+        ("/external", json!(7)),
+        ("/internal", json!([1, { "kind": "One", "size": "large" }])),
+        ("/adjacent", json!({ "value": 1 })),
+        // serde takes an unknown tag, but nothing beside it, where content has a member of its own.
+        ("/adjacent", json!({ "kind": "Three", "value": 7 })),
+    ] {
+        assert!(!read::<with_other::All>(&changed(&all(), place, value)), "{place}");
+    }
+}
+
+#[test]
+fn an_enum_without_a_catch_all_reads_the_variants_that_it_knows() {
+    assert_eq!(EventSchema::of::<Event<known::All>>().undecided(), [""; 0]);
+    assert!(read::<known::All>(&all()));
+    for (pointer, value) in newer() {
+        assert!(!read::<known::All>(&changed(&all(), pointer, value)), "{pointer}");
+    }
+}
+
+#[test]
+fn an_event_can_be_an_enum_with_a_catch_all() {
+    assert!(read::<with_other::Internal>(&json!({ "kind": "Three" })));
+    assert!(!read::<known::Internal>(&json!({ "kind": "Three" })));
+    assert!(read::<with_other::Plain>(&json!("three")));
+    assert!(!read::<known::Plain>(&json!("three")));
+}
+
+/// A text that checks itself, as a well-made domain type does.
+#[derive(Serialize, JsonSchema)]
+struct Isbn(String);
+
+impl<'de> Deserialize<'de> for Isbn {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.len() == 13 { Ok(Self(text)) } else { Err(serde::de::Error::custom("no ISBN")) }
+    }
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Opaque {
+    isbn: Isbn,
+    plain: with_other::Plain,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Helped {
+    #[schemars(example = "9783161484100")]
+    isbn: Isbn,
+    plain: with_other::Plain,
+}
+
+#[test]
+fn where_nothing_can_be_found_out_that_is_said() {
+    let schema = EventSchema::of::<Event<Opaque>>();
+    assert_eq!(schema.undecided().len(), 1);
+    assert!(schema.read().as_json().pointer(&schema.undecided()[0]).is_some());
+    assert_eq!(EventSchema::of::<Event<Helped>>().undecided(), [""; 0]);
+    assert!(read::<Helped>(&json!({ "isbn": "9783161484100", "plain": "three" })));
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Folder {
+    name: String,
+    folders: Vec<Folder>,
+    parent: Option<Box<Folder>>,
+    kind: with_other::Plain,
+}
+
+#[test]
+fn types_may_be_recursive() {
+    let leaf = |kind: &str| json!({ "name": "b", "folders": [], "parent": null, "kind": kind });
+    let root =
+        json!({ "name": "a", "folders": [leaf("one")], "parent": leaf("two"), "kind": "one" });
+    assert!(written::<Folder>(&root));
+    assert!(!written::<Folder>(&changed(&root, "/folders/0/size", json!(1))));
+    assert!(!written::<Folder>(&changed(&root, "/parent/size", json!(1))));
+    assert!(read::<Folder>(&changed(&root, "/folders/0/kind", json!("three"))));
+    assert!(!read::<Folder>(&changed(&root, "/folders/0/name", json!(1))));
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Flattened {
+    id: u8,
+    #[serde(flatten)]
+    line: Line,
+    #[serde(flatten)]
+    outcome: Outcome,
+    again: Outcome,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "outcome")]
+enum Outcome {
+    Sold { price: u8 },
+    Returned(Line2),
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Line2 {
+    reason: String,
+}
+
+#[test]
+fn members_that_several_schemas_name_together_are_closed_together() {
+    let sold = json!({
+        "id": 1, "sku": "a", "outcome": "Sold", "price": 1,
+        "again": { "outcome": "Returned", "reason": "r" },
+    });
+    assert!(written::<Flattened>(&sold));
+    assert!(!written::<Flattened>(&changed(&sold, "/colour", json!("red"))));
+    assert!(!written::<Flattened>(&changed(&sold, "/again/colour", json!("red"))));
+    assert!(read::<Flattened>(&changed(&sold, "/colour", json!("red"))));
+    let mut short = sold.clone();
+    short.as_object_mut().unwrap().remove("price");
+    assert!(!read::<Flattened>(&short));
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Open {
+    id: u8,
+    #[serde(flatten)]
+    rest: BTreeMap<String, Value>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Strict {
+    id: u8,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Untagged {
+    Line(Line),
+    Number(i64),
+    Pair(u8, String),
+}
+
+#[test]
+fn types_that_say_what_else_they_take_are_believed() {
+    assert!(written::<Open>(&json!({ "id": 1, "any": "thing" })));
+    assert!(read::<Open>(&json!({ "id": 1, "any": "thing" })));
+    assert!(!read::<Strict>(&json!({ "id": 1, "any": "thing" })));
+    for (data, expected) in [
+        (json!({ "sku": "a" }), true),
+        (json!(7), true),
+        (json!([1, "a"]), true),
+        (json!({ "sku": 1 }), false),
+        (json!([1]), false),
+    ] {
+        assert_eq!(read::<Untagged>(&data), expected, "{data}");
+    }
+    assert!(!written::<Untagged>(&json!({ "sku": "a", "colour": "red" })));
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Metered {
+    #[serde(with = "crate::as_string")]
+    #[schemars(with = "String")]
+    nanoseconds: u64,
+    #[schemars(range(min = 1, max = 5), required)]
+    stars: Option<u8>,
+    #[schemars(length(min = 2), regex(pattern = "^[a-z]+$"))]
+    word: String,
+}
+
+#[test]
+fn all_violations_are_told_with_their_paths_and_without_values() {
+    let data = json!({
+        "nanoseconds": 7, "stars": 9, "word": "SECRET-1", "other": [],
+    });
+    let schema = EventSchema::of::<Event<Metered>>();
+    let violations = schema.written().validate(&serde_json::to_vec(&data).unwrap()).unwrap_err();
+    let mut texts: Vec<_> = violations.iter().map(ToString::to_string).collect();
+    texts.sort();
+    assert_eq!(
+        texts,
+        [
+            "`nanoseconds` expected string, found number",
+            "`other` breaks the rule `additionalProperties` of its schema",
+            "`stars` breaks the rule `maximum` of its schema: expected 5",
+            "`word` breaks the rule `pattern` of its schema: expected ^[a-z]+$",
+        ]
+    );
+    assert!(!format!("{violations:?}").contains("SECRET"));
+    let nested = EventSchema::of::<Event<Order>>();
+    let data = changed(&order(), "/lines", json!([{ "sku": "a" }, { "sku": 7 }, {}]));
+    let violations = nested.read().validate(&serde_json::to_vec(&data).unwrap()).unwrap_err();
+    assert_eq!(
+        violations.to_string(),
+        "`lines[1].sku` expected string, found number; `lines[2].sku` is missing"
+    );
+}
+
+#[test]
+fn what_no_event_may_be_is_told_before_the_schema_is_asked() {
+    let schema = EventSchema::of::<Event<Order>>();
+    for (data, expected) in [
+        ("{", "`$` is not JSON at byte 1: expected a member's name"),
+        ("{\"a\":1,\"a\":2}", "`a` appears more than once"),
+        ("[9223372036854775808]", "`[0]` is an integer that does not fit in 64 bits"),
+        ("\"\\ud800\"", "`$` is not JSON at byte 7: expected a value"),
+    ] {
+        let violations = schema.read().validate(data.as_bytes()).unwrap_err();
+        assert_eq!(violations.to_string(), expected);
+    }
+}
+
+#[test]
+fn the_schemas_of_a_type_are_made_once() {
+    let one = EventSchema::of::<Event<Order>>();
+    assert!(std::sync::Arc::ptr_eq(&one, &EventSchema::of::<Event<Order>>()));
+    assert!(!std::ptr::eq(&raw const *one, &raw const *EventSchema::of::<Event<Line>>()));
+}

@@ -1,0 +1,78 @@
+//! The parts of a schema in which other schemas stand.
+
+use serde_json::Value;
+
+/// One step from a schema to a schema within it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The value of this member.
+    Member(String),
+    /// An element of an array.
+    Element,
+    /// The element at this place of a tuple.
+    Position(usize),
+    /// The value of a member that has no schema of its own.
+    Entry,
+    /// One of several schemas for the same value: the keyword and the place.
+    Branch(&'static str, usize),
+    /// The same value's schema at another place.
+    Reference,
+}
+
+/// The keywords that hold several schemas for the same value.
+pub(super) const BRANCHES: [&str; 3] = ["allOf", "anyOf", "oneOf"];
+
+/// The schemas right within the one at `pointer`, with the steps that lead to them.
+pub(super) fn children(root: &Value, pointer: &str) -> Vec<(Step, String)> {
+    let Some(schema) = root.pointer(pointer) else { return Vec::new() };
+    let mut children = Vec::new();
+    if let Some(target) = reference(schema) {
+        children.push((Step::Reference, target));
+    }
+    if let Some(members) = schema["properties"].as_object() {
+        let step = |name: &String| {
+            (Step::Member(name.clone()), format!("{pointer}/properties/{}", escape(name)))
+        };
+        children.extend(members.keys().map(step));
+    }
+    if schema["items"].is_object() {
+        children.push((Step::Element, format!("{pointer}/items")));
+    }
+    for place in 0..schema["prefixItems"].as_array().map_or(0, Vec::len) {
+        children.push((Step::Position(place), format!("{pointer}/prefixItems/{place}")));
+    }
+    if schema["additionalProperties"].is_object() {
+        children.push((Step::Entry, format!("{pointer}/additionalProperties")));
+    }
+    for keyword in BRANCHES {
+        for place in 0..schema[keyword].as_array().map_or(0, Vec::len) {
+            children.push((Step::Branch(keyword, place), format!("{pointer}/{keyword}/{place}")));
+        }
+    }
+    children
+}
+
+/// All schemas that can be reached from the root, each with one way there.
+pub(super) fn reachable(root: &Value) -> Vec<(String, Vec<Step>)> {
+    let mut found = vec![(String::new(), Vec::new())];
+    let mut next = 0;
+    while let Some((pointer, way)) = found.get(next).cloned() {
+        for (step, child) in children(root, &pointer) {
+            if found.iter().all(|(known, _)| *known != child) {
+                let way = way.iter().cloned().chain([step]).collect();
+                found.push((child, way));
+            }
+        }
+        next += 1;
+    }
+    found
+}
+
+/// Where `schema` says that another place describes its value, as a pointer.
+pub(super) fn reference(schema: &Value) -> Option<String> {
+    schema["$ref"].as_str()?.strip_prefix('#').map(str::to_owned)
+}
+
+fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
