@@ -20,6 +20,7 @@ pub(crate) struct Scanner<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    keys: Keys<'a>,
 }
 
 /// A text in JSON, without its quotes.
@@ -32,7 +33,9 @@ struct RawText<'a> {
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, at: 0, depth: 0 }
+        // Room for the members of some objects within each other, in one allocation.
+        let keys = Keys { few: Vec::with_capacity(48) };
+        Self { text, at: 0, depth: 0, keys }
     }
 
     /// Walks over an object and calls `member` at each value; it must walk over that value.
@@ -42,7 +45,7 @@ impl<'a> Scanner<'a> {
     ) -> Result<(), Violation> {
         self.expect_kind(b'{', "an object")?;
         self.nest()?;
-        let mut keys = Keys::default();
+        let mut keys = self.keys.begin();
         self.space();
         if self.peek() == Some(b'}') {
             self.at += 1;
@@ -57,7 +60,7 @@ impl<'a> Scanner<'a> {
                 self.space();
                 self.expect(b':', "a colon")?;
                 self.space();
-                if !keys.insert(&raw, &key) {
+                if !self.keys.insert(&mut keys, &raw, &key) {
                     return Err(Violation::new(Reason::Duplicate).within(&key));
                 }
                 member(self, &key).map_err(|violation| violation.within(&key))?;
@@ -69,6 +72,7 @@ impl<'a> Scanner<'a> {
                 }
             }
         }
+        self.keys.end(&keys);
         self.depth -= 1;
         Ok(())
     }
@@ -350,32 +354,46 @@ pub(crate) fn plain_run(bytes: &[u8]) -> usize {
     words.len() * 8 + rest.iter().position(stop).unwrap_or(rest.len())
 }
 
-/// The members of one object that were seen so far.
-#[derive(Default)]
+/// The members that were seen so far in the objects that are being walked over.
 struct Keys<'a> {
-    /// The first members, which for most objects are all of them.
-    few: [&'a str; 16],
-    len: usize,
-    /// All members, once there are many or one is written with escapes.
+    /// The first members of each object, the innermost object's last.
+    few: Vec<&'a str>,
+}
+
+/// The members of one object.
+struct KeysOf {
+    /// Where they begin among all.
+    start: usize,
+    /// All of them, once there are many or one is written with escapes.
     many: Option<HashSet<Box<str>>>,
 }
 
 impl<'a> Keys<'a> {
+    /// How many members of an object are compared one by one.
+    const FEW: usize = 16;
+
+    fn begin(&self) -> KeysOf {
+        KeysOf { start: self.few.len(), many: None }
+    }
+
+    fn end(&mut self, object: &KeysOf) {
+        self.few.truncate(object.start);
+    }
+
     /// Adds a member; `false` if it was there.
-    fn insert(&mut self, raw: &RawText<'a>, key: &str) -> bool {
-        if let Some(many) = &mut self.many {
+    fn insert(&mut self, object: &mut KeysOf, raw: &RawText<'a>, key: &str) -> bool {
+        if let Some(many) = &mut object.many {
             return many.insert(key.into());
         }
-        let seen = &self.few[..self.len];
-        if raw.escaped || self.len == self.few.len() {
-            let many = self.many.insert(seen.iter().copied().map(Box::from).collect());
+        let seen = &self.few[object.start..];
+        if raw.escaped || seen.len() == Self::FEW {
+            let many = object.many.insert(seen.iter().copied().map(Box::from).collect());
             return many.insert(key.into());
         }
         if seen.contains(&raw.text) {
             return false;
         }
-        self.few[self.len] = raw.text;
-        self.len += 1;
+        self.few.push(raw.text);
         true
     }
 }
