@@ -31,12 +31,12 @@ fn main() {
             );
         };
         compare("decode", &|| keep(plain_decode()), &|| keep(our_decode()));
-        compare("encode", &|| keep(serde_json::to_vec(&plain_event)), &|| {
-            keep(our_event.to_detail())
-        });
-        compare("decode + encode", &|| keep(serde_json::to_vec(&plain_decode())), &|| {
-            keep(our_decode().to_detail())
-        });
+        let plain = || keep(serde_json::to_vec(&plain_event));
+        let ours = || keep(our_event.to_detail());
+        compare("encode", &plain, &ours);
+        let plain = || keep(serde_json::to_vec(&plain_decode()));
+        let ours = || keep(our_decode().to_detail());
+        compare("decode + encode", &plain, &ours);
     }
 }
 

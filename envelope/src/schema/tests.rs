@@ -266,8 +266,8 @@ fn where_nothing_can_be_found_out_that_is_said() {
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct Folder {
     name: String,
-    folders: Vec<Folder>,
-    parent: Option<Box<Folder>>,
+    folders: Vec<Self>,
+    parent: Option<Box<Self>>,
     kind: with_other::Plain,
 }
 
@@ -315,7 +315,7 @@ fn members_that_several_schemas_name_together_are_closed_together() {
     assert!(!written::<Flattened>(&changed(&sold, "/colour", json!("red"))));
     assert!(!written::<Flattened>(&changed(&sold, "/again/colour", json!("red"))));
     assert!(read::<Flattened>(&changed(&sold, "/colour", json!("red"))));
-    let mut short = sold.clone();
+    let mut short = sold;
     short.as_object_mut().unwrap().remove("price");
     assert!(!read::<Flattened>(&short));
 }
