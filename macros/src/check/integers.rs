@@ -25,17 +25,17 @@ pub(super) fn check(input: &Input<'_>, errors: &mut Errors) {
     }
     let krate = input.attrs.krate.value();
     let krate = krate.map_or_else(|| "setpiece_envelope".to_owned(), types::path_text);
-    let with = format!("`#[serde(with = \"{krate}::as_string\")]`");
-    let remedies = match input.side {
-        Side::Write => Remedies {
-            plain: format!("write it as text with {with}"),
-            other: "say how the field is written with `#[serde(with = \"…\")]`",
-        },
-        Side::Read => Remedies {
-            plain: format!("read it from text with {with}"),
-            other: "say how the field is read with `#[serde(with = \"…\")]`",
-        },
+    let (as_text, other) = match input.side {
+        Side::Write => {
+            ("write it as text", "say how the field is written with `#[serde(with = \"…\")]`")
+        }
+        Side::Read => {
+            ("read it from text", "say how the field is read with `#[serde(with = \"…\")]`")
+        }
     };
+    let with = |module: &str| format!("{as_text} with `#[serde(with = \"{krate}::{module}\")]`");
+    let remedies =
+        Remedies { plain: with("as_string"), optional: with("as_string::option"), other };
     match &input.body {
         Body::Struct(shape) => check_fields(shape.fields(), &remedies, errors),
         Body::Enum(variants) => variants
@@ -56,6 +56,8 @@ fn check_fields(fields: &[Field<'_>], remedies: &Remedies, errors: &mut Errors) 
 struct Remedies {
     /// When it is all that the field holds, and has a text.
     plain: String,
+    /// When it is all that the field holds, if that holds anything, and has a text.
+    optional: String,
     other: &'static str,
 }
 
@@ -63,6 +65,8 @@ struct Remedies {
 #[derive(Clone, Copy)]
 enum Depth {
     Whole,
+    /// All of an `Option` that is all of the field.
+    Optional,
     Part,
 }
 
@@ -88,7 +92,8 @@ fn check_path(ty: &Type, depth: Depth, remedies: &Remedies, errors: &mut Errors)
     if plain || atomic {
         let remedy = match depth {
             Depth::Whole if plain => &remedies.plain,
-            Depth::Whole | Depth::Part => remedies.other,
+            Depth::Optional if plain => &remedies.optional,
+            Depth::Whole | Depth::Optional | Depth::Part => remedies.other,
         };
         errors.push(
             &segment.ident,
@@ -105,7 +110,11 @@ fn check_path(ty: &Type, depth: Depth, remedies: &Remedies, errors: &mut Errors)
         found if MAPS.contains(&found) => 1,
         _ => 0,
     };
+    let within = match depth {
+        Depth::Whole if found == "Option" => Depth::Optional,
+        Depth::Whole | Depth::Optional | Depth::Part => Depth::Part,
+    };
     for argument in types::type_arguments(segment).skip(unwritten) {
-        check_type(argument, Depth::Part, remedies, errors);
+        check_type(argument, within, remedies, errors);
     }
 }
