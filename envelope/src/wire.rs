@@ -5,6 +5,7 @@
 //! serde decodes that slice once into the type. Writing goes through [`checked`], which refuses
 //! what EventBridge would refuse or change.
 
+mod array;
 pub(crate) mod checked;
 mod diagnose;
 pub(crate) mod event_bridge;
@@ -50,7 +51,7 @@ pub const MAX_NESTING: usize = 128;
 pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ReadError> {
     let text = text(bytes, MAX_EVENT_BYTES)?;
     scan::check(text)?;
-    Data { json: text, root: "" }.decode()
+    Data { json: text.trim_ascii_start(), root: "" }.decode()
 }
 
 /// Reads a document as it is, for those who look at it and not into a type.
@@ -80,8 +81,12 @@ impl fmt::Debug for Data<'_> {
 
 impl Data<'_> {
     pub(crate) fn decode<T: DeserializeOwned>(self) -> Result<T, ReadError> {
-        serde_json::from_str(self.json)
-            .map_err(|error| diagnose::violation::<T>(self.json, &error).under(self.root).into())
+        let decoded = if self.json.starts_with('[') {
+            array::from_str(self.json)
+        } else {
+            serde_json::from_str(self.json)
+        };
+        decoded.map_err(|error| diagnose::violation::<T>(self.json, &error).under(self.root).into())
     }
 }
 

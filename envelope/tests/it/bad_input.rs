@@ -169,6 +169,7 @@ fn data_of_another_type_is_named_by_path_and_kinds() {
     for (data, expected) in [
         ("{}", "`data.order_number` is missing"),
         ("7", "`data` expected struct OrderSubmitted, found a number"),
+        (r#"["1",1]"#, "`data` expected struct OrderSubmitted, found an array"),
         (
             r#"{"order_number":7,"quantity":1}"#,
             "`data.order_number` expected a string, found a number",
@@ -199,6 +200,81 @@ fn data_of_another_type_is_named_by_path_and_kinds() {
         ),
     ] {
         check(with_data(data), expected);
+    }
+}
+
+#[test]
+fn arrays_are_read_by_types_that_are_arrays() {
+    type Bytes = serde_json::value::RawValue;
+    let read = br#" ["a", 1]"#;
+    assert_eq!(from_json::<(String, u8)>(read).unwrap(), ("a".to_owned(), 1));
+    assert_eq!(from_json::<Option<(String, u8)>>(read).unwrap(), Some(("a".to_owned(), 1)));
+    assert_eq!(from_json::<Box<Bytes>>(read).unwrap().get(), r#"["a", 1]"#);
+    assert!(from_json::<serde_json::Value>(read).unwrap().is_array());
+    assert_eq!(from_json::<Vec<u8>>(b"[1,2]").unwrap(), [1, 2]);
+    assert_eq!(
+        from_json::<Line>(br#"["a"]"#).unwrap_err().to_string(),
+        "`$` expected struct Line, found an array"
+    );
+}
+
+/// Types whose members the search for the reason must pass by before it finds the wrong one.
+#[derive(Debug, Deserialize)]
+#[expect(dead_code, reason = "only the way into it is looked at")]
+struct Passed {
+    raw: Box<serde_json::value::RawValue>,
+    by_number: std::collections::BTreeMap<u16, bool>,
+    by_flag: std::collections::HashMap<bool, Option<Payment>>,
+    by_variant: std::collections::HashMap<Side, (i8, f32)>,
+    letter: char,
+    nothing: (),
+    wrong: u8,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash, Deserialize)]
+enum Side {
+    Left,
+}
+
+#[test]
+fn what_is_right_is_not_blamed_for_what_is_wrong() {
+    let json = r#"{"raw":{"any":[1]},"by_number":{"7":true},"by_flag":{"true":"cash"},
+        "by_variant":{"Left":[-1,0.5]},"letter":"x","nothing":null,"wrong":"a"}"#;
+    assert_eq!(
+        from_json::<Passed>(json.as_bytes()).unwrap_err().to_string(),
+        "`wrong` expected u8, found a string"
+    );
+    for (from, to, expected) in [
+        (r#""7""#, r#""70000""#, "`by_number` expected u16, found a string"),
+        (r#""7""#, r#""a""#, "`by_number` expected u16, found a string"),
+        (r#""Left""#, r#""Right""#, "`by_variant` is an unknown variant, expected `Left`"),
+        ("0.5", "\"0.5\"", "`by_variant.Left[1]` expected f32, found a string"),
+        (r#""x""#, r#""xy""#, "`letter` expected a character, found a string that does not fit"),
+        ("null", "0", "`nothing` expected unit, found a number"),
+    ] {
+        let json = json.replace(from, to).replace(r#""wrong":"a""#, r#""wrong":1"#);
+        assert_eq!(from_json::<Passed>(json.as_bytes()).unwrap_err().to_string(), expected);
+    }
+}
+
+#[test]
+fn paths_show_names_and_no_data() {
+    let long = "x".repeat(65);
+    for (key, shown) in [
+        ("order_number", "order_number"),
+        ("detail-type", "detail-type"),
+        ("_1", "_1"),
+        ("a@example.com", "*"),
+        ("+49 30 1234", "*"),
+        ("4111111111111111", "*"),
+        ("Ada Brook", "*"),
+        ("größe", "*"),
+        ("", "*"),
+        (&long, "*"),
+    ] {
+        let json = format!(r#"{{"{key}":1e999}}"#);
+        let error = from_json::<serde_json::Value>(json.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), format!("`{shown}` is not a finite number"));
     }
 }
 

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use setpiece_envelope::{
-    Category, DomainEvent, Envelope, EventBridgeEvent, EventType, RawEnvelope, ServiceId,
+    Category, CloudEvent, Correlation, DomainEvent, Envelope, EventBridgeEvent, EventType,
+    RawEnvelope, ServiceId, TraceParent, TraceState,
 };
 
 const ORDERS: ServiceId = ServiceId::new("retail", "checkout", "orders");
@@ -129,6 +130,39 @@ fn a_broken_trace_does_not_break_the_event_and_is_passed_on() {
     let metadata = RawEnvelope::parse(&bytes).unwrap().metadata;
     assert_eq!(metadata.correlation.traceparent, None);
     assert_eq!(metadata.extensions.get("traceparent").unwrap().get(), r#""00-nonsense""#);
+}
+
+#[test]
+fn a_sound_trace_takes_the_place_of_a_broken_one() {
+    let bytes = file("detail", "broken_trace");
+    let mut raw = RawEnvelope::parse(&bytes).unwrap();
+    let sound = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    raw.metadata.correlation.traceparent = TraceParent::parse(sound).ok();
+    raw.metadata.correlation.tracestate = TraceState::parse("rojo=1").ok();
+    let written = raw.to_detail().unwrap();
+    let correlation = RawEnvelope::parse(&written).unwrap().metadata.correlation;
+    assert_eq!(correlation.traceparent.unwrap().as_str(), sound);
+    assert_eq!(correlation.tracestate.unwrap().as_str(), "rojo=1");
+    let json = CloudEvent::new("shop", raw).to_json().unwrap();
+    assert!(CloudEvent::parse(&json).is_ok());
+}
+
+#[test]
+fn an_event_without_a_flow_begins_one_when_it_causes_another() {
+    let bytes = file("detail", "required_only");
+    let metadata = RawEnvelope::parse(&bytes).unwrap().metadata;
+    assert_eq!(metadata.correlation.correlation_id, None);
+    let next = Correlation::caused_by(&metadata);
+    assert_eq!(next.correlation_id.unwrap().as_str(), "abcd-123-efg-456");
+    assert_eq!(next.causation_id.unwrap().as_str(), "abcd-123-efg-456");
+}
+
+#[test]
+fn outer_members_may_be_null() {
+    let event = r#"{"source":"a","detail-type":"b","id":null,"time":null,"account":null,
+        "detail":{"metadata":{"event_id":"e","name":"n","version":1},"data":null}}"#;
+    let event = EventBridgeEvent::parse(event.as_bytes()).unwrap();
+    assert_eq!((event.id, event.time, event.account), (None, None, None));
 }
 
 #[test]

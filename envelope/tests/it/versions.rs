@@ -98,6 +98,35 @@ fn a_version_from_before_the_reader_s_history_is_told_too() {
     assert!(Envelope::<OrderSubmittedView>::from_detail(&detail(2, V2)).is_ok());
 }
 
+/// The second version of an event whose first one is no longer read.
+#[derive(Debug, Serialize, Deserialize, DomainEvent)]
+#[event(service = ORDERS, name = "order_submitted", version = 2, first = true)]
+struct LaterBeginning {
+    total: String,
+}
+
+#[derive(Debug, Serialize, Deserialize, DomainEvent)]
+#[event(service = ORDERS, name = "order_submitted", version = 3, previous = LaterBeginning)]
+struct LaterOrderSubmitted {
+    total: String,
+}
+
+impl Upcast<LaterBeginning> for LaterOrderSubmitted {
+    fn upcast(v2: LaterBeginning) -> Result<Self, UpcastError> {
+        Ok(Self { total: v2.total })
+    }
+}
+
+#[test]
+fn what_is_supported_is_told_for_the_whole_history() {
+    let error = Envelope::<LaterOrderSubmitted>::from_detail(&detail(1, V1)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "version 1 of `order_submitted` is not supported, only versions 2 to 3"
+    );
+    assert!(Envelope::<LaterOrderSubmitted>::from_detail(&detail(2, V2)).is_ok());
+}
+
 #[test]
 fn bytes_are_held_to_the_type_of_their_own_version() {
     let error = Envelope::<OrderSubmitted>::from_detail(&detail(1, V2)).unwrap_err();

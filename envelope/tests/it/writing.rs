@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json, value::RawValue};
 use setpiece_envelope::{
-    Category, Correlation, DomainEvent, Envelope, EventVersion, First, FixedClock, MAX_NESTING,
-    RawEnvelope, SequentialIds, ServiceId, Stamp, TraceParent,
+    Category, Clock, Correlation, DomainEvent, Envelope, EventVersion, First, FixedClock, IdSource,
+    MAX_NESTING, RawEnvelope, SequentialIds, ServiceId, Stamp, SystemIds, Timestamp, TraceParent,
 };
 
 /// An event of any content.
@@ -180,6 +180,42 @@ fn a_new_event_carries_its_place_in_the_flow() {
         assert_eq!(correlation.tenant.as_deref(), Some("acme"));
         assert_eq!(correlation.traceparent, root.traceparent);
     }
+}
+
+/// An event whose subject is what it holds.
+#[derive(Serialize, Deserialize, DomainEvent)]
+#[event(service = PROBES, name = "probe_named", version = 1)]
+struct ProbeNamed(#[event(subject)] String);
+
+const PROBES: ServiceId = ServiceId::new("retail", "lab", "probes");
+
+#[test]
+fn an_event_about_nothing_has_no_subject() {
+    let stamp = Stamp::new(FixedClock::default(), SequentialIds::new());
+    for (name, subject) in [("p-1", Some("p-1")), ("", None)] {
+        let envelope = stamp.envelope(ProbeNamed(name.to_owned()), &Correlation::root());
+        assert_eq!(envelope.metadata.subject.as_deref(), subject);
+        assert!(envelope.to_detail().is_ok());
+    }
+}
+
+/// A clock as fine as those of machines are.
+struct FineClock;
+
+impl Clock for FineClock {
+    fn now(&self) -> Timestamp {
+        "2026-11-20T12:10:21.123456789Z".parse().unwrap()
+    }
+}
+
+#[test]
+fn times_and_ids_show_the_same_millisecond() {
+    let stamp = Stamp::new(FineClock, SystemIds::new());
+    let metadata = stamp.envelope(ProbeSent(1), &Correlation::root()).metadata;
+    let occurred_at = metadata.occurred_at.unwrap();
+    assert_eq!(occurred_at.to_string(), "2026-11-20T12:10:21.123Z");
+    let expected = SystemIds::new().next_id(occurred_at);
+    assert_eq!(metadata.event_id.as_str()[..10], expected.as_str()[..10]);
 }
 
 #[test]

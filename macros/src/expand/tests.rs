@@ -1,5 +1,3 @@
-#![allow(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
-
 mod enums;
 
 use expect_test::{Expect, expect};

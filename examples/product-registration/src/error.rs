@@ -1,0 +1,48 @@
+use std::{error::Error, fmt, io};
+
+/// Why a run ended before its input did.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The input cannot be read on.
+    Read {
+        /// The line that could not be read.
+        line: u64,
+        /// What the input said.
+        source: io::Error,
+    },
+    /// The report cannot be written. Of the kind [`BrokenPipe`](io::ErrorKind::BrokenPipe) when its
+    /// reader has seen enough.
+    Write(io::Error),
+    /// The rejected lines, which the JSON report keeps in a temporary file, cannot be kept.
+    Spool(io::Error),
+    /// The services do not understand each other: a mistake in this program.
+    Flow {
+        /// The line with the registration.
+        line: u64,
+        /// What went wrong with it.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read { line, source: _ } => write!(f, "line {line} cannot be read"),
+            Self::Write(_) => f.write_str("the report cannot be written"),
+            Self::Spool(_) => f.write_str("the rejected lines cannot be kept in a temporary file"),
+            Self::Flow { line, source: _ } => {
+                write!(f, "the registration on line {line} did not reach all services")
+            }
+        }
+    }
+}
+
+impl Error for RunError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Read { source, .. } | Self::Write(source) | Self::Spool(source) => Some(source),
+            Self::Flow { source, .. } => Some(&**source),
+        }
+    }
+}

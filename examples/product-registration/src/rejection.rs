@@ -1,0 +1,35 @@
+use std::fmt;
+
+use setpiece_envelope::ReadError;
+
+use crate::lines::MAX_LINE_BYTES;
+
+/// Why a line is no registration: names the member, never its value.
+#[derive(Debug)]
+pub(crate) enum Rejection {
+    TooLong,
+    NotAnObject,
+    Unreadable(ReadError),
+}
+
+impl From<ReadError> for Rejection {
+    fn from(error: ReadError) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => write!(f, "the line is longer than {MAX_LINE_BYTES} bytes"),
+            Self::NotAnObject => f.write_str("the line expected an object, found an array"),
+            Self::Unreadable(error) => match error.violation() {
+                // Nobody who edits a file of lines knows a `$` as the name of the whole line.
+                Some(violation) if violation.path() == "$" => {
+                    write!(f, "the line {}", violation.reason())
+                }
+                Some(_) | None => error.fmt(f),
+            },
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! What is reported, run within the test.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{self, BufReader, Read},
+};
+
+use expect_test::{Expect, expect};
+use product_registration::{Format, MAX_LINE_BYTES, Options, RunError, SAMPLE, Summary, run};
+use serde_json::Value;
+
+use crate::{registration, stamp};
+
+/// What a run wrote to its output and to its errors.
+fn report(format: Format, input: &[u8]) -> (Summary, String, String) {
+    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    let options = Options::new(format).with_stamp(stamp());
+    let summary = run(input, &mut output, &mut errors, options).unwrap();
+    (summary, String::from_utf8(output).unwrap(), String::from_utf8(errors).unwrap())
+}
+
+fn document(input: &[u8]) -> Value {
+    let (_, output, errors) = report(Format::Json, input);
+    assert_eq!(errors, "", "rejected lines are in the document");
+    serde_json::from_str(&output).unwrap()
+}
+
+fn check(format: Format, input: &str, expected: &Expect) {
+    let (_, output, errors) = report(format, input.as_bytes());
+    let said = if errors.is_empty() { "" } else { "--- errors ---\n" };
+    expected.assert_eq(&format!("{output}{said}{errors}"));
+}
+
+#[test]
+fn a_person_sees_a_tree_for_each_registration_and_the_totals() {
+    let input = format!("{}\n\nnot JSON\n{}", registration(1), registration(2));
+    check(
+        Format::Tree,
+        &input,
+        &expect![[r#"
+        registration 1 (line 1)
+        └─ product_registered  00000000000000000000000001  from products
+           ├─ products      recorded registration PR-5V55-ENKN-NB29
+           ├─ loyalty       awarded 59 points
+           ├─ promotions    generated code THANKS-TKMV-M918-W34G for 10 % off
+           │  └─ discount_generated  00000000000000000000000002  from promotions
+           │     └─ communications  e-mailed the code in message EM-WF39-X28Q-RPHN
+           ├─ customer      opened support record SR-XJGJ-F3ED-QR62
+           └─ manufacturer  sent notice MN-X18G-BN7J-657Y
+
+        registration 2 (line 4)
+        └─ product_registered  00000000000000000000000003  from products
+           ├─ products      recorded registration PR-VD4B-J6T4-GSCJ
+           ├─ loyalty       awarded 59 points
+           ├─ promotions    generated code THANKS-1XEF-58RJ-0CH2 for 10 % off
+           │  └─ discount_generated  00000000000000000000000004  from promotions
+           │     └─ communications  e-mailed the code in message EM-S1MT-QMV1-HGN3
+           ├─ customer      opened support record SR-3FAZ-02R0-C3HJ
+           └─ manufacturer  sent notice MN-Q2EF-V43M-X4CJ
+
+        totals
+        ├─ registrations                2
+        ├─ rejected lines               1
+        ├─ events
+        │  ├─ product_registered        2
+        │  └─ discount_generated        2
+        └─ effects
+           ├─ products                  2
+           ├─ loyalty                   2
+           ├─ promotions                2
+           ├─ communications            2
+           ├─ customer                  2
+           └─ manufacturer              2
+        --- errors ---
+        line 3 rejected: the line is not JSON at byte 0: expected a value
+    "#]],
+    );
+}
+
+#[test]
+fn a_program_sees_one_document() {
+    let input = format!("{}\n\nnot JSON\n{}", registration(1), registration(2));
+    check(
+        Format::Json,
+        &input,
+        &expect![[r#"
+        {"flows":[
+        {"line":1,"correlation_id":"00000000000000000000000001","events":[{"event_id":"00000000000000000000000001","name":"product_registered","service":"products","causation_id":null,"depth":0},{"event_id":"00000000000000000000000002","name":"discount_generated","service":"promotions","causation_id":"00000000000000000000000001","depth":1}],"effects":[{"service":"products","effect":"registration_recorded","registration":"PR-5V55-ENKN-NB29","caused_by":"00000000000000000000000001"},{"service":"loyalty","effect":"points_awarded","points":59,"caused_by":"00000000000000000000000001"},{"service":"promotions","effect":"code_generated","code":"THANKS-TKMV-M918-W34G","percent":10,"caused_by":"00000000000000000000000001"},{"service":"customer","effect":"support_record_opened","record":"SR-XJGJ-F3ED-QR62","caused_by":"00000000000000000000000001"},{"service":"manufacturer","effect":"manufacturer_notified","notice":"MN-X18G-BN7J-657Y","caused_by":"00000000000000000000000001"},{"service":"communications","effect":"code_emailed","message_id":"EM-WF39-X28Q-RPHN","caused_by":"00000000000000000000000002"}]},
+        {"line":4,"correlation_id":"00000000000000000000000003","events":[{"event_id":"00000000000000000000000003","name":"product_registered","service":"products","causation_id":null,"depth":0},{"event_id":"00000000000000000000000004","name":"discount_generated","service":"promotions","causation_id":"00000000000000000000000003","depth":1}],"effects":[{"service":"products","effect":"registration_recorded","registration":"PR-VD4B-J6T4-GSCJ","caused_by":"00000000000000000000000003"},{"service":"loyalty","effect":"points_awarded","points":59,"caused_by":"00000000000000000000000003"},{"service":"promotions","effect":"code_generated","code":"THANKS-1XEF-58RJ-0CH2","percent":10,"caused_by":"00000000000000000000000003"},{"service":"customer","effect":"support_record_opened","record":"SR-3FAZ-02R0-C3HJ","caused_by":"00000000000000000000000003"},{"service":"manufacturer","effect":"manufacturer_notified","notice":"MN-Q2EF-V43M-X4CJ","caused_by":"00000000000000000000000003"},{"service":"communications","effect":"code_emailed","message_id":"EM-S1MT-QMV1-HGN3","caused_by":"00000000000000000000000004"}]}
+        ],"rejected":[
+        {"line":3,"reason":"the line is not JSON at byte 0: expected a value"}
+        ],
+        "registrations":2,"events":{"product_registered":2,"discount_generated":2},"effects":{"products":2,"loyalty":2,"promotions":2,"communications":2,"customer":2,"manufacturer":2}}
+    "#]],
+    );
+}
+
+#[test]
+fn no_registration_is_a_report_as_well() {
+    check(
+        Format::Tree,
+        "",
+        &expect![[r#"
+        totals
+        ├─ registrations                0
+        ├─ rejected lines               0
+        ├─ events
+        │  ├─ product_registered        0
+        │  └─ discount_generated        0
+        └─ effects
+           ├─ products                  0
+           ├─ loyalty                   0
+           ├─ promotions                0
+           ├─ communications            0
+           ├─ customer                  0
+           └─ manufacturer              0
+    "#]],
+    );
+    check(
+        Format::Json,
+        "\n\n",
+        &expect![[r#"
+        {"flows":[],"rejected":[],
+        "registrations":0,"events":{"product_registered":0,"discount_generated":0},"effects":{"products":0,"loyalty":0,"promotions":0,"communications":0,"customer":0,"manufacturer":0}}
+    "#]],
+    );
+    check(
+        Format::Json,
+        "x",
+        &expect![[r#"
+        {"flows":[],"rejected":[
+        {"line":1,"reason":"the line is not JSON at byte 0: expected a value"}
+        ],
+        "registrations":0,"events":{"product_registered":0,"discount_generated":0},"effects":{"products":0,"loyalty":0,"promotions":0,"communications":0,"customer":0,"manufacturer":0}}
+    "#]],
+    );
+}
+
+#[test]
+fn each_rejected_line_is_named_with_what_is_wrong_with_it() {
+    let too_long = format!(r#"{{"name":"{}"}}"#, "x".repeat(MAX_LINE_BYTES));
+    let (first, last) = (registration(1), registration(2));
+    let lines: [&[u8]; 12] = [
+        first.as_bytes(),
+        b"{",
+        br#"["cu-1","Ada","ada@example.com","Aurora kettle","AK-1",5990]"#,
+        b"42",
+        b"{}",
+        b"",
+        br#"{"customer_id":"cu-1","name":"","email":"","model":"","serial_number":"","price_cents":0}"#,
+        br#"{"customer_id":"cu-1","name":"Ada","email":"ada at home","model":"x","serial_number":"x","price_cents":0}"#,
+        br#"{"customer_id":7}"#,
+        b"\xff\xfe",
+        too_long.as_bytes(),
+        last.as_bytes(),
+    ];
+    let (summary, _, errors) = report(Format::Tree, &lines.join(&b"\r\n"[..]));
+    assert_eq!((summary.registrations, summary.rejected), (2, 9));
+    expect![[r#"
+        line 2 rejected: the line is not JSON at byte 1: expected a member's name
+        line 3 rejected: the line expected an object, found an array
+        line 4 rejected: the line expected an object, found a number
+        line 5 rejected: `customer_id` is missing
+        line 7 rejected: `email` expected an e-mail address, found a length of 0
+        line 8 rejected: `email` expected an e-mail address, found a string that does not fit
+        line 9 rejected: `customer_id` expected a string, found a number
+        line 10 rejected: the line is not UTF-8 at byte 0
+        line 11 rejected: the line is longer than 65536 bytes
+    "#]]
+    .assert_eq(&errors);
+}
+
+#[test]
+fn every_hop_is_traceable() {
+    let input: String = (0..50).map(|number| registration(number) + "\n\n{\n").collect();
+    let document = document(input.as_bytes());
+    let flows = document["flows"].as_array().unwrap();
+    let (mut events, mut effects) = (BTreeMap::new(), BTreeMap::new());
+    let mut seen = BTreeSet::new();
+    for (index, flow) in flows.iter().enumerate() {
+        assert_eq!(flow["line"], 3 * index + 1);
+        let mut depths = BTreeMap::new();
+        for event in flow["events"].as_array().unwrap() {
+            let (id, name) = (event["event_id"].as_str().unwrap(), event["name"].as_str().unwrap());
+            assert!(seen.insert(id.to_owned()), "{id} is new");
+            let depth = event["depth"].as_u64().unwrap();
+            match event["causation_id"].as_str() {
+                None => assert_eq!((depth, flow["correlation_id"].as_str()), (0, Some(id))),
+                Some(cause) => assert_eq!(depths.get(cause).copied(), Some(depth - 1)),
+            }
+            depths.insert(id, depth);
+            *events.entry(name).or_insert(0_u64) += 1;
+        }
+        for effect in flow["effects"].as_array().unwrap() {
+            assert!(depths.contains_key(effect["caused_by"].as_str().unwrap()));
+            *effects.entry(effect["service"].as_str().unwrap()).or_insert(0_u64) += 1;
+        }
+    }
+    assert_eq!(document["registrations"], 50);
+    assert_eq!(document["rejected"].as_array().unwrap().len(), 50);
+    let names = ["discount_generated", "product_registered"];
+    assert_eq!(events, names.map(|name| (name, 50)).into());
+    let services =
+        ["communications", "customer", "loyalty", "manufacturer", "products", "promotions"];
+    assert_eq!(effects, services.map(|service| (service, 50)).into());
+    assert_eq!(document["events"], serde_json::to_value(events).unwrap());
+    assert_eq!(document["effects"], serde_json::to_value(effects).unwrap());
+}
+
+#[test]
+fn more_rejected_lines_than_memory_holds_are_all_in_the_document() {
+    let input = format!("{}x\n{}", "{}\n".repeat(3000), registration(1));
+    let document = document(input.as_bytes());
+    let rejected = document["rejected"].as_array().unwrap();
+    let lines: Vec<u64> = rejected.iter().map(|it| it["line"].as_u64().unwrap()).collect();
+    assert_eq!(lines, (1..=3001).collect::<Vec<_>>());
+    assert_eq!(rejected[0]["reason"], "`customer_id` is missing");
+    assert!(rejected[3000]["reason"].as_str().unwrap().starts_with("the line is not JSON"));
+}
+
+#[test]
+fn nothing_that_was_registered_is_shown() {
+    let mut input = SAMPLE.to_owned();
+    // And where lines are rejected, neither.
+    input += &SAMPLE.replace("example.com", "example");
+    input += &SAMPLE.replace("price_cents\": ", "price_cents\": \"secret\", \"x\": ");
+    let (summary, tree, errors) = report(Format::Tree, input.as_bytes());
+    assert_eq!((summary.registrations, summary.rejected), (20, 40));
+    let (_, json, _) = report(Format::Json, input.as_bytes());
+    for line in SAMPLE.lines() {
+        let registration: BTreeMap<String, Value> = serde_json::from_str(line).unwrap();
+        for value in registration.values().filter_map(Value::as_str).chain(["@", "secret"]) {
+            for shown in [&tree, &errors, &json] {
+                assert!(!shown.contains(value), "{value}");
+            }
+        }
+    }
+}
+
+/// Gives what it has, and then fails.
+struct Failing<'a>(&'a [u8]);
+
+impl Read for Failing<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 => Err(io::Error::other("the disk is on fire")),
+            count => Ok(count),
+        }
+    }
+}
+
+#[test]
+fn a_report_is_whole_also_when_reading_fails_half_way() {
+    let input = format!("{}\n\nx\n{}", registration(1), registration(2));
+    for (format, is_whole) in [
+        (
+            Format::Tree,
+            (|text| text.ends_with("manufacturer              1\n")) as fn(&str) -> bool,
+        ),
+        (Format::Json, |text| {
+            let document: Value = serde_json::from_str(text).unwrap();
+            document["registrations"] == 1 && document["rejected"][0]["line"] == 3
+        }),
+    ] {
+        let mut output = Vec::new();
+        let reader = BufReader::new(Failing(input.as_bytes()));
+        let error = run(reader, &mut output, io::sink(), Options::new(format)).unwrap_err();
+        assert!(matches!(error, RunError::Read { line: 4, .. }), "{error:?}");
+        let output = String::from_utf8(output).unwrap();
+        assert!(is_whole(&output), "{output}");
+    }
+}

@@ -1,0 +1,121 @@
+use expect_test::{Expect, expect};
+use serde_json::Value;
+
+use super::sqs_event;
+use crate::{
+    fixtures::{InvoiceIssued, order},
+    json_lines::canonical,
+    sample::{Sample, sample},
+};
+
+fn check(json: &[u8], expected: &Expect) {
+    expected.assert_eq(&canonical(json).unwrap());
+}
+
+/// A short event, so that the snapshots show the wrapping.
+fn event() -> Sample<InvoiceIssued> {
+    sample(InvoiceIssued { total: 1.5 }).at("2026-11-20T12:10:21.12Z").event_id("e-1")
+}
+
+#[test]
+fn a_queue_hands_over_records_of_text() {
+    check(
+        &event().sqs(),
+        &expect![[r#"
+            {
+              "Records": [
+                {
+                  "attributes": {
+                    "ApproximateFirstReceiveTimestamp": "1795176621122",
+                    "ApproximateReceiveCount": "1",
+                    "SenderId": "AIDAIENQZJOLO23YVJ4VO",
+                    "SentTimestamp": "1795176621120"
+                  },
+                  "awsRegion": "us-east-1",
+                  "body": "{\"version\":\"0\",\"id\":\"2c354179-ce41-48db-8305-bcd9b985f781\",\"detail-type\":\"invoice_issued\",\"source\":\"retail.finance.billing\",\"account\":\"123456789012\",\"time\":\"2026-11-20T12:10:21Z\",\"region\":\"us-east-1\",\"resources\":[],\"detail\":{\"metadata\":{\"version\":\"1\",\"event_id\":\"e-1\",\"domain\":\"retail\",\"subdomain\":\"finance\",\"service\":\"billing\",\"category\":\"domain-event\",\"type\":\"data\",\"name\":\"invoice_issued\",\"occurred_at\":\"2026-11-20T12:10:21.12Z\",\"correlation_id\":\"e-1\"},\"data\":{\"total\":1.5}}}",
+                  "eventSource": "aws:sqs",
+                  "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:sample-queue",
+                  "md5OfBody": "096db096c45886869ac057f75c571420",
+                  "messageAttributes": {},
+                  "messageId": "4b275e89-1fba-45db-8d7d-2f22405ac937",
+                  "receiptHandle": "AQEB4b275e891fba05db8d7d2f22405ac937"
+                }
+              ]
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn a_topic_hands_over_a_notification() {
+    check(
+        &event().sns(),
+        &expect![[r#"
+        {
+          "Records": [
+            {
+              "EventSource": "aws:sns",
+              "EventSubscriptionArn": "arn:aws:sns:us-east-1:123456789012:sample-topic:21be56ed-a058-49f5-8c98-aedd2564c486",
+              "EventVersion": "1.0",
+              "Sns": {
+                "Message": "{\"version\":\"0\",\"id\":\"2c354179-ce41-48db-8305-bcd9b985f781\",\"detail-type\":\"invoice_issued\",\"source\":\"retail.finance.billing\",\"account\":\"123456789012\",\"time\":\"2026-11-20T12:10:21Z\",\"region\":\"us-east-1\",\"resources\":[],\"detail\":{\"metadata\":{\"version\":\"1\",\"event_id\":\"e-1\",\"domain\":\"retail\",\"subdomain\":\"finance\",\"service\":\"billing\",\"category\":\"domain-event\",\"type\":\"data\",\"name\":\"invoice_issued\",\"occurred_at\":\"2026-11-20T12:10:21.12Z\",\"correlation_id\":\"e-1\"},\"data\":{\"total\":1.5}}}",
+                "MessageAttributes": {},
+                "MessageId": "8096ccbc-08b6-4614-9227-40572d5bba83",
+                "Signature": "8096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba830123456789abcdefghijkl==",
+                "SignatureVersion": "1",
+                "SigningCertUrl": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem",
+                "Subject": null,
+                "Timestamp": "2026-11-20T12:10:21.120Z",
+                "TopicArn": "arn:aws:sns:us-east-1:123456789012:sample-topic",
+                "Type": "Notification",
+                "UnsubscribeUrl": "https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe&SubscriptionArn=arn:aws:sns:us-east-1:123456789012:sample-topic:21be56ed-a058-49f5-8c98-aedd2564c486"
+              }
+            }
+          ]
+        }
+    "#]],
+    );
+}
+
+#[test]
+fn a_queue_behind_a_topic_hands_over_records_of_notifications() {
+    let batch: Value = serde_json::from_slice(&event().sns_in_sqs()).unwrap();
+    let body = batch["Records"][0]["body"].as_str().unwrap();
+    check(
+        body.as_bytes(),
+        &expect![[r#"
+        {
+          "Message": "{\"version\":\"0\",\"id\":\"2c354179-ce41-48db-8305-bcd9b985f781\",\"detail-type\":\"invoice_issued\",\"source\":\"retail.finance.billing\",\"account\":\"123456789012\",\"time\":\"2026-11-20T12:10:21Z\",\"region\":\"us-east-1\",\"resources\":[],\"detail\":{\"metadata\":{\"version\":\"1\",\"event_id\":\"e-1\",\"domain\":\"retail\",\"subdomain\":\"finance\",\"service\":\"billing\",\"category\":\"domain-event\",\"type\":\"data\",\"name\":\"invoice_issued\",\"occurred_at\":\"2026-11-20T12:10:21.12Z\",\"correlation_id\":\"e-1\"},\"data\":{\"total\":1.5}}}",
+          "MessageId": "8096ccbc-08b6-4614-9227-40572d5bba83",
+          "Signature": "8096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba830123456789abcdefghijkl==",
+          "SignatureVersion": "1",
+          "SigningCertURL": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem",
+          "Timestamp": "2026-11-20T12:10:21.120Z",
+          "TopicArn": "arn:aws:sns:us-east-1:123456789012:sample-topic",
+          "Type": "Notification",
+          "UnsubscribeURL": "https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe&SubscriptionArn=arn:aws:sns:us-east-1:123456789012:sample-topic:21be56ed-a058-49f5-8c98-aedd2564c486"
+        }
+    "#]],
+    );
+    let notification: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(notification["Message"].as_str().unwrap().as_bytes(), event().event_bridge());
+}
+
+#[test]
+fn a_batch_has_a_message_of_its_own_for_each_body() {
+    let event = sample(order());
+    let batch = sqs_event([event.event_bridge(), event.event_bridge(), b"poison".to_vec()]);
+    let batch: Value = serde_json::from_slice(&batch).unwrap();
+    let records = batch["Records"].as_array().unwrap();
+    assert_eq!(records.len(), 3);
+    assert_eq!(records[0]["body"], records[1]["body"]);
+    assert_ne!(records[0]["messageId"], records[1]["messageId"]);
+    assert_ne!(records[0]["receiptHandle"], records[1]["receiptHandle"]);
+    assert_eq!(records[2]["body"], "poison");
+    // The sum that `printf poison | md5sum` prints.
+    assert_eq!(records[2]["md5OfBody"], "35393c24384b8862798716628f7bc6f4");
+    assert_eq!(
+        serde_json::from_slice::<Value>(&sqs_event([[0; 0]; 0])).unwrap()["Records"],
+        Value::Array(vec![])
+    );
+}
