@@ -11,7 +11,7 @@ mod order;
 
 use std::{hint::black_box, time::Instant};
 
-use order::{OrderSubmitted, Plain};
+use order::{Event, OrderSubmitted, Plain};
 use setpiece_envelope::Envelope;
 
 const SAMPLES: usize = 400;
@@ -19,8 +19,8 @@ const SAMPLES: usize = 400;
 fn main() {
     for (label, items) in [("1 KB", 4), ("64 KB", 520)] {
         let detail = order::detail(items);
-        let plain_decode = || serde_json::from_slice::<Plain>(&detail).unwrap();
-        let our_decode = || Envelope::<OrderSubmitted>::from_detail(&detail).unwrap();
+        let plain_decode = || serde_json::from_slice::<Plain<OrderSubmitted>>(&detail).unwrap();
+        let our_decode = || Envelope::<Event<OrderSubmitted>>::from_detail(&detail).unwrap();
         let (plain_event, our_event) = (plain_decode(), our_decode());
         let compare = |what: &str, plain: &dyn Fn(), ours: &dyn Fn()| {
             let (plain, ours) = fastest(plain, ours, 100_000 / detail.len() + 1);

@@ -41,7 +41,7 @@ impl Clock for SystemClock {
 ///
 /// let clock = FixedClock::at("2026-11-20T12:00:00Z".parse()?);
 /// clock.advance(Duration::from_millis(1500));
-/// assert_eq!(clock.now().to_string(), "2026-11-20T12:00:01.5Z");
+/// assert_eq!(clock.now().to_string(), "2026-11-20T12:00:01.500Z");
 /// # Ok::<_, setpiece_envelope::Reason>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use crate::{
     Category, Correlation, DomainEvent, Envelope, EventType, EventVersion, MAX_EVENT_BYTES,
     Metadata, RawEnvelope, ReadError, Reason, Violation, WriteError,
     metadata::{self, MAX_CHARS, MAX_SUBJECT_CHARS, check_depth},
-    wire::{self, checked, object::Object, scan::Scanner},
+    wire::{self, DATA_DEPTH, checked, object::Object, scan::Scanner},
 };
 
 /// An event in the JSON form of CloudEvents 1.0, structured mode.
@@ -101,7 +101,7 @@ impl<E: DomainEvent> Envelope<E> {
     where
         E: Serialize,
     {
-        let write = |json: &mut Vec<u8>| checked::write(&self.data, 1, json);
+        let write = |json: &mut Vec<u8>| checked::write(&self.data, DATA_DEPTH, json);
         Ok(structured(E::SOURCE, &self.metadata, Some(write))?)
     }
 }
@@ -238,9 +238,15 @@ fn is_attribute_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
-/// Whether JSON stands for one of the types of attributes: text, a boolean or a 32-bit integer.
+/// Whether JSON stands for one of the types of attributes: text without
+/// control characters, a boolean or a 32-bit integer.
 fn is_attribute_value(json: &str) -> bool {
-    json.starts_with('"') || json == "true" || json == "false" || json.parse::<i32>().is_ok()
+    if json.starts_with('"') {
+        // Without escapes there is no control character in JSON.
+        let text = || serde_json::from_str::<String>(json).unwrap_or_default();
+        return !json.contains('\\') || !text().contains(char::is_control);
+    }
+    json == "true" || json == "false" || json.parse::<i32>().is_ok()
 }
 
 /// An event of which not all attributes have been read yet.
@@ -301,6 +307,11 @@ impl<'a> Draft<'a> {
             | "traceparent" | "tracestate" | "sampled" | "tenant" => attribute,
             unknown => return self.read_unknown(unknown, scanner),
         };
+        // A broker that has carried the event in headers gives every attribute back as text.
+        if matches!(attribute, "depth" | "sampled") && scanner.kind() == "a string" {
+            let text = scanner.string()?;
+            return self.metadata.read_member(member, &mut Scanner::new(&text));
+        }
         self.metadata.read_member(member, scanner)
     }
 
@@ -324,7 +335,8 @@ impl<'a> Draft<'a> {
 
     /// Reads the members that CloudEvents could not name.
     fn read_rest(&mut self, json: &str) -> Result<(), Violation> {
-        let mut scanner = Scanner::new(json);
+        // As deep as the metadata will stand in its detail.
+        let mut scanner = Scanner::at_depth(json, 1);
         scanner.object(|scanner, member| {
             let value = scanner.value()?;
             self.metadata.add_extension(member, value)

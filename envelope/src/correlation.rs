@@ -39,7 +39,7 @@ pub struct Correlation {
     /// that all its services answer alike; `None` where nobody decided.
     pub sampled: Option<bool>,
     /// The tenant for whom the flow runs: 1 to 128 printable characters.
-    pub tenant: Option<Box<str>>,
+    pub tenant: Option<String>,
 }
 
 impl Correlation {
@@ -78,10 +78,22 @@ impl Correlation {
         }
     }
 
+    /// The same in a flow that began elsewhere, such as with a request.
+    #[must_use]
+    pub fn with_correlation_id(self, id: CorrelationId) -> Self {
+        Self { correlation_id: Some(id), ..self }
+    }
+
     /// The same for `tenant`.
     #[must_use]
-    pub fn with_tenant(self, tenant: impl Into<Box<str>>) -> Self {
+    pub fn with_tenant(self, tenant: impl Into<String>) -> Self {
         Self { tenant: Some(tenant.into()), ..self }
+    }
+
+    /// The same with the decision whether there is detailed telemetry.
+    #[must_use]
+    pub fn with_sampled(self, sampled: bool) -> Self {
+        Self { sampled: Some(sampled), ..self }
     }
 
     /// The same in another trace.

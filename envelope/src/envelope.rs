@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     Clock, Correlation, CorrelationId, DomainEvent, IdSource, Metadata, RawEnvelope, ReadError,
     SystemClock, SystemIds, WriteError,
-    wire::{checked, raw::detail},
+    wire::{DATA_DEPTH, checked, raw::detail},
 };
 
 /// An event with its metadata: what travels from one service to another.
@@ -57,8 +57,7 @@ impl<E: DomainEvent> Envelope<E> {
     where
         E: Serialize,
     {
-        // The detail itself is the one level above the data.
-        let write = |json: &mut Vec<u8>| checked::write(&self.data, 1, json);
+        let write = |json: &mut Vec<u8>| checked::write(&self.data, DATA_DEPTH, json);
         Ok(detail(&self.metadata, size_of::<E>(), write)?)
     }
 }

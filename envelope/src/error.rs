@@ -1,9 +1,11 @@
 //! What can be wrong with an event, said without repeating what is in it.
 //!
-//! An event may hold personal data, so no message and no `Debug` text here shows a value. Paths
-//! show the names of members as long as they look like names; a key that could be data (an e-mail
-//! address, a number, a sentence) is shown as `*`. For the same reason the errors of serde, which
-//! quote what they found, are not kept as sources.
+//! An event may hold personal data, so no message and no `Debug` text here shows a value. For the
+//! same reason the errors of serde, which quote what they found, are not kept as sources.
+//!
+//! Paths show the names of members. A key of a map can be data, and is shown as `*` wherever the
+//! type tells a map from a struct. The scanner knows no types; it shows a key that has the form of
+//! an identifier, and an e-mail address, a number or a sentence as `*`.
 
 use std::{borrow::Cow, error::Error as StdError, fmt};
 
@@ -293,12 +295,18 @@ impl fmt::Debug for Violation {
 
 impl StdError for Violation {}
 
+/// The most bytes of a path; one that is longer ends with `…`.
+const MAX_PATH_BYTES: usize = 512;
+
 fn join(head: &str, tail: &str) -> String {
+    if head.len() + tail.len() >= MAX_PATH_BYTES {
+        return format!("{head}…");
+    }
     let dot = if tail.is_empty() || tail.starts_with('[') { "" } else { "." };
     format!("{head}{dot}{tail}")
 }
 
-/// A member's name as a path shows it: itself when it can only be a name, else `*`.
+/// A member's name as a path shows it: itself when it has the form of one, else `*`.
 pub(crate) fn shown(key: &str) -> &str {
     let mut chars = key.bytes();
     let is_name = key.len() <= 64

@@ -4,7 +4,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    EventId, Metadata, Reason, Violation, WriteError, text,
+    EventId, Metadata, Reason, Violation, WriteError,
+    error::shown,
+    text,
     wire::{checked, scan},
 };
 
@@ -60,9 +62,14 @@ impl Extensions {
         Ok(())
     }
 
+    /// Takes a member out.
+    pub fn remove(&mut self, name: &str) -> Option<Box<RawValue>> {
+        self.0.remove(name)
+    }
+
     /// Keeps `json`, which a scanner has checked.
     pub(crate) fn insert_scanned(&mut self, name: &str, json: &str) {
-        debug_assert!(scan::check(json).is_ok(), "only checked JSON is kept");
+        debug_assert!(scan::check(json, 2).is_ok(), "only checked JSON is kept");
         if let Ok(value) = RawValue::from_string(json.to_owned()) {
             self.0.insert(name.into(), value);
         }
@@ -80,8 +87,8 @@ impl PartialEq for Extensions {
 impl Eq for Extensions {}
 
 impl fmt::Debug for Extensions {
-    /// Shows the names only.
+    /// Shows the names only, and those only that cannot be data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.0.keys().map(|name| shown(name))).finish()
     }
 }

@@ -4,7 +4,7 @@ use std::{
     str::FromStr,
 };
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{Reason, text};
 
@@ -47,6 +47,29 @@ macro_rules! id {
 
             fn from_str(id: &str) -> Result<Self, Reason> {
                 Self::parse(id)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Reason;
+
+            fn try_from(id: String) -> Result<Self, Reason> {
+                Self::parse(id)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0.into()
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let id = String::deserialize(deserializer)?;
+                let expected = &"1 to 128 printable characters";
+                Self::parse(id.as_str())
+                    .map_err(|_| de::Error::invalid_value(de::Unexpected::Str(&id), expected))
             }
         }
 

@@ -247,11 +247,15 @@ impl Draft {
     fn read_optional(&mut self, member: &str, scanner: &mut Scanner<'_>) -> Result<(), Violation> {
         let correlation = &mut self.correlation;
         match member {
-            "domain" => self.domain = Some(read_text(scanner, MAX_CHARS)?.into_owned()),
-            "subdomain" => self.subdomain = Some(read_text(scanner, MAX_CHARS)?.into_owned()),
-            "service" => self.service = Some(read_text(scanner, MAX_CHARS)?.into_owned()),
-            "category" => self.category = Some((&*read_text(scanner, MAX_CHARS)?).into()),
-            "type" => self.event_type = Some((&*read_text(scanner, MAX_CHARS)?).into()),
+            "domain" => self.domain = read_label(scanner, MAX_CHARS)?.map(Cow::into_owned),
+            "subdomain" => self.subdomain = read_label(scanner, MAX_CHARS)?.map(Cow::into_owned),
+            "service" => self.service = read_label(scanner, MAX_CHARS)?.map(Cow::into_owned),
+            "category" => {
+                self.category = read_label(scanner, MAX_CHARS)?.map(|text| (&*text).into());
+            }
+            "type" => {
+                self.event_type = read_label(scanner, MAX_CHARS)?.map(|text| (&*text).into());
+            }
             "occurred_at" => {
                 let time = scanner.string()?.parse().map_err(Violation::new)?;
                 self.occurred_at = Some(time);
@@ -267,6 +271,10 @@ impl Draft {
             "depth" => correlation.depth = read_depth(scanner)?,
             // As the W3C asks of readers, a broken trace never breaks the event. It is kept with
             // the unknown members, so that it is still there for whoever looks for the culprit.
+            "traceparent" | "tracestate" if scanner.kind() != "a string" => {
+                let value = scanner.value()?;
+                self.extensions.insert_scanned(member, value);
+            }
             "traceparent" => {
                 let start = scanner.offset();
                 match TraceParent::parse(scanner.string()?) {
@@ -282,11 +290,13 @@ impl Draft {
                 }
             }
             "sampled" => correlation.sampled = Some(read_bool(scanner)?),
-            "subject" => self.subject = Some(read_text(scanner, MAX_SUBJECT_CHARS)?.into_owned()),
-            "partition_key" => {
-                self.partition_key = Some(read_text(scanner, MAX_CHARS)?.into_owned());
+            "subject" => {
+                self.subject = read_label(scanner, MAX_SUBJECT_CHARS)?.map(Cow::into_owned);
             }
-            "tenant" => correlation.tenant = Some(read_text(scanner, MAX_CHARS)?.into()),
+            "partition_key" => {
+                self.partition_key = read_label(scanner, MAX_CHARS)?.map(Cow::into_owned);
+            }
+            "tenant" => correlation.tenant = Some(read_text(scanner, MAX_CHARS)?.into_owned()),
             unknown => {
                 let value = scanner.value()?;
                 self.extensions.insert_scanned(unknown, value);
@@ -341,6 +351,19 @@ impl Draft {
             extensions,
         })
     }
+}
+
+/// Reads a text that some producers leave empty where they have none.
+fn read_label<'a>(
+    scanner: &mut Scanner<'a>,
+    limit: usize,
+) -> Result<Option<Cow<'a, str>>, Violation> {
+    let value = scanner.string()?;
+    if value.is_empty() {
+        return Ok(None);
+    }
+    text::check(&value, limit).map_err(Violation::new)?;
+    Ok(Some(value))
 }
 
 fn read_bool(scanner: &mut Scanner<'_>) -> Result<bool, Violation> {

@@ -153,7 +153,7 @@ impl DataSchema {
         let validator = validator.as_ref().map_err(|violation| only(violation.clone()))?;
         let violations: Vec<_> = validator
             .iter_errors(&value)
-            .flat_map(|error| validation::violations(&error))
+            .flat_map(|error| validation::violations(&error, &value))
             .collect();
         if violations.is_empty() { Ok(()) } else { Err(Violations(violations)) }
     }

@@ -95,7 +95,6 @@ pub trait Upcast<Previous>: Sized {
 }
 
 /// Why an old event could not be brought up to date.
-#[derive(Debug)]
 pub struct UpcastError {
     reason: &'static str,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -108,7 +107,10 @@ impl UpcastError {
         Self { reason, source: None }
     }
 
-    /// Keeps the error that led here. Its text must not hold data of the event.
+    /// Keeps the error that led here.
+    ///
+    /// Whoever logs the chain of errors shows its text, which must hold no data of the event. That
+    /// of `serde_json` does.
     #[must_use]
     pub fn with_source(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { source: Some(source.into()), ..self }
@@ -124,6 +126,13 @@ impl UpcastError {
 impl fmt::Display for UpcastError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.reason)
+    }
+}
+
+impl fmt::Debug for UpcastError {
+    /// Shows the reason only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpcastError").field("reason", &self.reason).finish_non_exhaustive()
     }
 }
 

@@ -28,6 +28,9 @@ pub const MAX_EVENT_BYTES: usize = 1024 * 1024;
 /// How many objects and arrays may stand within each other, the document itself included.
 pub const MAX_NESTING: usize = 128;
 
+/// How deep an event's data stands in its detail.
+pub(crate) const DATA_DEPTH: usize = 1;
+
 /// Reads one JSON document under the bounds and with the errors of an event's data.
 ///
 /// For what is not an event and reaches a service by other ways than the bus: a command, a file, a request body.
@@ -50,7 +53,7 @@ pub const MAX_NESTING: usize = 128;
 /// [`ReadError::Malformed`] with the first thing that is wrong.
 pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ReadError> {
     let text = text(bytes, MAX_EVENT_BYTES)?;
-    scan::check(text)?;
+    scan::check(text, DATA_DEPTH)?;
     Data { json: text.trim_ascii_start(), root: "" }.decode()
 }
 
@@ -58,10 +61,8 @@ pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ReadError> {
 #[cfg(feature = "schema")]
 pub(crate) fn value(bytes: &[u8]) -> Result<serde_json::Value, Violation> {
     let text = text(bytes, MAX_EVENT_BYTES)?;
-    scan::check(text)?;
-    // Only half of a surrogate pair can still be wrong.
-    serde_json::from_str(text)
-        .map_err(|error| diagnose::violation::<serde_json::Value>(text, &error))
+    scan::check(text, DATA_DEPTH)?;
+    serde_json::from_str(text).map_err(|_| diagnose::violation::<serde_json::Value>(text))
 }
 
 /// The JSON text of an event's `data`: scanned, not yet decoded.
@@ -86,7 +87,7 @@ impl Data<'_> {
         } else {
             serde_json::from_str(self.json)
         };
-        decoded.map_err(|error| diagnose::violation::<T>(self.json, &error).under(self.root).into())
+        decoded.map_err(|_| diagnose::violation::<T>(self.json).under(self.root).into())
     }
 }
 

@@ -76,6 +76,40 @@ fn members_that_attributes_cannot_hold_travel_together() {
 }
 
 #[test]
+fn texts_that_attributes_cannot_hold_travel_together() {
+    let detail = r#"{"metadata":{"event_id":"e","name":"n","version":1,"lines":"a\nb"},"data":1}"#;
+    let envelope = RawEnvelope::parse(detail.as_bytes()).unwrap();
+    let json = CloudEvent::new("shop", envelope.clone()).to_json().unwrap();
+    let event: Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(event["setpiecemetadata"], r#"{"lines":"a\nb"}"#);
+    assert_eq!(CloudEvent::parse(&json).unwrap().envelope.metadata, envelope.metadata);
+}
+
+#[test]
+fn what_can_be_read_can_be_written_as_an_event_of_ours() {
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let event = |levels: usize| {
+        let rest = format!(r#"{{"deep":{}}}"#, nested(levels));
+        json!({
+            "specversion": "1.0", "type": "t", "source": "s", "id": "i", "setpiecemetadata": rest,
+        })
+    };
+    assert_eq!(back(&event(126)), event(126));
+    let bytes = serde_json::to_vec(&event(127)).unwrap();
+    assert!(CloudEvent::parse(&bytes).is_err());
+}
+
+#[test]
+fn an_event_that_a_broker_carried_in_headers_has_texts_for_numbers() {
+    let event = json!({
+        "specversion": "1.0", "type": "t", "source": "s", "id": "i", "depth": "3", "sampled": "true",
+    });
+    let bytes = serde_json::to_vec(&event).unwrap();
+    let correlation = CloudEvent::parse(&bytes).unwrap().envelope.metadata.correlation;
+    assert_eq!((correlation.depth, correlation.sampled), (3, Some(true)));
+}
+
+#[test]
 fn what_is_no_cloud_event_is_told_by_attribute() {
     for (change, expected) in [
         (json!({ "specversion": null }), "`specversion` is missing"),

@@ -388,6 +388,9 @@ fn all_violations_are_told_with_their_paths_and_without_values() {
         ]
     );
     assert!(!format!("{violations:?}").contains("SECRET"));
+    let by_phone = EventSchema::of::<Event<BTreeMap<String, u8>>>();
+    let violations = by_phone.read().validate(br#"{"491701234567":"x"}"#).unwrap_err();
+    assert_eq!(violations.to_string(), "`*` expected integer, found string");
     let nested = EventSchema::of::<Event<Order>>();
     let data = changed(&order(), "/lines", json!([{ "sku": "a" }, { "sku": 7 }, {}]));
     let violations = nested.read().validate(&serde_json::to_vec(&data).unwrap()).unwrap_err();
@@ -404,7 +407,7 @@ fn what_no_event_may_be_is_told_before_the_schema_is_asked() {
         ("{", "`$` is not JSON at byte 1: expected a member's name"),
         ("{\"a\":1,\"a\":2}", "`a` appears more than once"),
         ("[9223372036854775808]", "`[0]` is an integer that does not fit in 64 bits"),
-        ("\"\\ud800\"", "`$` is not JSON at byte 7: expected a value"),
+        ("\"\\ud800\"", "`$` is not JSON at byte 7: expected the other half of a surrogate pair"),
     ] {
         let violations = schema.read().validate(data.as_bytes()).unwrap_err();
         assert_eq!(violations.to_string(), expected);

@@ -14,8 +14,8 @@ pub(super) fn validator(schema: &Value) -> Result<Validator, Violation> {
 }
 
 /// What `error` says, without the values that it is about.
-pub(super) fn violations(error: &ValidationError<'_>) -> Vec<Violation> {
-    let at = |reason: Reason| vec![located(Violation::new(reason), error)];
+pub(super) fn violations(error: &ValidationError<'_>, data: &Value) -> Vec<Violation> {
+    let at = |reason: Reason| vec![located(Violation::new(reason), error, data)];
     let rule = |expected: Option<String>| Reason::Schema {
         keyword: error.kind().keyword().to_owned().into(),
         expected,
@@ -23,12 +23,12 @@ pub(super) fn violations(error: &ValidationError<'_>) -> Vec<Violation> {
     match error.kind() {
         ValidationErrorKind::Required { property } => {
             let member = property.as_str().unwrap_or("*");
-            vec![located(Violation::new(Reason::Missing).within(member), error)]
+            vec![located(Violation::new(Reason::Missing).within(member), error, data)]
         }
         ValidationErrorKind::AdditionalProperties { unexpected }
         | ValidationErrorKind::UnevaluatedProperties { unexpected } => unexpected
             .iter()
-            .map(|member| located(Violation::new(rule(None)).within(member), error))
+            .map(|member| located(Violation::new(rule(None)).within(member), error, data))
             .collect(),
         ValidationErrorKind::Type { kind } => at(Reason::Expected {
             expected: match kind {
@@ -77,12 +77,22 @@ pub(super) fn violations(error: &ValidationError<'_>) -> Vec<Violation> {
     }
 }
 
-/// The violation at the place of `error`.
-fn located(violation: Violation, error: &ValidationError<'_>) -> Violation {
-    let segments: Vec<_> = error.instance_path().as_str().split('/').skip(1).collect();
-    segments.iter().rev().fold(violation, |violation, segment| match segment.parse() {
-        Ok(index) => violation.within_index(index),
-        Err(_) => violation.within(segment),
+/// The violation at the place of `error` in `data`.
+fn located(violation: Violation, error: &ValidationError<'_>, data: &Value) -> Violation {
+    let mut value = data;
+    let mut steps = Vec::new();
+    for segment in error.instance_path().as_str().split('/').skip(1) {
+        let segment = segment.replace("~1", "/").replace("~0", "~");
+        let index = if value.is_array() { segment.parse::<usize>().ok() } else { None };
+        value = match index {
+            Some(index) => &value[index],
+            None => &value[&segment],
+        };
+        steps.push((segment, index));
+    }
+    steps.iter().rev().fold(violation, |violation, (segment, index)| match index {
+        Some(index) => violation.within_index(*index),
+        None => violation.within(segment),
     })
 }
 

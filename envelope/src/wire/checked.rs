@@ -4,7 +4,10 @@
 //! fit i64 and mangles or rejects others; and readers follow [`MAX_NESTING`] levels. The first such
 //! value ends the writing, and its path is kept.
 
-use std::{cell::RefCell, fmt::Display};
+use std::{
+    cell::{Cell, RefCell},
+    fmt::Display,
+};
 
 use serde::{
     Serialize, Serializer,
@@ -14,7 +17,7 @@ use serde::{
     },
 };
 
-use super::MAX_NESTING;
+use super::{MAX_NESTING, diagnose::RAW_VALUE, scan};
 use crate::{Reason, Violation};
 
 /// Appends `value` as JSON to `json`; `depth` is how deep in its document it will stand.
@@ -24,22 +27,34 @@ pub(crate) fn write<T: Serialize + ?Sized>(
     json: &mut Vec<u8>,
 ) -> Result<(), Violation> {
     let refused = Refused::default();
-    let mut serializer = serde_json::Serializer::new(json);
-    match value.serialize(Checked { inner: &mut serializer, refused: &refused, depth }) {
-        Ok(()) => Ok(()),
+    let start = json.len();
+    let mut serializer = serde_json::Serializer::new(&mut *json);
+    let written = value.serialize(Checked { inner: &mut serializer, refused: &refused, depth });
+    if written.is_err() {
         // Without a reason of ours, the type's own code or a key that is no text ended it.
-        Err(_) => Err(refused.into_violation()),
+        return Err(refused.into_violation());
     }
+    if refused.unseen.get() {
+        // What a serializer writes is text.
+        let text = std::str::from_utf8(&json[start..]).unwrap_or_default();
+        scan::check(text, depth)?;
+    }
+    Ok(())
 }
 
 /// What ended the writing. It stands aside because errors of the inner serializer cannot carry it.
 #[derive(Default)]
-struct Refused(RefCell<Option<Violation>>);
+struct Refused {
+    violation: RefCell<Option<Violation>>,
+    /// Whether something was written that cannot be judged on its way: the members of a map, which
+    /// may be equal, or text that is JSON already. The scanner judges the whole, then.
+    unseen: Cell<bool>,
+}
 
 impl Refused {
     #[cold]
     fn because<E: Error>(&self, reason: Reason) -> E {
-        self.0.replace(Some(Violation::new(reason)));
+        self.violation.replace(Some(Violation::new(reason)));
         E::custom("refused")
     }
 
@@ -54,12 +69,13 @@ impl Refused {
     }
 
     fn update(&self, change: impl FnOnce(Violation) -> Violation) {
-        let violation = self.0.take().unwrap_or_else(|| Violation::new(Reason::Refused));
-        self.0.replace(Some(change(violation)));
+        let violation = self.violation.take();
+        let violation = violation.unwrap_or_else(|| Violation::new(Reason::Refused));
+        self.violation.replace(Some(change(violation)));
     }
 
     fn into_violation(self) -> Violation {
-        self.0.into_inner().unwrap_or_else(|| Violation::new(Reason::Refused))
+        self.violation.into_inner().unwrap_or_else(|| Violation::new(Reason::Refused))
     }
 }
 
@@ -70,17 +86,21 @@ struct Checked<'r, S> {
 }
 
 impl<'r, S: Serializer> Checked<'r, S> {
+    /// Goes one level down, if there is one.
+    fn deeper(self) -> Result<Self, S::Error> {
+        if self.depth == MAX_NESTING {
+            return Err(self.refused.because(Reason::TooDeep { limit: MAX_NESTING }));
+        }
+        Ok(Self { depth: self.depth + 1, ..self })
+    }
+
     /// Enters an object or array that `begin` begins.
     fn nested<C>(
         self,
         begin: impl FnOnce(S) -> Result<C, S::Error>,
     ) -> Result<Nested<'r, C>, S::Error> {
-        let Self { inner, refused, depth } = self;
-        let depth = depth + 1;
-        if depth > MAX_NESTING {
-            return Err(refused.because(Reason::TooDeep { limit: MAX_NESTING }));
-        }
-        Ok(Nested { inner: begin(inner)?, refused, depth, index: 0, variant: None })
+        let Self { inner, refused, depth } = self.deeper()?;
+        Ok(Nested { inner: begin(inner)?, refused, depth, index: 0, variant: None, first: None })
     }
 }
 
@@ -113,7 +133,7 @@ impl<'r, S: Serializer> Serializer for Checked<'r, S> {
     type SerializeTuple = Nested<'r, S::SerializeTuple>;
     type SerializeTupleStruct = Nested<'r, S::SerializeTupleStruct>;
     type SerializeTupleVariant = Nested<'r, S::SerializeTupleVariant>;
-    type SerializeMap = Nested<'r, S::SerializeMap>;
+    type SerializeMap = Map<'r, S::SerializeMap>;
     type SerializeStruct = Nested<'r, S::SerializeStruct>;
     type SerializeStructVariant = Nested<'r, S::SerializeStructVariant>;
 
@@ -128,11 +148,15 @@ impl<'r, S: Serializer> Serializer for Checked<'r, S> {
         serialize_u32(v: u32);
         serialize_char(v: char);
         serialize_str(v: &str);
-        serialize_bytes(v: &[u8]);
         serialize_none();
         serialize_unit();
         serialize_unit_struct(name: &'static str);
         serialize_unit_variant(name: &'static str, index: u32, variant: &'static str);
+    }
+
+    fn serialize_bytes(self, v: &[u8]) -> Result<S::Ok, S::Error> {
+        // An array of numbers in JSON.
+        self.deeper()?.inner.serialize_bytes(v)
     }
 
     fn serialize_u64(self, v: u64) -> Result<S::Ok, S::Error> {
@@ -193,9 +217,8 @@ impl<'r, S: Serializer> Serializer for Checked<'r, S> {
         variant: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        let Self { inner, refused, depth } = self;
         // The variant's name is the one member of an object around the value.
-        let depth = depth + 1;
+        let Self { inner, refused, depth } = self.deeper()?;
         inner
             .serialize_newtype_variant(name, index, variant, &Through { value, refused, depth })
             .inspect_err(|_| refused.within(variant))
@@ -218,19 +241,21 @@ impl<'r, S: Serializer> Serializer for Checked<'r, S> {
     }
 
     fn serialize_tuple_variant(
-        mut self,
+        self,
         name: &'static str,
         index: u32,
         variant: &'static str,
         len: usize,
     ) -> Result<Self::SerializeTupleVariant, S::Error> {
-        self.depth += 1;
-        let nested = self.nested(|inner| inner.serialize_tuple_variant(name, index, variant, len));
+        let this = self.deeper()?;
+        let nested = this.nested(|inner| inner.serialize_tuple_variant(name, index, variant, len));
         nested.map(|nested| Nested { variant: Some(variant), ..nested })
     }
 
     fn serialize_map(self, len: Option<usize>) -> Result<Self::SerializeMap, S::Error> {
-        self.nested(|inner| inner.serialize_map(len))
+        self.refused.unseen.set(true);
+        let map = self.nested(|inner| inner.serialize_map(len))?;
+        Ok(Map { inner: map, names: len.is_none() })
     }
 
     fn serialize_struct(
@@ -238,18 +263,21 @@ impl<'r, S: Serializer> Serializer for Checked<'r, S> {
         name: &'static str,
         len: usize,
     ) -> Result<Self::SerializeStruct, S::Error> {
+        if name == RAW_VALUE {
+            self.refused.unseen.set(true);
+        }
         self.nested(|inner| inner.serialize_struct(name, len))
     }
 
     fn serialize_struct_variant(
-        mut self,
+        self,
         name: &'static str,
         index: u32,
         variant: &'static str,
         len: usize,
     ) -> Result<Self::SerializeStructVariant, S::Error> {
-        self.depth += 1;
-        let nested = self.nested(|inner| inner.serialize_struct_variant(name, index, variant, len));
+        let this = self.deeper()?;
+        let nested = this.nested(|inner| inner.serialize_struct_variant(name, index, variant, len));
         nested.map(|nested| Nested { variant: Some(variant), ..nested })
     }
 
@@ -271,6 +299,8 @@ struct Nested<'r, C> {
     index: usize,
     /// The variant whose content this is.
     variant: Option<&'static str>,
+    /// The first member of a struct, which may be the tag that serde puts before the others.
+    first: Option<&'static str>,
 }
 
 impl<C> Nested<'_, C> {
@@ -279,7 +309,7 @@ impl<C> Nested<'_, C> {
         value: &T,
         write: impl FnOnce(&mut C, &Through<'_, T>) -> Result<(), X>,
     ) -> Result<(), X> {
-        let Self { inner, refused, depth, index, variant } = self;
+        let Self { inner, refused, depth, index, variant, first: _ } = self;
         write(inner, &Through { value, refused, depth: *depth }).inspect_err(|_| {
             refused.within_index(*index);
             if let Some(variant) = variant {
@@ -290,13 +320,20 @@ impl<C> Nested<'_, C> {
         Ok(())
     }
 
-    fn member<T: Serialize + ?Sized, X>(
+    fn member<T: Serialize + ?Sized, X: Error>(
         &mut self,
-        key: &str,
+        key: &'static str,
         value: &T,
         write: impl FnOnce(&mut C, &Through<'_, T>) -> Result<(), X>,
     ) -> Result<(), X> {
-        let Self { inner, refused, depth, index: _, variant } = self;
+        let Self { inner, refused, depth, index: _, variant, first } = self;
+        // The fields of a type have different names; only a tag can have the name of one.
+        if *first == Some(key) {
+            let error = refused.because(Reason::Duplicate);
+            refused.within(key);
+            return Err(error);
+        }
+        first.get_or_insert(key);
         write(inner, &Through { value, refused, depth: *depth }).inspect_err(|_| {
             refused.within(key);
             if let Some(variant) = variant {
@@ -353,16 +390,26 @@ macro_rules! members {
 
 members! { SerializeStruct, SerializeStructVariant, }
 
-impl<C: SerializeMap> SerializeMap for Nested<'_, C> {
+/// A map, or a struct with flattened members, that is being written.
+struct Map<'r, C> {
+    inner: Nested<'r, C>,
+    /// Whether the keys are names of a type and no data: serde begins the struct that it flattens
+    /// into without a length, and a map with one.
+    names: bool,
+}
+
+impl<C: SerializeMap> SerializeMap for Map<'_, C> {
     type Ok = C::Ok;
     type Error = C::Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), C::Error> {
-        self.inner.serialize_key(key)
+        self.inner.inner.serialize_key(key)
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
-        self.member("*", value, |inner, value| inner.serialize_value(value))
+        let Nested { inner, refused, depth, .. } = &mut self.inner;
+        let value = Through { value, refused, depth: *depth };
+        inner.serialize_value(&value).inspect_err(|_| refused.within("*"))
     }
 
     fn serialize_entry<K: Serialize + ?Sized, T: Serialize + ?Sized>(
@@ -370,14 +417,16 @@ impl<C: SerializeMap> SerializeMap for Nested<'_, C> {
         key: &K,
         value: &T,
     ) -> Result<(), C::Error> {
-        let Self { inner, refused, depth, .. } = self;
-        inner.serialize_entry(key, &Through { value, refused, depth: *depth }).inspect_err(|_| {
-            let key = serde_json::to_value(key).ok();
-            refused.within(key.as_ref().and_then(|key| key.as_str()).unwrap_or("*"));
+        let names = self.names;
+        let Nested { inner, refused, depth, .. } = &mut self.inner;
+        let value = Through { value, refused, depth: *depth };
+        inner.serialize_entry(key, &value).inspect_err(|_| {
+            let name = serde_json::to_value(key).ok().filter(|_| names);
+            refused.within(name.as_ref().and_then(|name| name.as_str()).unwrap_or("*"));
         })
     }
 
     fn end(self) -> Result<C::Ok, C::Error> {
-        self.inner.end()
+        self.inner.inner.end()
     }
 }

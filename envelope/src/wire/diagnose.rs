@@ -22,14 +22,11 @@ use crate::{Reason, Violation};
 /// The name under which `serde_json::value::RawValue` asks for JSON text.
 pub(super) const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
-/// Why `json` is not a `T`; `error` is what serde said.
+/// Why `json`, which has been scanned, is not a `T`.
 #[cold]
-pub(super) fn violation<T: DeserializeOwned>(json: &str, error: &serde_json::Error) -> Violation {
+pub(super) fn violation<T: DeserializeOwned>(json: &str) -> Violation {
     let Ok(value) = serde_json::from_str::<Value>(json) else {
-        return Violation::new(Reason::NotJson {
-            offset: offset(json, error),
-            expected: "a value",
-        });
+        return Violation::new(Reason::Refused);
     };
     match T::deserialize(Node(&value)) {
         Err(Found(violation)) => violation,
@@ -38,19 +35,26 @@ pub(super) fn violation<T: DeserializeOwned>(json: &str, error: &serde_json::Err
     }
 }
 
-/// The byte at which `error` was found.
-fn offset(json: &str, error: &serde_json::Error) -> usize {
-    let before: usize =
-        json.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-    before + error.column().saturating_sub(1)
-}
-
 #[derive(Debug)]
 struct Found(Violation);
 
 impl Found {
     fn new(reason: Reason) -> Self {
         Self(Violation::new(reason))
+    }
+
+    fn unexpected(found: Unexpected<'_>, expected: &dyn Expected, how: &str) -> Self {
+        let expected = expected.to_string();
+        // A type's own code can put what it found into what it expected. Less than three bytes
+        // would be found in any text, and say little.
+        if let Unexpected::Str(text) = found
+            && text.len() >= 3
+            && expected.contains(text)
+        {
+            return Self::new(Reason::Refused);
+        }
+        let found = format!("{}{how}", kind(found)).into();
+        Self::new(Reason::Expected { expected: expected.into(), found })
     }
 }
 
@@ -68,17 +72,11 @@ impl Error for Found {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(Reason::Expected {
-            expected: expected.to_string().into(),
-            found: kind(found).into(),
-        })
+        Self::unexpected(found, expected, "")
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(Reason::Expected {
-            expected: expected.to_string().into(),
-            found: format!("{} that does not fit", kind(found)).into(),
-        })
+        Self::unexpected(found, expected, " that does not fit")
     }
 
     fn invalid_length(len: usize, expected: &dyn Expected) -> Self {
@@ -126,6 +124,18 @@ fn kind(found: Unexpected<'_>) -> &'static str {
 /// A value on its way into a type.
 struct Node<'a>(&'a Value);
 
+impl Node<'_> {
+    /// An object on its way into a type that calls `names` of its members by name.
+    fn members<'de, V: Visitor<'de>>(self, names: Names, visitor: V) -> Result<V::Value, Found> {
+        match self.0 {
+            Value::Object(members) => {
+                visitor.visit_map(Members { members: members.iter(), current: None, names })
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+}
+
 impl<'de> Deserializer<'de> for Node<'_> {
     type Error = Found;
 
@@ -139,13 +149,37 @@ impl<'de> Deserializer<'de> for Node<'_> {
                 (None, None, number) => visitor.visit_f64(number.unwrap_or_default()),
             },
             Value::String(text) => visitor.visit_str(text),
-            Value::Array(elements) => {
-                visitor.visit_seq(Elements { elements: elements.iter(), index: 0 })
+            Value::Array(all) => {
+                let mut elements = Elements { elements: all.iter(), index: 0 };
+                let value = visitor.visit_seq(&mut elements)?;
+                match elements.index {
+                    taken if taken == all.len() => Ok(value),
+                    taken => {
+                        let expected = format!("an array of length {taken}");
+                        Err(Found::invalid_length(all.len(), &expected.as_str()))
+                    }
+                }
             }
-            Value::Object(members) => {
-                visitor.visit_map(Members { members: members.iter(), current: None })
-            }
+            Value::Object(_) => self.members(Names::None, visitor),
         }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
+        // A struct with flattened members asks for a map as well; it calls itself by its name.
+        let expected: &dyn Expected = &visitor;
+        let is_struct = expected.to_string().starts_with("struct ");
+        self.members(if is_struct { Names::All } else { Names::None }, visitor)
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
+        match self.0 {
+            Value::String(text) => visitor.visit_bytes(text.as_bytes()),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
+        self.deserialize_bytes(visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
@@ -167,13 +201,13 @@ impl<'de> Deserializer<'de> for Node<'_> {
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Found> {
         if self.0.is_array() {
             return Err(Found::invalid_type(Unexpected::Seq, &visitor));
         }
-        self.deserialize_any(visitor)
+        self.members(Names::Only(fields), visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -195,8 +229,8 @@ impl<'de> Deserializer<'de> for Node<'_> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map identifier ignored_any
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string unit unit_struct seq
+        tuple tuple_struct identifier ignored_any
     }
 }
 
@@ -224,6 +258,26 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
 struct Members<'a> {
     members: serde_json::map::Iter<'a>,
     current: Option<(&'a str, &'a Value)>,
+    names: Names,
+}
+
+/// Which keys of an object are names of a type. Others can be data, as the keys of maps are.
+#[derive(Clone, Copy)]
+enum Names {
+    Only(&'static [&'static str]),
+    All,
+    None,
+}
+
+impl Names {
+    fn shown(self, key: &str) -> &str {
+        let is_name = match self {
+            Self::Only(names) => names.contains(&key),
+            Self::All => true,
+            Self::None => false,
+        };
+        if is_name { key } else { "*" }
+    }
 }
 
 impl<'de> MapAccess<'de> for Members<'_> {
@@ -240,7 +294,8 @@ impl<'de> MapAccess<'de> for Members<'_> {
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Found> {
         let (key, value) = self.current.take().unwrap_or(("", &Value::Null));
-        seed.deserialize(Node(value)).map_err(|found| Found(found.0.within(key)))
+        let name = self.names.shown(key);
+        seed.deserialize(Node(value)).map_err(|found| Found(found.0.within(name)))
     }
 }
 
@@ -250,9 +305,12 @@ struct Key<'a>(&'a str);
 macro_rules! parsed_key {
     ($($method:ident => $visit:ident,)+) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
+            // JSON writes a number in one way; `parse` also takes `+5` and `05`.
+            let first = self.0.trim_start_matches('-').as_bytes();
+            let is_json = !matches!(first, [b'+', ..] | [b'0', b'0'..=b'9', ..]);
             match self.0.parse() {
-                Ok(key) => visitor.$visit(key),
-                Err(_) => visitor.visit_str(self.0),
+                Ok(key) if is_json => visitor.$visit(key),
+                Ok(_) | Err(_) => visitor.visit_str(self.0),
             }
         }
     )+};
@@ -353,9 +411,9 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
 
     fn struct_variant<V: Visitor<'de>>(
         self,
-        _: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Found> {
-        self.within(self.content().deserialize_any(visitor))
+        self.within(self.content().members(Names::Only(fields), visitor))
     }
 }

@@ -53,8 +53,12 @@ impl<'a> RawEnvelope<'a> {
     /// Reads the `detail` that comes; `root` is the path of its data in the whole document.
     pub(super) fn read(scanner: &mut Scanner<'a>, root: &'static str) -> Result<Self, Violation> {
         if scanner.kind() == "a string" {
-            scanner.value()?;
-            return Err(Violation::new(Reason::EncodedTwice));
+            let is_object = scanner.string()?.trim_start().starts_with('{');
+            return Err(Violation::new(if is_object {
+                Reason::EncodedTwice
+            } else {
+                Reason::Expected { expected: "an object".into(), found: "a string".into() }
+            }));
         }
         let (mut metadata, mut data) = (None, None);
         scanner.object(|scanner, member| {

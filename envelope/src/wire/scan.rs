@@ -3,10 +3,10 @@ use std::{borrow::Cow, collections::HashSet};
 use super::MAX_NESTING;
 use crate::{Reason, Violation};
 
-/// Checks a text that could stand as an event's data: its syntax, and the bounds of [`Scanner`].
-pub(crate) fn check(text: &str) -> Result<(), Violation> {
-    // The detail would be the level above it.
-    let mut scanner = Scanner { depth: 1, ..Scanner::new(text) };
+/// Checks a text that stands `depth` levels deep in its document: its syntax, and the bounds of
+/// [`Scanner`].
+pub(crate) fn check(text: &str, depth: usize) -> Result<(), Violation> {
+    let mut scanner = Scanner::at_depth(text, depth);
     scanner.value()?;
     scanner.end()
 }
@@ -33,9 +33,14 @@ struct RawText<'a> {
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
+        Self::at_depth(text, 0)
+    }
+
+    /// For a text that stands `depth` levels deep in its document.
+    pub(crate) fn at_depth(text: &'a str, depth: usize) -> Self {
         // Room for the members of some objects within each other, in one allocation.
         let keys = Keys { few: Vec::with_capacity(48) };
-        Self { text, at: 0, depth: 0, keys }
+        Self { text, at: 0, depth, keys }
     }
 
     /// Walks over an object and calls `member` at each value; it must walk over that value.
@@ -227,16 +232,37 @@ impl<'a> Scanner<'a> {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
             Some(b'u') => {
                 self.at += 1;
-                for _ in 0..4 {
-                    if !self.peek().is_some_and(|byte| byte.is_ascii_hexdigit()) {
-                        return Err(self.not_json("four hexadecimal digits"));
+                match self.code_unit()? {
+                    // Half of a pair stands for no character, so no text can hold it.
+                    0xd800..=0xdbff => {
+                        let pair = "the other half of a surrogate pair";
+                        self.expect(b'\\', pair)?;
+                        self.expect(b'u', pair)?;
+                        if !matches!(self.code_unit()?, 0xdc00..=0xdfff) {
+                            return Err(self.not_json(pair));
+                        }
                     }
-                    self.at += 1;
+                    0xdc00..=0xdfff => return Err(self.not_json("the first half of the pair")),
+                    _ => {}
                 }
             }
             _ => return Err(self.not_json("an escape")),
         }
         Ok(())
+    }
+
+    /// Walks over four hexadecimal digits.
+    fn code_unit(&mut self) -> Result<u32, Violation> {
+        let mut unit = 0;
+        for _ in 0..4 {
+            let digit = self.peek().and_then(|byte| char::from(byte).to_digit(16));
+            let Some(digit) = digit else {
+                return Err(self.not_json("four hexadecimal digits"));
+            };
+            unit = unit * 16 + digit;
+            self.at += 1;
+        }
+        Ok(unit)
     }
 
     #[inline]
@@ -246,10 +272,9 @@ impl<'a> Scanner<'a> {
 
     #[cold]
     fn unescape_slowly(&self, raw: RawText<'a>) -> Result<Cow<'a, str>, Violation> {
-        // Only half of a surrogate pair can still be wrong.
         serde_json::from_str(&format!("\"{}\"", raw.text))
             .map(Cow::Owned)
-            .map_err(|_| self.not_json("the other half of a surrogate pair"))
+            .map_err(|_| self.not_json("a text"))
     }
 
     fn number(&mut self) -> Result<(), Violation> {
@@ -356,46 +381,54 @@ pub(crate) fn plain_run(bytes: &[u8]) -> usize {
 
 /// The members that were seen so far in the objects that are being walked over.
 struct Keys<'a> {
-    /// The first members of each object, the innermost object's last.
-    few: Vec<&'a str>,
+    /// The first members of each object, the innermost object's last, each with its print.
+    few: Vec<(u32, &'a str)>,
 }
 
 /// The members of one object.
-struct KeysOf {
+struct KeysOf<'a> {
     /// Where they begin among all.
     start: usize,
     /// All of them, once there are many or one is written with escapes.
-    many: Option<HashSet<Box<str>>>,
+    many: Option<HashSet<Cow<'a, str>>>,
 }
 
 impl<'a> Keys<'a> {
     /// How many members of an object are compared one by one.
-    const FEW: usize = 16;
+    const FEW: usize = 64;
 
-    fn begin(&self) -> KeysOf {
+    fn begin(&self) -> KeysOf<'a> {
         KeysOf { start: self.few.len(), many: None }
     }
 
-    fn end(&mut self, object: &KeysOf) {
+    fn end(&mut self, object: &KeysOf<'a>) {
         self.few.truncate(object.start);
     }
 
     /// Adds a member; `false` if it was there.
-    fn insert(&mut self, object: &mut KeysOf, raw: &RawText<'a>, key: &str) -> bool {
+    fn insert(&mut self, object: &mut KeysOf<'a>, raw: &RawText<'a>, key: &Cow<'a, str>) -> bool {
         if let Some(many) = &mut object.many {
-            return many.insert(key.into());
+            return many.insert(key.clone());
         }
         let seen = &self.few[object.start..];
         if raw.escaped || seen.len() == Self::FEW {
-            let many = object.many.insert(seen.iter().copied().map(Box::from).collect());
-            return many.insert(key.into());
+            let seen = seen.iter().map(|(_, key)| Cow::Borrowed(*key));
+            return object.many.insert(seen.collect()).insert(key.clone());
         }
-        if seen.contains(&raw.text) {
+        let print = print(raw.text);
+        if seen.iter().any(|(other, text)| *other == print && *text == raw.text) {
             return false;
         }
-        self.few.push(raw.text);
+        self.few.push((print, raw.text));
         true
     }
+}
+
+/// Tells most keys apart without looking at all of their bytes.
+fn print(key: &str) -> u32 {
+    let byte = |at: usize| key.as_bytes().get(at).copied().unwrap_or_default();
+    let [len, ..] = key.len().to_le_bytes();
+    u32::from_le_bytes([len, byte(0), byte(key.len() / 2), byte(key.len().saturating_sub(1))])
 }
 
 #[cfg(test)]

@@ -22,7 +22,12 @@ pub(crate) struct Item {
     discounted: bool,
 }
 
-impl DomainEvent for OrderSubmitted {
+/// An event with `T` for its data.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Event<T>(pub(crate) T);
+
+impl<T> DomainEvent for Event<T> {
     type Previous = First;
     const SERVICE: ServiceId = ServiceId::new("retail", "checkout", "orders");
     const SOURCE: &'static str = "retail.checkout.orders";
@@ -32,9 +37,9 @@ impl DomainEvent for OrderSubmitted {
 
 /// The same as our envelope, as one would write it with serde alone.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Plain {
+pub(crate) struct Plain<T> {
     metadata: PlainMetadata,
-    data: OrderSubmitted,
+    data: T,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,6 +72,18 @@ pub(crate) fn detail(items: usize) -> Vec<u8> {
             discounted: n % 2 == 0,
         })
         .collect();
+    with_data(OrderSubmitted {
+        order_number: "123-456x".to_owned(),
+        total: 29.99,
+        currency: "USD".to_owned(),
+        customer_id: "cu-101".to_owned(),
+        gift: None,
+        items,
+    })
+}
+
+/// An event with these data, and metadata as ours have.
+pub(crate) fn with_data<T: Serialize>(data: T) -> Vec<u8> {
     let text = |text: &str| Some(text.to_owned());
     let event = Plain {
         metadata: PlainMetadata {
@@ -86,14 +103,7 @@ pub(crate) fn detail(items: usize) -> Vec<u8> {
             subject: text("order/123-456x"),
             tenant: text("acme"),
         },
-        data: OrderSubmitted {
-            order_number: "123-456x".to_owned(),
-            total: 29.99,
-            currency: "USD".to_owned(),
-            customer_id: "cu-101".to_owned(),
-            gift: None,
-            items,
-        },
+        data,
     };
     serde_json::to_vec(&event).unwrap()
 }

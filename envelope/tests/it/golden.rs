@@ -159,7 +159,7 @@ fn an_event_without_a_flow_begins_one_when_it_causes_another() {
 
 #[test]
 fn outer_members_may_be_null() {
-    let event = r#"{"source":"a","detail-type":"b","id":null,"time":null,"account":null,
+    let event = r#"{"source":"a","detail-type":"b","id":null,"time":null,"account":null,"resources":null,
         "detail":{"metadata":{"event_id":"e","name":"n","version":1},"data":null}}"#;
     let event = EventBridgeEvent::parse(event.as_bytes()).unwrap();
     assert_eq!((event.id, event.time, event.account), (None, None, None));

@@ -1,6 +1,6 @@
 //! Whatever is wrong with an event, what it says does not end up in a log.
 
-use std::error::Error;
+use std::{collections::BTreeMap, error::Error};
 
 use serde::{Deserialize, Serialize};
 use setpiece_envelope::{
@@ -18,6 +18,23 @@ struct OrderSubmitted {
     kind: Kind,
     #[serde(deserialize_with = "never")]
     age: u8,
+    #[serde(default)]
+    scores: BTreeMap<String, u8>,
+    #[serde(default)]
+    other: Option<Other>,
+}
+
+/// A type that puts what it found into what it expected.
+#[derive(Debug, Serialize)]
+struct Other(String);
+
+impl<'de> Deserialize<'de> for Other {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::{Error, Unexpected};
+        let text = String::deserialize(deserializer)?;
+        let expected = format!("something else than {text}");
+        Err(D::Error::invalid_value(Unexpected::Str(&text), &expected.as_str()))
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,6 +60,8 @@ fn errors_quote_no_values() {
         r#"{"email":"a","kind":"Private","age":1}"#,
         r#"{"email":"a","kind":"Private","SECRET@example.com":18446744073709551616}"#,
         r#"{"email":"a","kind":"Private","SECRET@example.com":1,"SECRET@example.com":1}"#,
+        r#"{"scores":{"SECRET":"x"}}"#,
+        r#"{"other":"SECRET"}"#,
         r#"{"email":"SECRET"#,
     ] {
         let detail = format!(r#"{{"metadata":{metadata},"data":{data}}}"#);
@@ -60,6 +79,21 @@ fn errors_quote_no_values() {
 }
 
 #[test]
+fn keys_of_maps_are_data_when_written_too() {
+    let stamp = Stamp::new(FixedClock::default(), SequentialIds::new());
+    let event = Scored { scores: BTreeMap::from([("SECRET".to_owned(), f64::NAN)]) };
+    let error = stamp.envelope(event, &Correlation::root()).to_detail().unwrap_err();
+    assert_eq!(error.to_string(), "`data.scores.*` is not a finite number");
+    assert!(!format!("{error:?}").contains("SECRET"));
+}
+
+#[derive(Serialize, Deserialize, DomainEvent)]
+#[event(service = ORDERS, name = "order_scored", version = 1)]
+struct Scored {
+    scores: BTreeMap<String, f64>,
+}
+
+#[test]
 fn what_refused_a_value_is_named_without_it() {
     let detail = r#"{"metadata":{"event_id":"e-1","name":"order_submitted","version":"1"},
         "data":{"email":"a","kind":"Private","age":1}}"#;
@@ -70,10 +104,16 @@ fn what_refused_a_value_is_named_without_it() {
 #[test]
 fn debug_texts_show_ids_and_no_data() {
     let stamp = Stamp::new(FixedClock::default(), SequentialIds::new());
-    let event =
-        OrderSubmitted { email: "SECRET@example.com".to_owned(), kind: Kind::Business, age: 7 };
+    let event = OrderSubmitted {
+        email: "SECRET@example.com".to_owned(),
+        kind: Kind::Business,
+        age: 7,
+        scores: BTreeMap::new(),
+        other: None,
+    };
     let mut envelope = stamp.envelope(event, &Correlation::root());
     envelope.metadata.extensions.insert("note", &"SECRET").unwrap();
+    envelope.metadata.extensions.insert("SECRET@example.com", &1).unwrap();
     let detail = envelope.to_detail().unwrap();
     let raw = RawEnvelope::parse(&detail).unwrap();
     let text = String::from_utf8(detail.clone()).unwrap();

@@ -58,7 +58,7 @@ prop_compose! {
         correlation.traceparent = trace.map(|trace| TraceParent::parse(trace).unwrap());
         correlation.tracestate = state.map(|state| TraceState::parse(state).unwrap());
         correlation.sampled = sampled;
-        correlation.tenant = tenant.map(Into::into);
+        correlation.tenant = tenant;
         correlation
     }
 }
@@ -138,6 +138,13 @@ proptest! {
             let is_attribute = value.is_string() || value.is_boolean() || is_integer;
             prop_assert!(name == "data" || is_attribute, "{}: {}", name, value);
         }
+    }
+
+    #[test]
+    fn a_float_is_the_same_to_its_last_bit(float in any::<f64>().prop_filter("finite", |f| f.is_finite())) {
+        let text = serde_json::to_string(&float).unwrap();
+        let read = setpiece_envelope::from_json::<f64>(text.as_bytes()).unwrap();
+        prop_assert_eq!(read.to_bits(), float.to_bits());
     }
 
     #[test]

@@ -27,6 +27,11 @@ fn json_is_told_from_what_only_looks_like_it() {
         ("+1", false),
         ("\"\\x\"", false),
         ("\"\\u12g4\"", false),
+        ("\"\\ud83d\\ude00\"", true),
+        ("\"\\ud83d\"", false),
+        ("\"\\ud83d\\n\"", false),
+        ("\"\\ud83d\\u0041\"", false),
+        ("\"\\ude00\"", false),
         ("\"tab\there\"", false),
         ("\"open", false),
         ("[1,]", false),
@@ -38,7 +43,7 @@ fn json_is_told_from_what_only_looks_like_it() {
         ("'a'", false),
         ("NaN", false),
     ] {
-        assert_eq!(check(text).is_ok(), expected, "{text}");
+        assert_eq!(check(text, 0).is_ok(), expected, "{text}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(text).is_ok(), expected, "{text}");
     }
 }

@@ -1,0 +1,74 @@
+use std::time::Duration;
+
+use super::Timestamp;
+
+fn timestamp(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+#[test]
+fn what_was_read_is_written_as_it_was() {
+    for text in [
+        "2026-11-20T12:10:21Z",
+        "2026-11-20T12:10:21.1Z",
+        "2026-11-20T12:10:21.100Z",
+        "2026-11-20T12:10:21.123456789Z",
+        "0001-01-01T00:00:00Z",
+        "9999-12-30T21:59:59Z",
+    ] {
+        assert_eq!(timestamp(text).to_string(), text);
+    }
+    let millis = Timestamp::from_unix_millis(1_700_000_000_000).unwrap();
+    assert_eq!(millis.to_string(), "2023-11-14T22:13:20.000Z");
+}
+
+#[test]
+fn offsets_are_taken_and_written_in_utc() {
+    assert_eq!(timestamp("2026-11-20T13:10:21+01:00").to_string(), "2026-11-20T12:10:21Z");
+    assert_eq!(timestamp("2026-11-20t12:10:21z"), timestamp("2026-11-20T07:10:21.000-05:00"));
+    let fine = timestamp("2026-11-20T12:10:21.1234567891234Z");
+    assert_eq!(fine.to_string(), "2026-11-20T12:10:21.123456789Z");
+}
+
+#[test]
+fn only_the_form_of_rfc_3339_is_taken() {
+    for text in [
+        "",
+        "yesterday",
+        "2026-11-20",
+        "2026-11-20T12:10:21",
+        "2026-11-20 12:10:21Z",
+        "2026-11-20T12Z",
+        "20261120T121021Z",
+        "2026-11-20T12:10:21+0100",
+        "2026-11-20T12:10:21.Z",
+        "2026-11-20T12:10:21,5Z",
+        "2026-11-20T12:10:21Z[Europe/Berlin]",
+        "-000001-11-20T12:10:21Z",
+        "2026-13-20T12:10:21Z",
+        "2026-02-30T12:10:21Z",
+        "2026-11-20T12:10:21\u{661}Z",
+    ] {
+        assert!(text.parse::<Timestamp>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn moments_differ_by_a_duration() {
+    let (early, late) = (timestamp("2026-11-20T12:10:21Z"), timestamp("2026-11-20T12:10:22.5Z"));
+    assert_eq!(late.saturating_duration_since(early), Duration::from_millis(1500));
+    assert_eq!(early.saturating_duration_since(late), Duration::ZERO);
+    assert_eq!(early.saturating_add(Duration::from_millis(1500)), late);
+    assert!(early < late);
+}
+
+#[test]
+fn a_timestamp_can_stand_in_an_event() {
+    let json = "\"2026-11-20T12:10:21.120Z\"";
+    let read: Timestamp = crate::from_json(json.as_bytes()).unwrap();
+    assert_eq!(serde_json::to_string(&read).unwrap(), json);
+    assert_eq!(
+        crate::from_json::<Timestamp>(b"\"noon\"").unwrap_err().to_string(),
+        "`$` expected a timestamp of RFC 3339, found a string that does not fit"
+    );
+}
