@@ -1,65 +1,72 @@
-//! Carries a number as JSON text, for numbers that JSON readers do not keep.
-//!
-//! EventBridge takes integers from −2⁶³ to 2⁶³−1 and many readers only those up to 2⁵³.
-//! `#[derive(DomainEvent)]` therefore refuses `u64`, `u128`, `i128` and `usize` members, unless
-//! they say how they are written:
-//!
-//! ```
-//! # use serde::{Deserialize, Serialize};
-//! #[derive(Serialize, Deserialize)]
-//! struct Metered {
-//!     #[serde(with = "setpiece_envelope::as_string")]
-//!     nanoseconds: u64,
-//! }
-//!
-//! let text = serde_json::to_string(&Metered { nanoseconds: u64::MAX })?;
-//! assert_eq!(text, r#"{"nanoseconds":"18446744073709551615"}"#);
-//! # Ok::<_, serde_json::Error>(())
-//! ```
-
 use std::{fmt::Display, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-const NO_NUMBER: &str = "the text is not such a number";
-
-/// Writes `value` as text.
+/// Carries a number as JSON text, for numbers that JSON readers do not keep.
 ///
-/// # Errors
-///
-/// When the serializer does.
-pub fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
-}
-
-/// Reads a value from its text.
-///
-/// # Errors
-///
-/// When there is no text, or it is not a `T`.
-pub fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map_err(|_| D::Error::custom(NO_NUMBER))
-}
-
-/// The same for members that may be `null` or missing.
+/// EventBridge takes integers from −2⁶³ to 2⁶³−1 and many readers only those up to 2⁵³.
+/// `#[derive(DomainEvent)]` therefore refuses `u64`, `u128`, `i128` and `usize` members, unless
+/// they say how they are written:
 ///
 /// ```
 /// # use serde::{Deserialize, Serialize};
 /// #[derive(Serialize, Deserialize)]
 /// struct Metered {
-///     #[serde(default, with = "setpiece_envelope::as_string::option")]
+///     #[serde(with = "setpiece_envelope::AsString")]
+///     nanoseconds: u64,
+/// }
+///
+/// let text = serde_json::to_string(&Metered { nanoseconds: u64::MAX })?;
+/// assert_eq!(text, r#"{"nanoseconds":"18446744073709551615"}"#);
+/// # Ok::<_, serde_json::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct AsString;
+
+impl AsString {
+    /// Writes `value` as text.
+    ///
+    /// # Errors
+    ///
+    /// When the serializer does.
+    pub fn serialize<T: Display, S: Serializer>(
+        value: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    /// Reads a value from its text.
+    ///
+    /// # Errors
+    ///
+    /// When there is no text, or it is not a `T`.
+    pub fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
+        parse(&String::deserialize(deserializer)?)
+    }
+}
+
+/// The same as [`AsString`] for members that may be `null` or missing.
+///
+/// ```
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Serialize, Deserialize)]
+/// struct Metered {
+///     #[serde(default, with = "setpiece_envelope::AsOptionalString")]
 ///     nanoseconds: Option<u64>,
 /// }
 ///
 /// assert_eq!(serde_json::from_str::<Metered>("{}")?.nanoseconds, None);
 /// # Ok::<_, serde_json::Error>(())
 /// ```
-pub mod option {
-    use std::{fmt::Display, str::FromStr};
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct AsOptionalString;
 
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
+impl AsOptionalString {
     /// Writes `value` as text, or as `null`.
     ///
     /// # Errors
@@ -83,7 +90,47 @@ pub mod option {
     pub fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<T>, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| text.parse().map_err(|_| de::Error::custom(super::NO_NUMBER))).transpose()
+        Option::<String>::deserialize(deserializer)?.map(|text| parse(&text)).transpose()
+    }
+}
+
+fn parse<T: FromStr, E: Error>(text: &str) -> Result<T, E> {
+    text.parse().map_err(|_| E::custom("the text is not such a number"))
+}
+
+#[cfg(feature = "schema")]
+mod schema {
+    use std::borrow::Cow;
+
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+    use super::{AsOptionalString, AsString};
+
+    impl JsonSchema for AsString {
+        fn inline_schema() -> bool {
+            true
+        }
+
+        fn schema_name() -> Cow<'static, str> {
+            "AsString".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({ "type": "string", "examples": ["0"] })
+        }
+    }
+
+    impl JsonSchema for AsOptionalString {
+        fn inline_schema() -> bool {
+            true
+        }
+
+        fn schema_name() -> Cow<'static, str> {
+            "AsOptionalString".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({ "type": ["string", "null"], "examples": ["0"] })
+        }
     }
 }

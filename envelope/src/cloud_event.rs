@@ -77,7 +77,9 @@ impl<'a> CloudEvent<'a> {
             Ok(())
         };
         let write = (data != "null").then_some(write);
-        Ok(structured(&self.source, &self.envelope.metadata, write)?)
+        let metadata = &self.envelope.metadata;
+        let kind = (metadata.name.as_str(), metadata.version);
+        Ok(structured(&self.source, kind, metadata, write)?)
     }
 }
 
@@ -91,7 +93,7 @@ impl fmt::Debug for CloudEvent<'_> {
     }
 }
 
-impl<E: DomainEvent> Envelope<E> {
+impl<E> Envelope<E> {
     /// Writes the event in the JSON form of [`CloudEvent`], under `E`'s own source.
     ///
     /// # Errors
@@ -99,10 +101,10 @@ impl<E: DomainEvent> Envelope<E> {
     /// Those of [`to_detail`](Self::to_detail).
     pub fn to_cloud_event(&self) -> Result<Vec<u8>, WriteError>
     where
-        E: Serialize,
+        E: DomainEvent + Serialize,
     {
         let write = |json: &mut Vec<u8>| checked::write(&self.data, DATA_DEPTH, json);
-        Ok(structured(E::SOURCE, &self.metadata, Some(write))?)
+        Ok(structured(E::SOURCE, (E::NAME, E::VERSION), &self.metadata, Some(write))?)
     }
 }
 
@@ -127,15 +129,17 @@ const TAKEN: [&str; 11] = [
     "partitionkey",
 ];
 
+/// Writes an event of a name and version.
 fn structured(
     source: &str,
+    (name, version): (&str, EventVersion),
     metadata: &Metadata,
     data: Option<impl FnOnce(&mut Vec<u8>) -> Result<(), Violation>>,
 ) -> Result<Vec<u8>, Violation> {
     let Metadata {
         event_id,
-        name,
-        version,
+        name: _,
+        version: _,
         domain,
         subdomain,
         service,
@@ -165,7 +169,7 @@ fn structured(
     }
     event.text("source", source);
     event.checked("type", Some(name), MAX_CHARS)?;
-    if *version != EventVersion::FIRST {
+    if version != EventVersion::FIRST {
         event.display("eventversion", version);
     }
     if let Some(occurred_at) = occurred_at {

@@ -16,18 +16,22 @@ use crate::{
 pub struct Envelope<E> {
     /// What is known about the event besides its data.
     ///
-    /// Its `name` and `version` are those of `E`, also after reading an older version.
+    /// Its `name` and `version` are those of `E`, also after reading an older version, and are
+    /// written so whatever is put there.
     pub metadata: Metadata,
     /// The event.
     pub data: E,
 }
 
-impl<E: DomainEvent> Envelope<E> {
+impl<E> Envelope<E> {
     /// Puts `data` into an envelope whose metadata is already known.
     ///
     /// Name and version become those of `E`.
     #[must_use]
-    pub fn new(metadata: Metadata, data: E) -> Self {
+    pub fn new(metadata: Metadata, data: E) -> Self
+    where
+        E: DomainEvent,
+    {
         let metadata = Metadata { name: E::NAME.to_owned(), version: E::VERSION, ..metadata };
         Self { metadata, data }
     }
@@ -39,7 +43,7 @@ impl<E: DomainEvent> Envelope<E> {
     /// Those of [`RawEnvelope::parse`] and [`RawEnvelope::decode`].
     pub fn from_detail(detail: &[u8]) -> Result<Self, ReadError>
     where
-        E: DeserializeOwned,
+        E: DomainEvent + DeserializeOwned,
     {
         RawEnvelope::parse(detail)?.decode()
     }
@@ -55,14 +59,14 @@ impl<E: DomainEvent> Envelope<E> {
     /// that readers refuse.
     pub fn to_detail(&self) -> Result<Vec<u8>, WriteError>
     where
-        E: Serialize,
+        E: DomainEvent + Serialize,
     {
         let write = |json: &mut Vec<u8>| checked::write(&self.data, DATA_DEPTH, json);
-        Ok(detail(&self.metadata, size_of::<E>(), write)?)
+        Ok(detail(&self.metadata, E::NAME, E::VERSION, size_of::<E>(), write)?)
     }
 }
 
-impl<E: DomainEvent> fmt::Debug for Envelope<E> {
+impl<E> fmt::Debug for Envelope<E> {
     /// Shows the metadata only: the data can be personal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Envelope").field("metadata", &self.metadata).finish_non_exhaustive()
@@ -116,7 +120,7 @@ impl Stamp {
     /// An event without a flow, that of [`Correlation::root`], begins the flow of its own id.
     #[must_use]
     pub fn envelope<E: DomainEvent>(&self, event: E, correlation: &Correlation) -> Envelope<E> {
-        // The wire carries milliseconds, and so do ids: both show the same moment.
+        // Ids carry milliseconds. So do events, and both show the same one, unless the clock went back.
         let now = self.clock.now().truncate_to_millis();
         let event_id = self.ids.next_id(now);
         let mut correlation = correlation.clone();

@@ -1,4 +1,4 @@
-use crate::{Category, EventType, EventVersion, ServiceId, version::Lineage};
+use crate::{Category, EventType, EventVersion, Lineage, ServiceId, service::SourceOf};
 
 /// A fact that one service publishes and others react to.
 ///
@@ -19,7 +19,6 @@ use crate::{Category, EventType, EventVersion, ServiceId, version::Lineage};
 /// impl DomainEvent for OrderSubmitted {
 ///     type Previous = First;
 ///     const SERVICE: ServiceId = ORDERS;
-///     const SOURCE: &'static str = "retail.checkout.orders";
 ///     const NAME: &'static str = "order_submitted";
 ///     const VERSION: EventVersion = EventVersion::new(1);
 ///
@@ -38,14 +37,15 @@ pub trait DomainEvent: Sized {
     /// The version before this one, or [`First`](crate::First) where history begins.
     ///
     /// Reading walks this chain: bytes of an older version are decoded into the older type and
-    /// brought up to date by [`Upcast`](crate::Upcast).
+    /// brought up to date by [`Upcast`](crate::Upcast). That the chain has no gap is checked where
+    /// an event is read, and by the derive wherever it stands.
     type Previous: Lineage<Self>;
 
     /// The service that owns the event.
     const SERVICE: ServiceId;
 
-    /// The EventBridge `source` under which the event is published.
-    const SOURCE: &'static str;
+    /// The EventBridge `source` under which the event is published; its service's unless overridden.
+    const SOURCE: &'static str = SourceOf::<Self>::TEXT;
 
     /// The metadata member `name`: `snake_case`, in the past tense, at most 128 bytes.
     const NAME: &'static str;
@@ -64,7 +64,8 @@ pub trait DomainEvent: Sized {
 
     /// Whether this type is another team's view of an event that [`Self::SERVICE`] owns.
     ///
-    /// A view is read, never published.
+    /// A view is read, never published; what publishes does not compile with one. It can be written
+    /// all the same, so that a consumer's test makes the event that it is to read.
     const VIEW: bool = false;
 
     /// The member of `data` that says what the event is about, by its name on the wire.

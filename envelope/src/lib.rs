@@ -65,6 +65,7 @@
 //! | `schema` | `EventSchema`: what an event's type writes and reads as JSON Schema, and validation by it |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod as_string;
 mod category;
 mod clock;
 mod cloud_event;
@@ -88,9 +89,9 @@ mod wire;
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
-pub mod as_string;
 
 pub use crate::{
+    as_string::{AsOptionalString, AsString},
     category::{Category, EventType},
     clock::{Clock, FixedClock, SystemClock},
     cloud_event::CloudEvent,
@@ -107,7 +108,7 @@ pub use crate::{
     service::ServiceId,
     timestamp::Timestamp,
     trace_context::{TraceParent, TraceState},
-    version::{EventVersion, First, Upcast, UpcastError},
+    version::{EventVersion, First, Lineage, Upcast, UpcastError},
     wire::{
         MAX_EVENT_BYTES, MAX_NESTING, event_bridge::EventBridgeEvent, from_json, raw::RawEnvelope,
     },

@@ -97,12 +97,18 @@ impl Metadata {
 
     /// Appends the object to `json`.
     ///
-    /// Fields are public and can hold what readers refuse, so they are checked here.
-    pub(crate) fn write(&self, json: &mut Vec<u8>) -> Result<(), Violation> {
+    /// Fields are public and can hold what readers refuse, so they are checked here. Name and
+    /// version are those of the data, which its type may know better.
+    pub(crate) fn write(
+        &self,
+        name: &str,
+        version: EventVersion,
+        json: &mut Vec<u8>,
+    ) -> Result<(), Violation> {
         let Self {
             event_id,
-            name,
-            version,
+            name: _,
+            version: _,
             domain,
             subdomain,
             service,

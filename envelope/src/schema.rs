@@ -29,6 +29,9 @@ use crate::{DomainEvent, Violation, wire};
 /// - [`read`](Self::read) is *open*: it takes members that the type does not know, lacks those that
 ///   the type has defaults for, and takes any variant where the type has a `#[serde(other)]`.
 ///
+/// What schemars does not see is not in the schemas either: a `#[serde(alias)]` is read and not in
+/// the schema. And a schema takes `1.0` for an integer, which serde does not.
+///
 /// ```
 /// use schemars::JsonSchema;
 /// use serde::{Deserialize, Serialize};
@@ -109,12 +112,13 @@ impl EventSchema {
         &self.read
     }
 
-    /// Where [`read`](Self::read) may be narrower than the type, as JSON pointers into it.
+    /// The enums for which [`read`](Self::read) may be wider than the type, as JSON pointers into it.
     ///
     /// Whether an enum has a `#[serde(other)]` is found out by having the type read an example with
     /// a variant that cannot exist. Where the type refuses even an example of a known variant, most
     /// often because a member's own code checks its text, nothing is found out, and the schema
-    /// takes the known variants only. An `#[schemars(example = …)]` on that member helps.
+    /// takes any variant. An `#[schemars(example = …)]` on that member, or on the event itself,
+    /// helps.
     #[must_use]
     pub fn undecided(&self) -> &[String] {
         &self.undecided

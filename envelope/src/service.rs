@@ -1,4 +1,6 @@
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, marker::PhantomData};
+
+use crate::DomainEvent;
 
 /// Which service owns an event: its domain, its subdomain and its own name.
 ///
@@ -52,8 +54,8 @@ impl ServiceId {
     ///
     /// # Panics
     ///
-    /// When `source` is empty, begins with `aws.` or is longer than
-    /// [`Self::MAX_SOURCE_BYTES`]. In a `const` that is a compile error.
+    /// When `source` is empty, begins with `aws.`, is longer than [`Self::MAX_SOURCE_BYTES`] or has
+    /// control characters. In a `const` that is a compile error.
     #[must_use]
     pub const fn with_source(self, source: &'static str) -> Self {
         assert!(!source.is_empty(), "an EventBridge source is not empty");
@@ -65,6 +67,7 @@ impl ServiceId {
             source.len() <= Self::MAX_SOURCE_BYTES,
             "an EventBridge source has at most 256 bytes"
         );
+        assert!(!has_controls(source), "an EventBridge source has no control characters");
         Self { source: Some(source), ..self }
     }
 
@@ -96,27 +99,43 @@ impl ServiceId {
     }
 
     /// How many bytes [`Self::source`] has.
-    pub(crate) const fn source_len(&self) -> usize {
+    const fn source_len(&self) -> usize {
         match self.source {
             Some(source) => source.len(),
             None => self.domain.len() + self.subdomain.len() + self.service.len() + 2,
         }
     }
 
-    /// The bytes of [`Self::source`], for a constant of exactly that length.
-    pub(crate) const fn source_bytes<const N: usize>(&self) -> [u8; N] {
-        let mut bytes = [0; N];
+    /// [`Self::source`] at the beginning of a buffer that holds any source.
+    const fn source_buffer(&self) -> [u8; Self::MAX_SOURCE_BYTES] {
+        let mut buffer = [0; Self::MAX_SOURCE_BYTES];
         if let Some(source) = self.source {
-            put(&mut bytes, 0, source);
+            put(&mut buffer, 0, source);
         } else {
-            let at = put(&mut bytes, 0, self.domain);
-            let at = put(&mut bytes, at, ".");
-            let at = put(&mut bytes, at, self.subdomain);
-            let at = put(&mut bytes, at, ".");
-            put(&mut bytes, at, self.service);
+            let at = put(&mut buffer, 0, self.domain);
+            let at = put(&mut buffer, at, ".");
+            let at = put(&mut buffer, at, self.subdomain);
+            let at = put(&mut buffer, at, ".");
+            put(&mut buffer, at, self.service);
         }
-        bytes
+        buffer
     }
+}
+
+/// The source of an event's service as a constant text.
+///
+/// A text that is put together needs a place, and the place of a constant is another constant.
+pub(crate) struct SourceOf<E>(PhantomData<E>);
+
+impl<E: DomainEvent> SourceOf<E> {
+    const BUFFER: [u8; ServiceId::MAX_SOURCE_BYTES] = E::SERVICE.source_buffer();
+
+    pub(crate) const TEXT: &'static str =
+        match str::from_utf8(Self::BUFFER.split_at(E::SERVICE.source_len()).0) {
+            Ok(text) => text,
+            // The parts are text, so their sum is.
+            Err(_) => "",
+        };
 }
 
 impl fmt::Display for ServiceId {
@@ -127,7 +146,10 @@ impl fmt::Display for ServiceId {
 
 impl fmt::Debug for ServiceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ServiceId({})", self.source())
+        match self.source {
+            Some(source) => write!(f, "ServiceId({self}, source {source})"),
+            None => write!(f, "ServiceId({self})"),
+        }
     }
 }
 
@@ -148,6 +170,18 @@ pub(crate) const fn starts_with(text: &str, prefix: &str) -> bool {
         at += 1;
     }
     true
+}
+
+const fn has_controls(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at].is_ascii_control() {
+            return true;
+        }
+        at += 1;
+    }
+    false
 }
 
 const fn is_part(part: &str) -> bool {

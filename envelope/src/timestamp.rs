@@ -42,6 +42,13 @@ impl Timestamp {
         self.moment.as_millisecond()
     }
 
+    /// The same moment without what is finer than a second, and written without it.
+    #[must_use]
+    pub fn truncate_to_seconds(self) -> Self {
+        let seconds = jiff::Timestamp::from_second(self.moment.as_second());
+        Self { moment: seconds.unwrap_or(self.moment), digits: 0 }
+    }
+
     /// The same moment without what is finer than a millisecond.
     #[must_use]
     pub fn truncate_to_millis(self) -> Self {
@@ -70,10 +77,10 @@ impl FromStr for Timestamp {
     /// What is finer than a nanosecond is cut off.
     fn from_str(text: &str) -> Result<Self, Reason> {
         let (seconds, fraction, offset) = rfc3339_parts(text).ok_or(Reason::NotATimestamp)?;
-        let fraction = &fraction[..fraction.len().min(9)];
-        let digits = u8::try_from(fraction.len()).unwrap_or(9);
-        let point = if fraction.is_empty() { "" } else { "." };
-        let moment = format!("{seconds}{point}{fraction}{offset}").parse();
+        let (moment, digits) = match u8::try_from(fraction.len()) {
+            Ok(digits @ ..=9) => (text.parse(), digits),
+            Ok(_) | Err(_) => (format!("{seconds}.{}{offset}", &fraction[..9]).parse(), 9),
+        };
         moment.map(|moment| Self { moment, digits }).map_err(|_| Reason::NotATimestamp)
     }
 }

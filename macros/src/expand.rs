@@ -35,8 +35,9 @@ fn implementation(event: &Checked<'_>) -> TokenStream {
 
     let previous =
         event.previous.map_or_else(|| quote! { #krate::First }, ToTokens::to_token_stream);
-    let source =
-        event.source.map_or_else(|| service_source(event, &krate), ToTokens::to_token_stream);
+    let source = event.source.map(|source| {
+        quote! { const SOURCE: &'static str = #source; }
+    });
     let detail_type = event.detail_type.map(|detail_type| {
         quote! { const DETAIL_TYPE: &'static str = #detail_type; }
     });
@@ -57,9 +58,9 @@ fn implementation(event: &Checked<'_>) -> TokenStream {
         impl #impl_generics #krate::DomainEvent for #ident #ty_generics #where_clause {
             type Previous = #previous;
             const SERVICE: #krate::ServiceId = #service;
-            const SOURCE: &'static str = #source;
             const NAME: &'static str = #name;
             const VERSION: #krate::EventVersion = #krate::EventVersion::new(#version);
+            #source
             #detail_type
             #category
             #event_type
@@ -67,21 +68,6 @@ fn implementation(event: &Checked<'_>) -> TokenStream {
             #marks
         }
         #history
-    }
-}
-
-/// The source that the service constant has, which the macro cannot see, as a constant text.
-fn service_source(event: &Checked<'_>, krate: &TokenStream) -> TokenStream {
-    let ident = event.ident;
-    // By way of the trait: the user's path would be resolved once more in here, next to `BYTES`,
-    // and every mistake in it would be reported once more.
-    let service = quote! { <#ident as #krate::DomainEvent>::SERVICE };
-    quote! {
-        {
-            const BYTES: [u8; #krate::__private::source_len(#service)] =
-                #krate::__private::source_bytes(#service);
-            #krate::__private::source_str(&BYTES)
-        }
     }
 }
 

@@ -52,7 +52,7 @@ impl<'a> EventBridge<'a> {
             detail_type,
             source,
             account: ACCOUNT,
-            time: to_the_second(time),
+            time: time.truncate_to_seconds().to_string(),
             region: REGION,
             resources: [],
             detail,
@@ -253,7 +253,7 @@ pub(crate) fn sns_event(sent: Timestamp, message: &str) -> Vec<u8> {
             topic_arn: topic_arn(),
             subject: None,
             message: notification.message,
-            timestamp: to_the_millisecond(notification.sent),
+            timestamp: notification.sent.truncate_to_millis().to_string(),
             signature_version: "1",
             signature: notification.signature(),
             signing_cert_url: SIGNING_CERT,
@@ -272,26 +272,13 @@ pub(crate) fn sns_notification(sent: Timestamp, message: &str) -> Vec<u8> {
         message_id: uuid(notification.id),
         topic_arn: topic_arn(),
         message: notification.message,
-        timestamp: to_the_millisecond(notification.sent),
+        timestamp: notification.sent.truncate_to_millis().to_string(),
         signature_version: "1",
         signature: notification.signature(),
         signing_cert_url: SIGNING_CERT,
         unsubscribe_url: unsubscribe_url(),
     };
     must("an SNS notification", serde_json::to_vec(&body))
-}
-
-/// As EventBridge writes it: `2026-11-20T12:10:21Z`.
-fn to_the_second(time: Timestamp) -> String {
-    let millis = time.unix_millis();
-    let whole = Timestamp::from_unix_millis(millis - millis.rem_euclid(1000));
-    whole.unwrap_or(time).to_string()
-}
-
-/// As SNS writes it: `2026-11-20T12:10:21.120Z`, with three digits always.
-fn to_the_millisecond(time: Timestamp) -> String {
-    let millis = time.unix_millis().rem_euclid(1000);
-    format!("{}.{millis:03}Z", to_the_second(time).trim_end_matches('Z'))
 }
 
 #[cfg(test)]

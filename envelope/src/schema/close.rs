@@ -19,9 +19,11 @@ pub(super) fn close(root: &mut Value) {
             match step {
                 Step::Reference | Step::Branch(..) if is_joint => _ = joined.insert(child),
                 Step::Reference | Step::Branch(..) => {}
-                Step::Member(_) | Step::Element | Step::Position(_) | Step::Entry => {
-                    values.push(child);
-                }
+                Step::Member(_)
+                | Step::Element
+                | Step::Position(_)
+                | Step::Entry
+                | Step::Matching(_) => values.push(child),
             }
         }
     }

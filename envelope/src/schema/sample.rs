@@ -10,7 +10,12 @@ const MAX_DEPTH: usize = 32;
 /// That is `there`, or an example of the schema there. There is no example where a schema only
 /// holds for infinite values or is `false`.
 pub(super) fn sample(root: &Value, way: &[Step], there: Option<&Value>) -> Option<Value> {
-    Sampler { root, there }.along(root, way, 0)
+    Sampler { root, there }.along(root, way, None, 0)
+}
+
+/// The smallest example of `schema`, which stands somewhere in the root schema.
+pub(super) fn smallest(root: &Value, schema: &Value) -> Option<Value> {
+    Sampler { root, there: None }.smallest(schema, None, 0)
 }
 
 struct Sampler<'a> {
@@ -19,40 +24,68 @@ struct Sampler<'a> {
 }
 
 impl Sampler<'_> {
-    /// An example of `schema` that goes along `way`.
-    fn along(&self, schema: &Value, way: &[Step], depth: usize) -> Option<Value> {
+    /// An example of `schema` that goes along `way`, made from the one that is `given` for it.
+    fn along(
+        &self,
+        schema: &Value,
+        way: &[Step],
+        given: Option<&Value>,
+        depth: usize,
+    ) -> Option<Value> {
+        let given = given.or_else(|| example(schema));
+        let whole = |without| match given {
+            Some(given) => Some(given.clone()),
+            None => self.smallest(schema, without, depth),
+        };
         let Some((step, rest)) = way.split_first() else {
-            let Some(there) = self.there else { return self.smallest(schema, None, depth) };
+            let Some(there) = self.there else { return whole(None) };
             // What stands beside the branches belongs to the example all the same.
             return Some(join(self.own(schema, depth)?, there.clone()));
         };
         if depth > MAX_DEPTH {
             return None;
         }
-        let below = |schema: &Value| self.along(schema, rest, depth + 1);
+        let below = |schema: &Value, given| self.along(schema, rest, given, depth + 1);
         match step {
             Step::Member(name) => {
-                let member = below(&schema["properties"][name])?;
-                let whole = self.smallest(schema, None, depth)?;
-                Some(join(whole, json!({ name: member })))
+                let given = given.and_then(|given| given.get(name));
+                let member = below(&schema["properties"][name], given)?;
+                Some(join(whole(None)?, json!({ name: member })))
             }
-            Step::Element => Some(json!([below(&schema["items"])?])),
+            Step::Element => {
+                let given = given.and_then(|given| given.get(0));
+                Some(json!([below(&schema["items"], given)?]))
+            }
             Step::Position(place) => {
-                let mut elements = self.smallest(schema, None, depth)?;
-                *elements.get_mut(*place)? = below(&schema["prefixItems"][place])?;
+                let given = given.and_then(|given| given.get(place));
+                let mut elements = whole(None)?;
+                *elements.get_mut(*place)? = below(&schema["prefixItems"][place], given)?;
                 Some(elements)
             }
             Step::Entry => {
-                let entry = below(&schema["additionalProperties"])?;
-                Some(join(self.smallest(schema, None, depth)?, json!({ "entry": entry })))
+                let entry = below(&schema["additionalProperties"], None)?;
+                Some(join(whole(None)?, json!({ "entry": entry })))
+            }
+            Step::Matching(pattern) => {
+                // The expressions that schemars makes are those of numbers.
+                let entry = below(&schema["patternProperties"][pattern], None)?;
+                Some(join(whole(None)?, json!({ "0": entry })))
             }
             Step::Branch(keyword, place) => {
-                let branch = below(&schema[*keyword][place])?;
-                Some(join(self.smallest(schema, Some(keyword), depth)?, branch))
+                let branch = below(&schema[*keyword][place], given)?;
+                let beside = match given {
+                    Some(_) => self.own(schema, depth)?,
+                    None => self.smallest(schema, Some(keyword), depth)?,
+                };
+                Some(join(beside, branch))
             }
             Step::Reference => {
-                let target = below(self.root.pointer(&reference(schema)?)?)?;
-                Some(join(self.smallest(schema, Some("$ref"), depth)?, target))
+                let target = below(self.root.pointer(&reference(schema)?)?, given)?;
+                let beside = match given {
+                    Some(_) => self.own(schema, depth)?,
+                    None => self.smallest(schema, Some("$ref"), depth)?,
+                };
+                Some(join(beside, target))
             }
         }
     }
@@ -62,8 +95,8 @@ impl Sampler<'_> {
         if depth > MAX_DEPTH || *schema == Value::Bool(false) {
             return None;
         }
-        if let Some(given) = given(schema) {
-            return Some(given.clone());
+        if let Some(example) = example(schema) {
+            return Some(example.clone());
         }
         let mut example = self.own(schema, depth)?;
         if without != Some("$ref")
@@ -125,9 +158,9 @@ impl Sampler<'_> {
 }
 
 /// The example that `schema` gives itself.
-fn given(schema: &Value) -> Option<&Value> {
-    let given = [&schema["const"], &schema["enum"][0], &schema["examples"][0]];
-    given.into_iter().find(|given| !given.is_null())
+fn example(schema: &Value) -> Option<&Value> {
+    let examples = [&schema["const"], &schema["enum"][0], &schema["examples"][0]];
+    examples.into_iter().find(|example| !example.is_null())
 }
 
 /// One example that is both: the members of both, or the one that says something.

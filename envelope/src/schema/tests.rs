@@ -254,11 +254,77 @@ struct Helped {
     plain: with_other::Plain,
 }
 
+/// An event of which an example is given as a whole.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(example = json!({ "isbn": "9783161484100", "plain": "one", "closed": ["one"] }))]
+struct WholeExample {
+    isbn: Isbn,
+    plain: with_other::Plain,
+    closed: Vec<known::Plain>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct ByNumber {
+    lines: BTreeMap<u32, Labelled>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Labelled {
+    plain: with_other::Plain,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord)]
+enum Side {
+    Left,
+    #[serde(other)]
+    Unknown,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord)]
+enum KnownSide {
+    Left,
+    Right,
+}
+
+#[test]
+fn maps_by_numbers_and_by_enums_are_opened_and_closed_as_others_are() {
+    assert!(read::<ByNumber>(&json!({ "lines": { "5": { "plain": "three" } } })));
+    let line = json!({ "lines": { "5": { "plain": "one", "colour": "red" } } });
+    assert!(read::<ByNumber>(&line));
+    assert!(!written::<ByNumber>(&line));
+    assert!(read::<BTreeMap<Side, u8>>(&json!({ "Left": 1, "Right": 2 })));
+    assert!(!read::<BTreeMap<KnownSide, u8>>(&json!({ "Left": 1, "Up": 2 })));
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Mixed {
+    #[serde(deserialize_with = "lenient")]
+    lenient: known::Plain,
+    strict: known::Plain,
+}
+
+fn lenient<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<known::Plain, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or(known::Plain::One))
+}
+
+#[test]
+fn an_enum_that_is_read_in_one_place_and_not_in_another_is_said() {
+    let schema = EventSchema::of::<Event<Mixed>>();
+    assert_eq!(schema.undecided(), ["/$defs/Plain"]);
+    let lenient = json!({ "lenient": "three", "strict": "one" });
+    assert!(read::<Mixed>(&lenient));
+}
+
 #[test]
 fn where_nothing_can_be_found_out_that_is_said() {
     let schema = EventSchema::of::<Event<Opaque>>();
     assert_eq!(schema.undecided().len(), 1);
     assert!(schema.read().as_json().pointer(&schema.undecided()[0]).is_some());
+    assert!(read::<Opaque>(&json!({ "isbn": "9783161484100", "plain": "three" })));
+    assert_eq!(EventSchema::of::<Event<WholeExample>>().undecided(), [""; 0]);
+    let closed = json!({ "isbn": "9783161484100", "plain": "one", "closed": ["three"] });
+    assert!(!read::<WholeExample>(&closed));
     assert_eq!(EventSchema::of::<Event<Helped>>().undecided(), [""; 0]);
     assert!(read::<Helped>(&json!({ "isbn": "9783161484100", "plain": "three" })));
 }
@@ -360,9 +426,10 @@ fn types_that_say_what_else_they_take_are_believed() {
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct Metered {
-    #[serde(with = "crate::as_string")]
-    #[schemars(with = "String")]
+    #[serde(with = "crate::AsString")]
     nanoseconds: u64,
+    #[serde(default, with = "crate::AsOptionalString")]
+    more: Option<u64>,
     #[schemars(range(min = 1, max = 5), required)]
     stars: Option<u8>,
     #[schemars(length(min = 2), regex(pattern = "^[a-z]+$"))]
@@ -372,7 +439,7 @@ struct Metered {
 #[test]
 fn all_violations_are_told_with_their_paths_and_without_values() {
     let data = json!({
-        "nanoseconds": 7, "stars": 9, "word": "SECRET-1", "other": [],
+        "nanoseconds": 7, "more": null, "stars": 9, "word": "SECRET-1", "other": [],
     });
     let schema = EventSchema::of::<Event<Metered>>();
     let violations = schema.written().validate(&serde_json::to_vec(&data).unwrap()).unwrap_err();

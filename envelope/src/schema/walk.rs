@@ -13,6 +13,8 @@ pub(super) enum Step {
     Position(usize),
     /// The value of a member that has no schema of its own.
     Entry,
+    /// The value of a member whose name matches this expression.
+    Matching(String),
     /// One of several schemas for the same value: the keyword and the place.
     Branch(&'static str, usize),
     /// The same value's schema at another place.
@@ -44,6 +46,13 @@ pub(super) fn children(root: &Value, pointer: &str) -> Vec<(Step, String)> {
     if schema["additionalProperties"].is_object() {
         children.push((Step::Entry, format!("{pointer}/additionalProperties")));
     }
+    if let Some(patterns) = schema["patternProperties"].as_object() {
+        let step = |pattern: &String| {
+            let child = format!("{pointer}/patternProperties/{}", escape(pattern));
+            (Step::Matching(pattern.clone()), child)
+        };
+        children.extend(patterns.keys().map(step));
+    }
     for keyword in BRANCHES {
         for place in 0..schema[keyword].as_array().map_or(0, Vec::len) {
             children.push((Step::Branch(keyword, place), format!("{pointer}/{keyword}/{place}")));
@@ -66,6 +75,46 @@ pub(super) fn reachable(root: &Value) -> Vec<(String, Vec<Step>)> {
         next += 1;
     }
     found
+}
+
+/// The ways to each schema in `reachable`, by all the places that refer to the definition that it
+/// is part of. What a type does with a value can differ from place to place.
+pub(super) fn ways(
+    root: &Value,
+    reachable: &[(String, Vec<Step>)],
+) -> Vec<(String, Vec<Vec<Step>>)> {
+    let mut references: Vec<(String, Vec<Step>)> = Vec::new();
+    for (pointer, way) in reachable {
+        for (step, target) in children(root, pointer) {
+            if step == Step::Reference {
+                references.push((target, way.iter().cloned().chain([step]).collect()));
+            }
+        }
+    }
+    let is_within = |pointer: &str, target: &str| {
+        pointer.strip_prefix(target).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let ways_to = |(pointer, way): &(String, Vec<Step>)| {
+        let definitions = reachable.iter().filter(|(target, _)| {
+            is_within(pointer, target) && references.iter().any(|(known, _)| known == target)
+        });
+        let Some((definition, first)) = definitions.max_by_key(|(target, _)| target.len()) else {
+            return (pointer.clone(), vec![way.clone()]);
+        };
+        // From the definition on, all ways are the same. The root is a definition, too, to which
+        // a recursive type goes back; the shortest way there is none.
+        let rest = way.get(first.len()..).unwrap_or_default();
+        let mut ways: Vec<_> = references
+            .iter()
+            .filter(|(target, _)| target == definition)
+            .map(|(_, to_definition)| to_definition.iter().chain(rest).cloned().collect())
+            .collect();
+        if first.is_empty() {
+            ways.push(way.clone());
+        }
+        (pointer.clone(), ways)
+    };
+    reachable.iter().map(ways_to).collect()
 }
 
 /// Where `schema` says that another place describes its value, as a pointer.

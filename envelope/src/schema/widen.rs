@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{
-    sample::sample,
+    sample::{sample, smallest},
     walk::{self, Step},
 };
 
@@ -14,32 +14,51 @@ const UNKNOWN: &str = "setpiece: a variant that nobody has";
 ///
 /// schemars passes over `#[serde(other)]`, and an enum deep within an event belongs to a type that
 /// no derive of ours has seen. So the event's own code is asked: it `reads` an example with a known
-/// variant, and then the same with an unknown one. Gives the pointers of the enums for which it
-/// does not even take the known one.
+/// variant, and then the same with an unknown one, at every place that refers to the enum.
+///
+/// An enum for which it does not even take the known one, or which it reads in one place and not in
+/// another, is opened as well, since a schema that refuses what the type reads would lose events.
+/// Their pointers are given back.
 pub(super) fn widen(root: &mut Value, reads: &dyn Fn(&Value) -> bool) -> Vec<String> {
     let mut undecided = Vec::new();
     let original = root.clone();
-    for (pointer, way) in walk::reachable(&original) {
+    let reachable = walk::reachable(&original);
+    for (pointer, ways) in walk::ways(&original, &reachable) {
         let Some(schema) = original.pointer(&pointer) else { continue };
-        let is_branch = matches!(way.last(), Some(Step::Branch("oneOf", _)));
-        for choice in choices(schema, is_branch) {
-            let reads_with = |there: Option<&Value>| {
-                sample(&original, &way, there).is_some_and(|example| reads(&example))
+        let is_branch = ways.iter().any(|way| matches!(way.last(), Some(Step::Branch("oneOf", _))));
+        for choice in choices(&original, schema, is_branch) {
+            let reads_along = |way: &[Step], there: Option<&Value>| {
+                sample(&original, way, there).is_some_and(|example| reads(&example))
             };
-            if reads_with(Some(&choice.with(UNKNOWN, None))) {
-                let reads_content = reads_with(Some(&choice.with(UNKNOWN, Some(json!([])))));
-                if let Some(schema) = root.pointer_mut(&pointer) {
-                    choice.open(schema, reads_content);
+            let unknown = choice.with(UNKNOWN, None);
+            let (mut takes, mut refuses) = (false, false);
+            for way in ways.iter().take(MAX_WAYS) {
+                if reads_along(way, Some(&unknown)) {
+                    takes = true;
+                } else if reads_along(way, None)
+                    || choice.known().iter().any(|known| reads_along(way, Some(known)))
+                {
+                    refuses = true;
                 }
-            } else if !choice.known().iter().any(|known| reads_with(Some(known)))
-                && !reads_with(None)
-            {
+            }
+            if !takes && (refuses || matches!(choice, Choice::Keys { .. })) {
+                continue;
+            }
+            let content = choice.with(UNKNOWN, Some(json!([])));
+            let reads_content = !takes || ways.iter().any(|way| reads_along(way, Some(&content)));
+            if let Some(schema) = root.pointer_mut(&pointer) {
+                choice.open(schema, reads_content);
+            }
+            if takes == refuses {
                 undecided.push(pointer.clone());
             }
         }
     }
     undecided
 }
+
+/// At how many places an enum is tried.
+const MAX_WAYS: usize = 64;
 
 /// What a schema leaves to choose from, as enums do.
 enum Choice {
@@ -50,10 +69,18 @@ enum Choice {
     /// Objects that have one of these texts as their member `tag`, and nothing else but the member
     /// `content`, if there is one.
     Tagged { tag: String, content: Option<String>, known: BTreeSet<String> },
+    /// Objects that have only these texts as their members' names, as maps by an enum have.
+    Keys { value: Value, example: Value },
 }
 
-fn choices(schema: &Value, is_branch: bool) -> Vec<Choice> {
+fn choices(root: &Value, schema: &Value, is_branch: bool) -> Vec<Choice> {
     let mut choices = Vec::new();
+    if schema["additionalProperties"] == Value::Bool(false)
+        && let Some(value) = schema["properties"].as_object().and_then(|all| all.values().next())
+        && let Some(example) = smallest(root, value)
+    {
+        choices.push(Choice::Keys { value: value.clone(), example });
+    }
     let known = texts(schema);
     // The texts of a branch are among those of the whole choice, and a lone `const` is no choice.
     if !is_branch && schema.get("enum").is_some() && !known.is_empty() {
@@ -93,7 +120,10 @@ fn texts(schema: &Value) -> BTreeSet<String> {
 impl Choice {
     /// Examples of what the schema knows, as far as they need nothing else.
     fn known(&self) -> Vec<Value> {
-        let (Self::Enum(known) | Self::Texts(known) | Self::Tagged { known, .. }) = self;
+        let known = match self {
+            Self::Enum(known) | Self::Texts(known) | Self::Tagged { known, .. } => known,
+            Self::Keys { .. } => return Vec::new(),
+        };
         known.iter().map(|known| self.with(known, None)).collect()
     }
 
@@ -104,6 +134,7 @@ impl Choice {
                 json!({ tag: variant, content: value })
             }
             (Self::Tagged { tag, .. }, _) => json!({ tag: variant }),
+            (Self::Keys { value: _, example }, _) => json!({ variant: example }),
         }
     }
 
@@ -118,6 +149,7 @@ impl Choice {
                 }
             }
             Self::Texts(known) => add_branch(schema, other(known)),
+            Self::Keys { value, example: _ } => schema["additionalProperties"] = value.clone(),
             Self::Tagged { tag, content, known } => {
                 let mut members = json!({ tag: other(known) });
                 if let Some(content) = content.as_ref().filter(|_| !reads_content) {

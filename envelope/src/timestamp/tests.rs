@@ -18,6 +18,9 @@ fn what_was_read_is_written_as_it_was() {
     ] {
         assert_eq!(timestamp(text).to_string(), text);
     }
+    let fine = timestamp("2026-11-20T12:10:21.987654321Z");
+    assert_eq!(fine.truncate_to_millis().to_string(), "2026-11-20T12:10:21.987Z");
+    assert_eq!(fine.truncate_to_seconds().to_string(), "2026-11-20T12:10:21Z");
     let millis = Timestamp::from_unix_millis(1_700_000_000_000).unwrap();
     assert_eq!(millis.to_string(), "2023-11-14T22:13:20.000Z");
 }

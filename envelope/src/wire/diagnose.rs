@@ -129,7 +129,7 @@ impl Node<'_> {
     fn members<'de, V: Visitor<'de>>(self, names: Names, visitor: V) -> Result<V::Value, Found> {
         match self.0 {
             Value::Object(members) => {
-                visitor.visit_map(Members { members: members.iter(), current: None, names })
+                visitor.visit_map(Members { rest: members.iter(), current: None, names })
             }
             _ => self.deserialize_any(visitor),
         }
@@ -256,7 +256,7 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
 }
 
 struct Members<'a> {
-    members: serde_json::map::Iter<'a>,
+    rest: serde_json::map::Iter<'a>,
     current: Option<(&'a str, &'a Value)>,
     names: Names,
 }
@@ -287,7 +287,7 @@ impl<'de> MapAccess<'de> for Members<'_> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Found> {
-        let Some((key, value)) = self.members.next() else { return Ok(None) };
+        let Some((key, value)) = self.rest.next() else { return Ok(None) };
         self.current = Some((key, value));
         seed.deserialize(Key(key)).map(Some)
     }

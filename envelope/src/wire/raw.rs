@@ -4,8 +4,8 @@ use serde::de::DeserializeOwned;
 
 use super::{Data, MAX_EVENT_BYTES, object::Object, scan::Scanner};
 use crate::{
-    AnotherEvent, DomainEvent, Envelope, Metadata, ReadError, Reason, Violation, WriteError,
-    version::read_version,
+    AnotherEvent, DomainEvent, Envelope, EventVersion, Metadata, ReadError, Reason, Violation,
+    WriteError, version::read_version,
 };
 
 /// An event whose metadata has been read and whose data has not.
@@ -127,7 +127,8 @@ impl<'a> RawEnvelope<'a> {
             json.extend_from_slice(data.as_bytes());
             Ok(())
         };
-        Ok(detail(&self.metadata, data.len(), write)?)
+        let Metadata { name, version, .. } = &self.metadata;
+        Ok(detail(&self.metadata, name, *version, data.len(), write)?)
     }
 }
 
@@ -138,9 +139,11 @@ impl fmt::Debug for RawEnvelope<'_> {
     }
 }
 
-/// A `detail` whose data `write` appends; it will have about `data_len` bytes.
+/// A `detail` of this name and version, whose data `write` appends in about `data_len` bytes.
 pub(crate) fn detail(
     metadata: &Metadata,
+    name: &str,
+    version: EventVersion,
     data_len: usize,
     write: impl FnOnce(&mut Vec<u8>) -> Result<(), Violation>,
 ) -> Result<Vec<u8>, Violation> {
@@ -148,7 +151,7 @@ pub(crate) fn detail(
     const METADATA_LEN: usize = 640;
     let mut json = Vec::with_capacity(METADATA_LEN + data_len);
     let mut detail = Object::begin(&mut json);
-    detail.with("metadata", |json| metadata.write(json))?;
+    detail.with("metadata", |json| metadata.write(name, version, json))?;
     detail.with("data", write)?;
     detail.end();
     Ok(json)

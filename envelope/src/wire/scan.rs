@@ -39,7 +39,7 @@ impl<'a> Scanner<'a> {
     /// For a text that stands `depth` levels deep in its document.
     pub(crate) fn at_depth(text: &'a str, depth: usize) -> Self {
         // Room for the members of some objects within each other, in one allocation.
-        let keys = Keys { few: Vec::with_capacity(48) };
+        let keys = Keys { few: Vec::with_capacity(40) };
         Self { text, at: 0, depth, keys }
     }
 
@@ -203,6 +203,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Walks over a text from its opening to its closing quote.
+    #[inline]
     fn raw_text(&mut self) -> Result<RawText<'a>, Violation> {
         let bytes = self.text.as_bytes();
         let start = self.at + 1;
@@ -357,6 +358,7 @@ impl<'a> Scanner<'a> {
 }
 
 /// How many bytes of a text come before a quote, a backslash or a control character.
+#[inline]
 pub(crate) fn plain_run(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
@@ -367,10 +369,10 @@ pub(crate) fn plain_run(bytes: &[u8]) -> usize {
         let backslash = word ^ (ONES * u64::from(b'\\'));
         // The highest bit of a byte is set where a subtraction from that byte borrowed. A borrow
         // can also reach the byte above a true hit, but never one below, and the lowest counts.
-        let hits = (word.wrapping_sub(ONES * 0x20) & !word)
-            | (quote.wrapping_sub(ONES) & !quote)
-            | (backslash.wrapping_sub(ONES) & !backslash);
-        let hits = hits & HIGHS;
+        let borrows = word.wrapping_sub(ONES * 0x20)
+            | quote.wrapping_sub(ONES)
+            | backslash.wrapping_sub(ONES);
+        let hits = borrows & !word & HIGHS;
         if hits != 0 {
             return index * 8 + hits.trailing_zeros() as usize / 8;
         }
@@ -406,14 +408,19 @@ impl<'a> Keys<'a> {
     }
 
     /// Adds a member; `false` if it was there.
-    fn insert(&mut self, object: &mut KeysOf<'a>, raw: &RawText<'a>, key: &Cow<'a, str>) -> bool {
+    #[inline]
+    fn insert(&mut self, object: &mut KeysOf<'a>, raw: &RawText<'a>, key: &str) -> bool {
+        // A key without escapes stands in the text as it is.
+        let owned = || {
+            if raw.escaped { Cow::Owned(key.to_owned()) } else { Cow::Borrowed(raw.text) }
+        };
         if let Some(many) = &mut object.many {
-            return many.insert(key.clone());
+            return many.insert(owned());
         }
         let seen = &self.few[object.start..];
         if raw.escaped || seen.len() == Self::FEW {
             let seen = seen.iter().map(|(_, key)| Cow::Borrowed(*key));
-            return object.many.insert(seen.collect()).insert(key.clone());
+            return object.many.insert(seen.collect()).insert(owned());
         }
         let print = print(raw.text);
         if seen.iter().any(|(other, text)| *other == print && *text == raw.text) {

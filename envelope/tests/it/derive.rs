@@ -23,7 +23,7 @@ struct ParcelHandedOver {
     #[event(pii = "address")]
     #[serde(rename = "to")]
     destination: String,
-    #[serde(with = "setpiece_envelope::as_string")]
+    #[serde(with = "setpiece_envelope::AsString")]
     weight_in_nanograms: u64,
 }
 

@@ -135,7 +135,7 @@ impl Serialize for SameKeys {
 
 #[derive(Serialize)]
 enum Chain {
-    Next(Box<Chain>),
+    Next(Box<Self>),
     End(u8),
 }
 

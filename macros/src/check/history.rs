@@ -26,7 +26,7 @@ pub(super) fn check(attrs: &TypeAttrs, errors: &mut Errors) {
             version.span,
             format!(
                 "expected `previous = …`, the type of version {}, or `first = true` where older \
-                 versions are not read",
+                 versions are not read, or `view` where another team's event is read",
                 version.major - 1,
             ),
         );

@@ -20,22 +20,18 @@ const ATOMIC: &[&str] = &["AtomicU64", "AtomicUsize"];
 const MAPS: &[&str] = &["HashMap", "BTreeMap", "IndexMap"];
 
 pub(super) fn check(input: &Input<'_>, errors: &mut Errors) {
-    if input.names.stands_for.is_some() || input.names.remote {
+    // A view reads what its owner writes, which fits.
+    if input.names.stands_for.is_some() || input.names.remote || input.side == Side::Read {
         return;
     }
     let krate = input.attrs.krate.value();
     let krate = krate.map_or_else(|| "setpiece_envelope".to_owned(), types::path_text);
-    let (as_text, other) = match input.side {
-        Side::Write => {
-            ("write it as text", "say how the field is written with `#[serde(with = \"…\")]`")
-        }
-        Side::Read => {
-            ("read it from text", "say how the field is read with `#[serde(with = \"…\")]`")
-        }
+    let with = |how: &str| format!("write it as text with `#[serde(with = \"{krate}::{how}\")]`");
+    let remedies = Remedies {
+        plain: with("AsString"),
+        optional: with("AsOptionalString"),
+        other: "say how the field is written with `#[serde(with = \"…\")]`",
     };
-    let with = |module: &str| format!("{as_text} with `#[serde(with = \"{krate}::{module}\")]`");
-    let remedies =
-        Remedies { plain: with("as_string"), optional: with("as_string::option"), other };
     match &input.body {
         Body::Struct(shape) => check_fields(shape.fields(), &remedies, errors),
         Body::Enum(variants) => variants

@@ -87,7 +87,7 @@ fn integers_are_found_in_whatever_holds_them() {
             }
         },
         &expect![[r#"
-            expected an integer that fits `i64`, as EventBridge takes no other, found `NonZeroU64`; write it as text with `#[serde(with = "setpiece_envelope::as_string")]`, or use a smaller type
+            expected an integer that fits `i64`, as EventBridge takes no other, found `NonZeroU64`; write it as text with `#[serde(with = "setpiece_envelope::AsString")]`, or use a smaller type
             expected an integer that fits `i64`, as EventBridge takes no other, found `AtomicU64`; say how the field is written with `#[serde(with = "…")]`, or use a smaller type
             expected an integer that fits `i64`, as EventBridge takes no other, found `u128`; say how the field is written with `#[serde(with = "…")]`, or use a smaller type
             expected an integer that fits `i64`, as EventBridge takes no other, found `i128`; say how the field is written with `#[serde(with = "…")]`, or use a smaller type

@@ -49,6 +49,17 @@ fn check_source(literal: &LitStr, errors: &mut Errors) {
         errors.push(literal, message);
     } else if source.starts_with("aws.") {
         errors.push(literal, "EventBridge keeps sources that begin with `aws.` for AWS");
+    } else {
+        check_printable("source", literal, errors);
+    }
+}
+
+/// Refuses texts that an envelope would refuse to write.
+fn check_printable(key: &str, literal: &LitStr, errors: &mut Errors) {
+    if literal.value().contains(char::is_control) {
+        let message =
+            format!("expected printable characters, found a control character in `{key}`");
+        errors.push(literal, message);
     }
 }
 
@@ -56,7 +67,7 @@ fn check_length(key: &str, slot: &Slot<LitStr>, errors: &mut Errors) {
     let Some(literal) = slot.value() else { return };
     match literal.value().chars().count() {
         0 => errors.push(literal, format!("`{key}` is empty: leave it out to use the default")),
-        1..=MAX_CHARS => {}
+        1..=MAX_CHARS => check_printable(key, literal, errors),
         found => {
             errors.push(literal, format!("expected at most {MAX_CHARS} characters, found {found}"));
         }

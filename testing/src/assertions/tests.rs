@@ -134,7 +134,7 @@ fn envelopes_that_differ_are_shown_as_a_diff() {
                   "domain": "retail",
                   "event_id": "01KDVDNA00RWB1ZPCZ0TC11SYJ",
                   "name": "order_submitted",
-            -     "occurred_at": "2026-01-01T00:00:00Z",
+            -     "occurred_at": "2026-01-01T00:00:00.000Z",
             +     "occurred_at": "2026-01-01T00:00:07Z",
                   "service": "orders",
                   "subdomain": "checkout",

@@ -16,31 +16,31 @@ fn an_event_gets_all_that_its_service_would_write() {
     check(
         &sample(order()).detail(),
         &expect![[r#"
-        {
-          "data": {
-            "items": [
-              "kettle",
-              "cup",
-              "tea"
-            ],
-            "order_number": "123-456x",
-            "total": 29.99
-          },
-          "metadata": {
-            "category": "domain-event",
-            "correlation_id": "01KDVDNA00RWB1ZPCZ0TC11SYJ",
-            "domain": "retail",
-            "event_id": "01KDVDNA00RWB1ZPCZ0TC11SYJ",
-            "name": "order_submitted",
-            "occurred_at": "2026-01-01T00:00:00Z",
-            "service": "orders",
-            "subdomain": "checkout",
-            "subject": "123-456x",
-            "type": "data",
-            "version": "1"
-          }
-        }
-    "#]],
+            {
+              "data": {
+                "items": [
+                  "kettle",
+                  "cup",
+                  "tea"
+                ],
+                "order_number": "123-456x",
+                "total": 29.99
+              },
+              "metadata": {
+                "category": "domain-event",
+                "correlation_id": "01KDVDNA00RWB1ZPCZ0TC11SYJ",
+                "domain": "retail",
+                "event_id": "01KDVDNA00RWB1ZPCZ0TC11SYJ",
+                "name": "order_submitted",
+                "occurred_at": "2026-01-01T00:00:00.000Z",
+                "service": "orders",
+                "subdomain": "checkout",
+                "subject": "123-456x",
+                "type": "data",
+                "version": "1"
+              }
+            }
+        "#]],
     );
 }
 
@@ -59,40 +59,40 @@ fn a_sample_can_be_anything_a_consumer_may_meet() {
     check(
         &event.event_bridge(),
         &expect![[r#"
-        {
-          "account": "123456789012",
-          "detail": {
-            "data": {
-              "total": 29.99
-            },
-            "metadata": {
-              "category": "domain-event",
-              "causation_id": "01KDVDNA00RWB1ZPCZ0TC11SYJ",
-              "correlation_id": "01KDVDNA00RWB1ZPCZ0TC11SYJ",
-              "depth": 1,
-              "domain": "retail",
-              "event_id": "invoice-1",
-              "name": "invoice_issued",
-              "occurred_at": "2026-11-20T12:10:21.12Z",
-              "partition_key": "7",
-              "service": "billing",
-              "subdomain": "finance",
-              "tenant": "acme",
-              "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-              "type": "data",
-              "version": "1"
+            {
+              "account": "123456789012",
+              "detail": {
+                "data": {
+                  "total": 29.99
+                },
+                "metadata": {
+                  "category": "domain-event",
+                  "causation_id": "01KDVDNA00RWB1ZPCZ0TC11SYJ",
+                  "correlation_id": "01KDVDNA00RWB1ZPCZ0TC11SYJ",
+                  "depth": 1,
+                  "domain": "retail",
+                  "event_id": "invoice-1",
+                  "name": "invoice_issued",
+                  "occurred_at": "2026-11-20T12:10:21.12Z",
+                  "partition_key": "7",
+                  "service": "billing",
+                  "subdomain": "finance",
+                  "tenant": "acme",
+                  "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                  "type": "data",
+                  "version": "1"
+                }
+              },
+              "detail-type": "InvoiceIssued",
+              "id": "5968c53c-4d9f-4dee-91de-73ad892bc8f9",
+              "region": "us-east-1",
+              "replay-name": "december",
+              "resources": [],
+              "source": "retail.legacy",
+              "time": "2026-11-20T12:10:21Z",
+              "version": "0"
             }
-          },
-          "detail-type": "InvoiceIssued",
-          "id": "5968c53c-4d9f-4dee-91de-73ad892bc8f9",
-          "region": "us-east-1",
-          "replay-name": "december",
-          "resources": [],
-          "source": "retail.legacy",
-          "time": "2026-11-20T12:10:21Z",
-          "version": "0"
-        }
-    "#]],
+        "#]],
     );
 }
 

@@ -51,29 +51,29 @@ fn a_topic_hands_over_a_notification() {
     check(
         &event().sns(),
         &expect![[r#"
-        {
-          "Records": [
             {
-              "EventSource": "aws:sns",
-              "EventSubscriptionArn": "arn:aws:sns:us-east-1:123456789012:sample-topic:21be56ed-a058-49f5-8c98-aedd2564c486",
-              "EventVersion": "1.0",
-              "Sns": {
-                "Message": "{\"version\":\"0\",\"id\":\"2c354179-ce41-48db-8305-bcd9b985f781\",\"detail-type\":\"invoice_issued\",\"source\":\"retail.finance.billing\",\"account\":\"123456789012\",\"time\":\"2026-11-20T12:10:21Z\",\"region\":\"us-east-1\",\"resources\":[],\"detail\":{\"metadata\":{\"version\":\"1\",\"event_id\":\"e-1\",\"domain\":\"retail\",\"subdomain\":\"finance\",\"service\":\"billing\",\"category\":\"domain-event\",\"type\":\"data\",\"name\":\"invoice_issued\",\"occurred_at\":\"2026-11-20T12:10:21.12Z\",\"correlation_id\":\"e-1\"},\"data\":{\"total\":1.5}}}",
-                "MessageAttributes": {},
-                "MessageId": "8096ccbc-08b6-4614-9227-40572d5bba83",
-                "Signature": "8096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba830123456789abcdefghijkl==",
-                "SignatureVersion": "1",
-                "SigningCertUrl": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem",
-                "Subject": null,
-                "Timestamp": "2026-11-20T12:10:21.120Z",
-                "TopicArn": "arn:aws:sns:us-east-1:123456789012:sample-topic",
-                "Type": "Notification",
-                "UnsubscribeUrl": "https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe&SubscriptionArn=arn:aws:sns:us-east-1:123456789012:sample-topic:21be56ed-a058-49f5-8c98-aedd2564c486"
-              }
+              "Records": [
+                {
+                  "EventSource": "aws:sns",
+                  "EventSubscriptionArn": "arn:aws:sns:us-east-1:123456789012:sample-topic:21be56ed-a058-49f5-8c98-aedd2564c486",
+                  "EventVersion": "1.0",
+                  "Sns": {
+                    "Message": "{\"version\":\"0\",\"id\":\"2c354179-ce41-48db-8305-bcd9b985f781\",\"detail-type\":\"invoice_issued\",\"source\":\"retail.finance.billing\",\"account\":\"123456789012\",\"time\":\"2026-11-20T12:10:21Z\",\"region\":\"us-east-1\",\"resources\":[],\"detail\":{\"metadata\":{\"version\":\"1\",\"event_id\":\"e-1\",\"domain\":\"retail\",\"subdomain\":\"finance\",\"service\":\"billing\",\"category\":\"domain-event\",\"type\":\"data\",\"name\":\"invoice_issued\",\"occurred_at\":\"2026-11-20T12:10:21.12Z\",\"correlation_id\":\"e-1\"},\"data\":{\"total\":1.5}}}",
+                    "MessageAttributes": {},
+                    "MessageId": "8096ccbc-08b6-4614-9227-40572d5bba83",
+                    "Signature": "8096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba830123456789abcdefghijkl==",
+                    "SignatureVersion": "1",
+                    "SigningCertUrl": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem",
+                    "Subject": null,
+                    "Timestamp": "2026-11-20T12:10:21.120Z",
+                    "TopicArn": "arn:aws:sns:us-east-1:123456789012:sample-topic",
+                    "Type": "Notification",
+                    "UnsubscribeUrl": "https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe&SubscriptionArn=arn:aws:sns:us-east-1:123456789012:sample-topic:21be56ed-a058-49f5-8c98-aedd2564c486"
+                  }
+                }
+              ]
             }
-          ]
-        }
-    "#]],
+        "#]],
     );
 }
 
@@ -84,18 +84,18 @@ fn a_queue_behind_a_topic_hands_over_records_of_notifications() {
     check(
         body.as_bytes(),
         &expect![[r#"
-        {
-          "Message": "{\"version\":\"0\",\"id\":\"2c354179-ce41-48db-8305-bcd9b985f781\",\"detail-type\":\"invoice_issued\",\"source\":\"retail.finance.billing\",\"account\":\"123456789012\",\"time\":\"2026-11-20T12:10:21Z\",\"region\":\"us-east-1\",\"resources\":[],\"detail\":{\"metadata\":{\"version\":\"1\",\"event_id\":\"e-1\",\"domain\":\"retail\",\"subdomain\":\"finance\",\"service\":\"billing\",\"category\":\"domain-event\",\"type\":\"data\",\"name\":\"invoice_issued\",\"occurred_at\":\"2026-11-20T12:10:21.12Z\",\"correlation_id\":\"e-1\"},\"data\":{\"total\":1.5}}}",
-          "MessageId": "8096ccbc-08b6-4614-9227-40572d5bba83",
-          "Signature": "8096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba830123456789abcdefghijkl==",
-          "SignatureVersion": "1",
-          "SigningCertURL": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem",
-          "Timestamp": "2026-11-20T12:10:21.120Z",
-          "TopicArn": "arn:aws:sns:us-east-1:123456789012:sample-topic",
-          "Type": "Notification",
-          "UnsubscribeURL": "https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe&SubscriptionArn=arn:aws:sns:us-east-1:123456789012:sample-topic:21be56ed-a058-49f5-8c98-aedd2564c486"
-        }
-    "#]],
+            {
+              "Message": "{\"version\":\"0\",\"id\":\"2c354179-ce41-48db-8305-bcd9b985f781\",\"detail-type\":\"invoice_issued\",\"source\":\"retail.finance.billing\",\"account\":\"123456789012\",\"time\":\"2026-11-20T12:10:21Z\",\"region\":\"us-east-1\",\"resources\":[],\"detail\":{\"metadata\":{\"version\":\"1\",\"event_id\":\"e-1\",\"domain\":\"retail\",\"subdomain\":\"finance\",\"service\":\"billing\",\"category\":\"domain-event\",\"type\":\"data\",\"name\":\"invoice_issued\",\"occurred_at\":\"2026-11-20T12:10:21.12Z\",\"correlation_id\":\"e-1\"},\"data\":{\"total\":1.5}}}",
+              "MessageId": "8096ccbc-08b6-4614-9227-40572d5bba83",
+              "Signature": "8096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba838096ccbc08b6a614522740572d5bba830123456789abcdefghijkl==",
+              "SignatureVersion": "1",
+              "SigningCertURL": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem",
+              "Timestamp": "2026-11-20T12:10:21.120Z",
+              "TopicArn": "arn:aws:sns:us-east-1:123456789012:sample-topic",
+              "Type": "Notification",
+              "UnsubscribeURL": "https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe&SubscriptionArn=arn:aws:sns:us-east-1:123456789012:sample-topic:21be56ed-a058-49f5-8c98-aedd2564c486"
+            }
+        "#]],
     );
     let notification: Value = serde_json::from_str(body).unwrap();
     assert_eq!(notification["Message"].as_str().unwrap().as_bytes(), event().event_bridge());

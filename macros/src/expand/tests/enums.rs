@@ -33,11 +33,11 @@ fn an_externally_tagged_variant_is_part_of_the_path() {
             impl ::setpiece_envelope::DomainEvent for PaymentSettled {
                 type Previous = ::setpiece_envelope::First;
                 const SERVICE: ::setpiece_envelope::ServiceId = ORDERS;
-                const SOURCE: &'static str = "s";
                 const NAME: &'static str = "payment_settled";
                 const VERSION: ::setpiece_envelope::EventVersion = ::setpiece_envelope::EventVersion::new(
                     1u32,
                 );
+                const SOURCE: &'static str = "s";
                 const PII: &'static [::setpiece_envelope::Pii] = &[
                     ::setpiece_envelope::Pii::new(
                         "in_full.account",
@@ -86,11 +86,11 @@ fn an_internally_tagged_variant_is_not_part_of_the_path() {
             impl ::setpiece_envelope::DomainEvent for PaymentSettled {
                 type Previous = ::setpiece_envelope::First;
                 const SERVICE: ::setpiece_envelope::ServiceId = ORDERS;
-                const SOURCE: &'static str = "s";
                 const NAME: &'static str = "payment_settled";
                 const VERSION: ::setpiece_envelope::EventVersion = ::setpiece_envelope::EventVersion::new(
                     1u32,
                 );
+                const SOURCE: &'static str = "s";
                 const SUBJECT: ::core::option::Option<&'static str> = ::core::option::Option::Some(
                     "orderNumber",
                 );
@@ -135,11 +135,11 @@ fn an_adjacently_tagged_variant_is_under_its_content() {
             impl ::setpiece_envelope::DomainEvent for PaymentSettled {
                 type Previous = ::setpiece_envelope::First;
                 const SERVICE: ::setpiece_envelope::ServiceId = ORDERS;
-                const SOURCE: &'static str = "s";
                 const NAME: &'static str = "payment_settled";
                 const VERSION: ::setpiece_envelope::EventVersion = ::setpiece_envelope::EventVersion::new(
                     1u32,
                 );
+                const SOURCE: &'static str = "s";
                 const SUBJECT: ::core::option::Option<&'static str> = ::core::option::Option::Some(
                     "details.order_number",
                 );
@@ -184,11 +184,11 @@ fn an_untagged_variant_is_not_part_of_the_path() {
             impl ::setpiece_envelope::DomainEvent for PaymentSettled {
                 type Previous = ::setpiece_envelope::First;
                 const SERVICE: ::setpiece_envelope::ServiceId = ORDERS;
-                const SOURCE: &'static str = "s";
                 const NAME: &'static str = "payment_settled";
                 const VERSION: ::setpiece_envelope::EventVersion = ::setpiece_envelope::EventVersion::new(
                     1u32,
                 );
+                const SOURCE: &'static str = "s";
                 const SUBJECT: ::core::option::Option<&'static str> = ::core::option::Option::Some(
                     "order_number",
                 );

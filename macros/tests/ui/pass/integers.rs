@@ -13,7 +13,7 @@ const ORDERS: ServiceId = ServiceId::new("retail", "checkout", "orders");
 #[event(service = ORDERS, name = "metered", version = 1)]
 struct Metered {
     #[event(subject)]
-    #[serde(with = "setpiece_envelope::as_string")]
+    #[serde(with = "setpiece_envelope::AsString")]
     meter: u64,
     by_number: BTreeMap<u64, HashMap<usize, Vec<i64>>>,
     #[serde(skip)]
@@ -30,7 +30,7 @@ struct Metered {
 #[event(service = ORDERS, name = "metered", version = 1, view)]
 struct MeterSeen {
     #[event(subject)]
-    #[serde(deserialize_with = "setpiece_envelope::as_string::deserialize")]
+    #[serde(deserialize_with = "setpiece_envelope::AsString::deserialize")]
     meter: u64,
 }
 
