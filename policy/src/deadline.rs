@@ -109,13 +109,8 @@ impl Deadline {
     }
 
     pub(crate) fn remaining_at(self, now: Timestamp) -> Duration {
-        between(now, self.instant).min(self.at_most)
+        self.instant.saturating_duration_since(now).min(self.at_most)
     }
-}
-
-/// From one moment to a later one: zero if it is not later.
-pub(crate) fn between(from: Timestamp, to: Timestamp) -> Duration {
-    SystemTime::from(to).duration_since(SystemTime::from(from)).unwrap_or(Duration::ZERO)
 }
 
 #[cfg(test)]

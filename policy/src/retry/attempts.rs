@@ -3,7 +3,7 @@ use std::{fmt, time::Duration};
 use setpiece_envelope::{Clock, Timestamp};
 
 use super::{Retry, budget::RetryBudget};
-use crate::{Deadline, Disposition, Fault, FaultKind, deadline::between};
+use crate::{Deadline, Disposition, Fault, FaultKind};
 
 /// One call and its retries under a [`Retry`], without the calling and the waiting.
 ///
@@ -125,7 +125,8 @@ impl<'a> Attempts<'a> {
             return Err(GiveUp::CapReached);
         }
         let delay = self.jitter(fault.kind()).max(whole_millis(after));
-        if delay > between(self.now, self.end).saturating_sub(settings.reserve) {
+        let remaining = self.end.saturating_duration_since(self.now);
+        if delay > remaining.saturating_sub(settings.reserve) {
             return Err(GiveUp::NoTime);
         }
         let charge = if fault.may_have_happened() {
