@@ -15,6 +15,9 @@ macro_rules! open_enum {
         pub enum $name {
             $($(#[$variant_docs])* $variant,)+
             /// A value that this version of the library does not know, kept as it was read.
+            ///
+            /// A later version may know it, so compare with [`as_str`](Self::as_str) and not with
+            /// what is in here.
             Other(Cow<'static, str>),
         }
 

@@ -24,7 +24,8 @@ impl<I: IdSource + ?Sized> IdSource for Arc<I> {
 /// The ids of one source rise strictly, within a millisecond too, and also when the clock goes
 /// back. Each id draws fresh randomness when it is made: an id that follows another in the same
 /// millisecond is that id plus a random step of up to 2⁶⁴, so that two sandboxes which were
-/// restored from one snapshot do not make the same ids.
+/// restored from one snapshot do not make the same ids. A clock that once was far ahead holds the
+/// ids at that time until it comes, or until the process ends.
 ///
 /// The form is that of <https://github.com/ulid/spec>.
 #[derive(Clone, Debug, Default)]

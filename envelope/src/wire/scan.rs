@@ -205,6 +205,21 @@ impl<'a> Scanner<'a> {
     /// Walks over a text from its opening to its closing quote.
     #[inline]
     fn raw_text(&mut self) -> Result<RawText<'a>, Violation> {
+        // Most texts are the names of members, which are short and have no escapes.
+        let start = self.at + 1;
+        if let Some(head) = self.text.as_bytes()[start..].first_chunk::<16>() {
+            let (first, second) = (stops(head, 0), stops(head, 8));
+            let len = if first == 0 { 8 + byte_of(second) } else { byte_of(first) };
+            if head.get(len) == Some(&b'"') {
+                self.at = start + len + 1;
+                return Ok(RawText { text: &self.text[start..start + len], escaped: false });
+            }
+        }
+        self.long_text()
+    }
+
+    #[inline(never)]
+    fn long_text(&mut self) -> Result<RawText<'a>, Violation> {
         let bytes = self.text.as_bytes();
         let start = self.at + 1;
         self.at = start;
@@ -360,25 +375,38 @@ impl<'a> Scanner<'a> {
 /// How many bytes of a text come before a quote, a backslash or a control character.
 #[inline]
 pub(crate) fn plain_run(bytes: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
     let (words, rest) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let quote = word ^ (ONES * u64::from(b'"'));
-        let backslash = word ^ (ONES * u64::from(b'\\'));
-        // The highest bit of a byte is set where a subtraction from that byte borrowed. A borrow
-        // can also reach the byte above a true hit, but never one below, and the lowest counts.
-        let borrows = word.wrapping_sub(ONES * 0x20)
-            | quote.wrapping_sub(ONES)
-            | backslash.wrapping_sub(ONES);
-        let hits = borrows & !word & HIGHS;
-        if hits != 0 {
-            return index * 8 + hits.trailing_zeros() as usize / 8;
+        let stops = stops(word, 0);
+        if stops != 0 {
+            return index * 8 + byte_of(stops);
         }
     }
     let stop = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
     words.len() * 8 + rest.iter().position(stop).unwrap_or(rest.len())
+}
+
+/// Where a quote, a backslash or a control character stands in the eight bytes from `at`.
+///
+/// The highest bit of a byte is set where one stands, of the lowest such byte at least: that is
+/// where a subtraction from the byte borrowed. A borrow can also reach the byte above a true hit,
+/// but never one below.
+#[inline]
+fn stops<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let word = bytes[at..].first_chunk().copied().map_or(0, u64::from_le_bytes);
+    let quote = word ^ (ONES * u64::from(b'"'));
+    let backslash = word ^ (ONES * u64::from(b'\\'));
+    let borrows =
+        word.wrapping_sub(ONES * 0x20) | quote.wrapping_sub(ONES) | backslash.wrapping_sub(ONES);
+    borrows & !word & HIGHS
+}
+
+/// The place of the lowest byte in [`stops`], or 8.
+#[inline]
+fn byte_of(stops: u64) -> usize {
+    stops.trailing_zeros() as usize / 8
 }
 
 /// The members that were seen so far in the objects that are being walked over.
