@@ -1,0 +1,286 @@
+mod arrays;
+mod compile;
+mod error;
+mod event;
+mod field;
+mod ip;
+mod number;
+mod set;
+#[cfg(test)]
+mod tests;
+mod text;
+mod write;
+
+use std::{cell::OnceCell, fmt, str::FromStr};
+
+use self::{
+    arrays::{Condition, Effort},
+    event::{ElementId, ROOT},
+    field::Field,
+    write::Outline,
+};
+pub use self::{
+    error::{EventError, EventReason, PatternError, PatternReason},
+    event::ParsedEvent,
+    set::Patterns,
+};
+
+/// An EventBridge event pattern: what a rule asks of an event.
+///
+/// # The language
+///
+/// Each key of a pattern is a field of the event; its list holds the values that are allowed. All
+/// fields must match. A value of the event that is a list matches if one of its values does, and
+/// fields of objects in a list must match in the same object.
+///
+/// | in the list of a field | matches |
+/// |---|---|
+/// | `"text"`, `true`, `null` | that value |
+/// | `300` | that number, however it is written: `3.0e2` |
+/// | `"10.0.0.7"` | the address in any form, such as `::ffff:a00:7` |
+/// | `{"prefix": "a"}`, `{"suffix": "a"}` | a string that begins or ends so |
+/// | `{"equals-ignore-case": "a"}` | a string, in any case; also as the operand of `prefix` and `suffix` |
+/// | `{"wildcard": "a*b"}` | a string, where `*` is any text; `\*` and `\\` are the characters |
+/// | `{"numeric": [">", 0, "<=", 5]}` | a number in a range: `=`, `<`, `<=`, `>`, `>=`, or from below to above |
+/// | `{"cidr": "10.0.0.0/24"}` | a string with an address in a network, of IPv4 or IPv6 |
+/// | `{"anything-but": …}` | a value that is none of these: a string, a number, a list of either, or `prefix`, `suffix`, `equals-ignore-case` or `wildcard` with a string or a list |
+/// | `{"exists": true}`, `{"exists": false}` | a field with any value that is not an object, or its absence; an empty list is absent |
+///
+/// In the place of a field, `"$or": [{…}, {…}]` asks for one of several objects of fields.
+///
+/// # What surprises
+///
+/// The verdicts are those of AWS's own matcher, `event-ruler` 2.0.1, in its array-consistent mode:
+///
+/// - `anything-but` asks for a value: it does not match where the field is absent. In a list, one
+///   value that is none of these suffices. A value of another kind is none of these.
+/// - A number that an `f64` does not hold without loss, such as one of twenty digits, is compared by
+///   its text.
+/// - A key with dots is a path, in the pattern and in the event. A field that is asked for twice
+///   counts as the pattern says last.
+/// - `exists: false` within a list of objects looks at one object only if a field before it, in the
+///   order of the alphabet, chose that object; else no object may have the field.
+/// - `equals-ignore-case` compares with the lower and the upper form of each character of the
+///   pattern: `ß` matches `SS`, `SS` does not match `ß`, and characters beyond U+FFFF do not match
+///   themselves.
+/// - A pattern that is not valid with the operator `$or` is read as if that was a field's name.
+///
+/// ```
+/// use setpiece_bus::{EventPattern, ParsedEvent};
+///
+/// let pattern = EventPattern::parse(r#"{ "detail": { "items": { "sku": ["a"], "count": [2] } } }"#)?;
+/// // No single item has both.
+/// let event = br#"{ "detail": { "items": [{ "sku": "a", "count": 1 }, { "sku": "b", "count": 2 }] } }"#;
+/// assert!(!pattern.matches(&ParsedEvent::parse(event)?));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Sources: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>
+/// and <https://github.com/aws/event-ruler>.
+#[derive(Clone)]
+pub struct EventPattern {
+    fields: Vec<Field>,
+    /// The rules to which `$or` multiplies the pattern: for each the indices of its fields, in the
+    /// order in which AWS looks at them.
+    alternatives: Vec<Vec<usize>>,
+    /// Whether values below an empty key are seen.
+    sees_empty_keys: bool,
+    outline: Outline,
+}
+
+/// How large a pattern may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PatternLimits {
+    /// The most characters, white space included: 4096, the limit of `PutRule`. Accounts begin with
+    /// a quota of 2048, which can be raised.
+    pub max_chars: usize,
+    /// The most rules to which `$or`s may multiply: 1000.
+    pub max_alternatives: usize,
+}
+
+impl Default for PatternLimits {
+    fn default() -> Self {
+        Self { max_chars: 4096, max_alternatives: 1000 }
+    }
+}
+
+impl EventPattern {
+    /// Reads a pattern within the [default limits](PatternLimits).
+    ///
+    /// # Errors
+    ///
+    /// [`PatternError`] with AWS's reason where AWS refuses the pattern.
+    ///
+    /// ```
+    /// use setpiece_bus::EventPattern;
+    ///
+    /// let error = EventPattern::parse(r#"{ "detail": { "total": [{ "numeric": [">"] }] } }"#).unwrap_err();
+    /// assert_eq!(error.reason().to_string(), "Value of > must be numeric");
+    /// assert_eq!(error.path(), "detail.total[0].numeric");
+    /// ```
+    pub fn parse(json: impl AsRef<[u8]>) -> Result<Self, PatternError> {
+        Self::parse_within(json, &PatternLimits::default())
+    }
+
+    /// Reads a pattern within other limits.
+    ///
+    /// # Errors
+    ///
+    /// As [`EventPattern::parse`].
+    pub fn parse_within(
+        json: impl AsRef<[u8]>,
+        limits: &PatternLimits,
+    ) -> Result<Self, PatternError> {
+        compile::parse(json.as_ref(), limits)
+    }
+
+    /// Whether a rule with this pattern matches the event.
+    ///
+    /// Time grows with the values that the pattern looks at; with lists of objects, with the objects
+    /// times the fields. There are events that would cost more: those that have one key several
+    /// times, each time with a list of objects, so that ways to choose multiply, and those with
+    /// lists hundreds deep. After 16 million steps, far more than an event of
+    /// [its largest size](ParsedEvent::MAX_BYTES) needs otherwise, such an event counts as not
+    /// matching.
+    #[must_use]
+    pub fn matches(&self, event: &ParsedEvent<'_>) -> bool {
+        self.matches_with(event, &mut Effort::default())
+    }
+
+    /// As [`EventPattern::matches`], for bytes that are looked at only once.
+    ///
+    /// # Errors
+    ///
+    /// [`EventError`] where the bytes are not an event.
+    pub fn matches_json(&self, event: impl AsRef<[u8]>) -> Result<bool, EventError> {
+        Ok(self.matches(&ParsedEvent::parse(event.as_ref())?))
+    }
+
+    /// The pattern as JSON without white space, in a form that does not depend on how it was
+    /// written: it reads as an equal pattern.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut json = String::new();
+        self.outline.write(&self.fields, &mut json);
+        json
+    }
+
+    fn new(fields: Vec<Field>, mut alternatives: Vec<Vec<usize>>, outline: Outline) -> Self {
+        for alternative in &mut alternatives {
+            // AWS orders by UTF-16.
+            alternative.sort_by(|left, right| {
+                let units = |index: &usize| fields[*index].path.encode_utf16();
+                units(left).cmp(units(right))
+            });
+        }
+        let resolve = |alternative: &Vec<usize>| -> Vec<&Field> {
+            alternative.iter().map(|index| &fields[*index]).collect()
+        };
+        alternatives.sort_by(|left, right| resolve(left).cmp(&resolve(right)));
+        alternatives.dedup_by(|left, right| resolve(left) == resolve(right));
+        let used = alternatives.iter().flatten();
+        let sees_empty_keys = used.into_iter().any(|index| fields[*index].has_empty_step());
+        Self { fields, alternatives, sees_empty_keys, outline }
+    }
+
+    fn alternatives(&self) -> impl Iterator<Item = impl Iterator<Item = &Field>> {
+        self.alternatives.iter().map(|fields| fields.iter().map(|index| &self.fields[*index]))
+    }
+
+    fn matches_with(&self, event: &ParsedEvent<'_>, effort: &mut Effort) -> bool {
+        let findings = vec![OnceCell::new(); self.fields.len()];
+        let finding = |index: usize| -> &Finding {
+            findings[index].get_or_init(|| self.find(&self.fields[index], event))
+        };
+        self.alternatives.iter().any(|fields| {
+            if !fields.iter().all(|index| finding(*index).is_possible(&self.fields[*index])) {
+                return false;
+            }
+            if fields.iter().all(|index| finding(*index).is_flat()) {
+                return true;
+            }
+            let condition = |index: &usize| {
+                let Finding { here, matching } = finding(*index);
+                Condition { here, matching, optional: self.fields[*index].allows_absence() }
+            };
+            let conditions: Vec<_> = fields.iter().map(condition).collect();
+            arrays::consistent(&conditions, event, effort)
+        })
+    }
+
+    /// Looks up a field in an event.
+    fn find(&self, field: &Field, event: &ParsedEvent<'_>) -> Finding {
+        let leaves = event.find(&field.path).map_or(&[][..], |path| event.leaves(path));
+        let mut finding = Finding::default();
+        for leaf in leaves.iter().filter(|leaf| !leaf.below_empty_key || self.sees_empty_keys) {
+            // Leaves come in the order of their elements, but for those of the elements above.
+            if finding.here.last() != Some(&leaf.element) {
+                finding.here.push(leaf.element);
+            }
+            if finding.matching.last() != Some(&leaf.element) && field.matches(&leaf.value) {
+                finding.matching.push(leaf.element);
+            }
+        }
+        for elements in [&mut finding.here, &mut finding.matching] {
+            elements.sort_unstable();
+            elements.dedup();
+        }
+        finding
+    }
+}
+
+/// Where an event has a field, by the elements of its arrays.
+#[derive(Clone, Default)]
+struct Finding {
+    /// In order.
+    here: Vec<ElementId>,
+    /// Those with a value that matches.
+    matching: Vec<ElementId>,
+}
+
+impl Finding {
+    /// Whether the field could match if it was alone.
+    fn is_possible(&self, field: &Field) -> bool {
+        // What fields before it choose can make a field absent, but not present.
+        !self.matching.is_empty()
+            || field.allows_absence() && (self.here.is_empty() || !self.is_flat())
+    }
+
+    /// Whether the field has nothing to do with arrays of objects.
+    fn is_flat(&self) -> bool {
+        self.here.iter().all(|element| *element == ROOT)
+    }
+}
+
+impl FromStr for EventPattern {
+    type Err = PatternError;
+
+    fn from_str(json: &str) -> Result<Self, PatternError> {
+        Self::parse(json)
+    }
+}
+
+/// Patterns are equal if they ask for the same in other words: the order of fields and values, dots
+/// in place of objects, and fields that are replaced do not count.
+impl PartialEq for EventPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.alternatives.len() == other.alternatives.len()
+            && self.alternatives().zip(other.alternatives()).all(|(left, right)| left.eq(right))
+    }
+}
+
+impl Eq for EventPattern {}
+
+/// Writes [`EventPattern::to_json`].
+impl fmt::Display for EventPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_json())
+    }
+}
+
+impl fmt::Debug for EventPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EventPattern({self})")
+    }
+}

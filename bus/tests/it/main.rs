@@ -1,0 +1,10 @@
+//! Integration tests, one binary.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail as tests do")]
+
+mod canonical;
+mod hostile;
+mod many;
+mod random;
+mod refused;
+mod verdicts;
