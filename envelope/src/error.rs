@@ -262,6 +262,20 @@ impl Violation {
         self
     }
 
+    /// The same without the names of members, where nobody knows which of them are data.
+    #[cold]
+    pub(crate) fn without_names(mut self) -> Self {
+        let hidden = |segment: &str| match segment.find('[') {
+            Some(0) => segment.to_owned(),
+            Some(at) => format!("*{}", &segment[at..]),
+            None => "*".to_owned(),
+        };
+        if !self.0.path.is_empty() {
+            self.0.path = self.0.path.split('.').map(hidden).collect::<Vec<_>>().join(".");
+        }
+        self
+    }
+
     /// Where it is: the names of members joined by dots, elements in brackets, as in
     /// `data.items[3].sku`. The document itself is `$`.
     ///

@@ -58,7 +58,10 @@ impl Extensions {
         let mut json = Vec::new();
         // The detail and the metadata are the two levels above an extension.
         checked::write(value, 2, &mut json).map_err(|violation| violation.within(name))?;
-        self.insert_scanned(name, &String::from_utf8_lossy(&json));
+        let json = String::from_utf8_lossy(&json);
+        let at_value = |violation: Violation| violation.without_names().within(name);
+        scan::check(&json, 2).map_err(at_value)?;
+        self.insert_scanned(name, &json);
         Ok(())
     }
 
@@ -69,7 +72,6 @@ impl Extensions {
 
     /// Keeps `json`, which a scanner has checked.
     pub(crate) fn insert_scanned(&mut self, name: &str, json: &str) {
-        debug_assert!(scan::check(json, 2).is_ok(), "only checked JSON is kept");
         if let Ok(value) = RawValue::from_string(json.to_owned()) {
             self.0.insert(name.into(), value);
         }

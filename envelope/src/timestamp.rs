@@ -14,7 +14,7 @@ use crate::Reason;
 ///
 /// It keeps nanoseconds, and writes as many digits of a second as were read, so that what another
 /// producer wrote is written back as it was. Moments of our own have three, so that their texts
-/// sort as they do. It knows the years −9999 to 9999, but for the last day.
+/// sort as they do. It knows the years 0 to 9999, but for the last day.
 #[derive(Clone, Copy)]
 pub struct Timestamp {
     moment: jiff::Timestamp,
@@ -26,14 +26,29 @@ impl Timestamp {
     /// 1970-01-01T00:00:00.000Z.
     pub const UNIX_EPOCH: Self = Self::in_millis(jiff::Timestamp::UNIX_EPOCH);
 
+    /// The second in which the year 0 begins, before which RFC 3339 has no texts.
+    const FIRST_SECOND: i64 = -62_167_219_200;
+
     const fn in_millis(moment: jiff::Timestamp) -> Self {
         Self { moment, digits: 3 }
+    }
+
+    /// A moment that is written with `digits`, or more where it needs them.
+    fn bounded(moment: jiff::Timestamp, digits: u8) -> Option<Self> {
+        let needed = match moment.subsec_nanosecond() {
+            0 => 0,
+            nanos if nanos % 1_000_000 == 0 => 3,
+            nanos if nanos % 1_000 == 0 => 6,
+            _ => 9,
+        };
+        let digits = digits.max(needed);
+        (moment.as_second() >= Self::FIRST_SECOND).then_some(Self { moment, digits })
     }
 
     /// The moment `millis` milliseconds after 1970-01-01T00:00:00Z, or `None` where there is none.
     #[must_use]
     pub fn from_unix_millis(millis: i64) -> Option<Self> {
-        jiff::Timestamp::from_millisecond(millis).ok().map(Self::in_millis)
+        Self::bounded(jiff::Timestamp::from_millisecond(millis).ok()?, 3)
     }
 
     /// Milliseconds since 1970-01-01T00:00:00Z, rounded towards that moment.
@@ -59,7 +74,8 @@ impl Timestamp {
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
         let moment = self.moment.checked_add(duration).unwrap_or(jiff::Timestamp::MAX);
-        Self { moment, ..self }
+        // Digits that were read say nothing about a moment that was not.
+        Self::bounded(moment, 3).unwrap_or(self)
     }
 
     /// How long after `earlier` this is, or nothing if it is not later.
@@ -81,7 +97,11 @@ impl FromStr for Timestamp {
             Ok(digits @ ..=9) => (text.parse(), digits),
             Ok(_) | Err(_) => (format!("{seconds}.{}{offset}", &fraction[..9]).parse(), 9),
         };
-        moment.map(|moment| Self { moment, digits }).map_err(|_| Reason::NotATimestamp)
+        let moment = moment.map_err(|_| Reason::NotATimestamp)?;
+        // As many digits as were read, also where fewer would do.
+        Self::bounded(moment, 0)
+            .map(|bounded| Self { digits, ..bounded })
+            .ok_or(Reason::NotATimestamp)
     }
 }
 
@@ -90,7 +110,8 @@ impl TryFrom<SystemTime> for Timestamp {
 
     /// Fails where there is no such moment.
     fn try_from(time: SystemTime) -> Result<Self, Reason> {
-        time.try_into().map(Self::in_millis).map_err(|_| Reason::NotATimestamp)
+        let moment = time.try_into().map_err(|_| Reason::NotATimestamp)?;
+        Self::bounded(moment, 3).ok_or(Reason::NotATimestamp)
     }
 }
 
@@ -170,8 +191,8 @@ fn rfc3339_parts(text: &str) -> Option<(&str, &str, &str)> {
         (digits > 0).then(|| fraction.split_at(digits))
     });
     let (fraction, offset) = rest?;
-    let is_offset =
-        matches!(offset, "Z" | "z") || has_form(offset, "+00:00") || has_form(offset, "-00:00");
+    let is_offset = matches!(offset, "Z" | "z")
+        || (has_form(offset, "+00:00") || has_form(offset, "-00:00")) && offset[1..3] < *"24";
     (has_form(seconds, "0000-00-00T00:00:00") && is_offset).then_some((seconds, fraction, offset))
 }
 

@@ -48,6 +48,8 @@ fn only_the_form_of_rfc_3339_is_taken() {
         "2026-11-20T12:10:21,5Z",
         "2026-11-20T12:10:21Z[Europe/Berlin]",
         "-000001-11-20T12:10:21Z",
+        "0000-01-01T00:00:00+01:00",
+        "2026-11-20T12:10:21+24:00",
         "2026-13-20T12:10:21Z",
         "2026-02-30T12:10:21Z",
         "2026-11-20T12:10:21\u{661}Z",
@@ -63,6 +65,13 @@ fn moments_differ_by_a_duration() {
     assert_eq!(early.saturating_duration_since(late), Duration::ZERO);
     assert_eq!(early.saturating_add(Duration::from_millis(1500)), late);
     assert!(early < late);
+    let later = early.saturating_add(Duration::from_millis(1500));
+    assert_eq!(later.to_string(), "2026-11-20T12:10:22.500Z");
+    let fine = early.saturating_add(Duration::from_nanos(1));
+    assert_eq!(timestamp(&fine.to_string()), fine);
+    assert_eq!(Timestamp::from_unix_millis(-62_200_000_000_000), None);
+    let system = Timestamp::try_from(std::time::UNIX_EPOCH + Duration::from_micros(1500)).unwrap();
+    assert_eq!(timestamp(&system.to_string()), system);
 }
 
 #[test]

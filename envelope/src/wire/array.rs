@@ -1,8 +1,9 @@
-//! Arrays are arrays.
+//! Data that are an array are an array.
 //!
 //! serde takes an array for a struct, member by member in the order of the fields. On the wire that
 //! is a mistake, and after the next change of the struct it is another mistake. So data that is an
-//! array is decoded by way of a deserializer that does not offer it as a struct.
+//! array is decoded by way of a deserializer that does not offer it as a struct. Arrays within the
+//! data go the way of serde; looking at each would cost every event.
 
 use serde::{
     Deserialize, Deserializer,

@@ -5,6 +5,7 @@
 //! value ends the writing, and its path is kept.
 
 use std::{
+    any::type_name,
     cell::{Cell, RefCell},
     fmt::Display,
 };
@@ -37,7 +38,7 @@ pub(crate) fn write<T: Serialize + ?Sized>(
     if refused.unseen.get() {
         // What a serializer writes is text.
         let text = std::str::from_utf8(&json[start..]).unwrap_or_default();
-        scan::check(text, depth)?;
+        scan::check(text, depth).map_err(Violation::without_names)?;
     }
     Ok(())
 }
@@ -100,7 +101,15 @@ impl<'r, S: Serializer> Checked<'r, S> {
         begin: impl FnOnce(S) -> Result<C, S::Error>,
     ) -> Result<Nested<'r, C>, S::Error> {
         let Self { inner, refused, depth } = self.deeper()?;
-        Ok(Nested { inner: begin(inner)?, refused, depth, index: 0, variant: None, first: None })
+        Ok(Nested {
+            inner: begin(inner)?,
+            refused,
+            depth,
+            index: 0,
+            variant: None,
+            first: [""; MAX_TAGS],
+            firsts: 0,
+        })
     }
 }
 
@@ -254,8 +263,7 @@ impl<'r, S: Serializer> Serializer for Checked<'r, S> {
 
     fn serialize_map(self, len: Option<usize>) -> Result<Self::SerializeMap, S::Error> {
         self.refused.unseen.set(true);
-        let map = self.nested(|inner| inner.serialize_map(len))?;
-        Ok(Map { inner: map, names: len.is_none() })
+        self.nested(|inner| inner.serialize_map(len)).map(Map)
     }
 
     fn serialize_struct(
@@ -299,9 +307,14 @@ struct Nested<'r, C> {
     index: usize,
     /// The variant whose content this is.
     variant: Option<&'static str>,
-    /// The first member of a struct, which may be the tag that serde puts before the others.
-    first: Option<&'static str>,
+    /// The first members of a struct, which may be tags that serde puts before the others.
+    first: [&'static str; MAX_TAGS],
+    /// How many of them there are.
+    firsts: usize,
 }
+
+/// How many tags of enums within each other are told from the members behind them.
+const MAX_TAGS: usize = 4;
 
 impl<C> Nested<'_, C> {
     fn element<T: Serialize + ?Sized, X>(
@@ -309,7 +322,7 @@ impl<C> Nested<'_, C> {
         value: &T,
         write: impl FnOnce(&mut C, &Through<'_, T>) -> Result<(), X>,
     ) -> Result<(), X> {
-        let Self { inner, refused, depth, index, variant, first: _ } = self;
+        let Self { inner, refused, depth, index, variant, .. } = self;
         write(inner, &Through { value, refused, depth: *depth }).inspect_err(|_| {
             refused.within_index(*index);
             if let Some(variant) = variant {
@@ -326,14 +339,17 @@ impl<C> Nested<'_, C> {
         value: &T,
         write: impl FnOnce(&mut C, &Through<'_, T>) -> Result<(), X>,
     ) -> Result<(), X> {
-        let Self { inner, refused, depth, index: _, variant, first } = self;
+        let Self { inner, refused, depth, index: _, variant, first, firsts } = self;
         // The fields of a type have different names; only a tag can have the name of one.
-        if *first == Some(key) {
+        if first[..*firsts].contains(&key) {
             let error = refused.because(Reason::Duplicate);
             refused.within(key);
             return Err(error);
         }
-        first.get_or_insert(key);
+        if let Some(free) = first.get_mut(*firsts) {
+            *free = key;
+            *firsts += 1;
+        }
         write(inner, &Through { value, refused, depth: *depth }).inspect_err(|_| {
             refused.within(key);
             if let Some(variant) = variant {
@@ -391,23 +407,18 @@ macro_rules! members {
 members! { SerializeStruct, SerializeStructVariant, }
 
 /// A map, or a struct with flattened members, that is being written.
-struct Map<'r, C> {
-    inner: Nested<'r, C>,
-    /// Whether the keys are names of a type and no data: serde begins the struct that it flattens
-    /// into without a length, and a map with one.
-    names: bool,
-}
+struct Map<'r, C>(Nested<'r, C>);
 
 impl<C: SerializeMap> SerializeMap for Map<'_, C> {
     type Ok = C::Ok;
     type Error = C::Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), C::Error> {
-        self.inner.inner.serialize_key(key)
+        self.0.inner.serialize_key(key)
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
-        let Nested { inner, refused, depth, .. } = &mut self.inner;
+        let Nested { inner, refused, depth, .. } = &mut self.0;
         let value = Through { value, refused, depth: *depth };
         inner.serialize_value(&value).inspect_err(|_| refused.within("*"))
     }
@@ -417,16 +428,18 @@ impl<C: SerializeMap> SerializeMap for Map<'_, C> {
         key: &K,
         value: &T,
     ) -> Result<(), C::Error> {
-        let names = self.names;
-        let Nested { inner, refused, depth, .. } = &mut self.inner;
+        let Nested { inner, refused, depth, .. } = &mut self.0;
         let value = Through { value, refused, depth: *depth };
         inner.serialize_entry(key, &value).inspect_err(|_| {
-            let name = serde_json::to_value(key).ok().filter(|_| names);
+            // The derive passes the names of fields as bare texts, and maps pass their own keys,
+            // which are data. A text that is owned or referred to is a key.
+            let is_name = type_name::<K>() == type_name::<str>();
+            let name = serde_json::to_value(key).ok().filter(|_| is_name);
             refused.within(name.as_ref().and_then(|name| name.as_str()).unwrap_or("*"));
         })
     }
 
     fn end(self) -> Result<C::Ok, C::Error> {
-        self.inner.inner.end()
+        self.0.inner.end()
     }
 }

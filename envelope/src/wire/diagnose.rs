@@ -28,7 +28,7 @@ pub(super) fn violation<T: DeserializeOwned>(json: &str) -> Violation {
     let Ok(value) = serde_json::from_str::<Value>(json) else {
         return Violation::new(Reason::Refused);
     };
-    match T::deserialize(Node(&value)) {
+    match T::deserialize(Node { value: &value, is_outermost: true }) {
         Err(Found(violation)) => violation,
         // This decoder agrees less with serde_json than it should; the document stays refused.
         Ok(_) => Violation::new(Reason::Refused),
@@ -122,12 +122,22 @@ fn kind(found: Unexpected<'_>) -> &'static str {
 }
 
 /// A value on its way into a type.
-struct Node<'a>(&'a Value);
+struct Node<'a> {
+    value: &'a Value,
+    /// Whether it is the whole document, which as an array is no struct.
+    is_outermost: bool,
+}
+
+impl<'a> Node<'a> {
+    fn within(value: &'a Value) -> Self {
+        Self { value, is_outermost: false }
+    }
+}
 
 impl Node<'_> {
     /// An object on its way into a type that calls `names` of its members by name.
     fn members<'de, V: Visitor<'de>>(self, names: Names, visitor: V) -> Result<V::Value, Found> {
-        match self.0 {
+        match self.value {
             Value::Object(members) => {
                 visitor.visit_map(Members { rest: members.iter(), current: None, names })
             }
@@ -140,7 +150,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
     type Error = Found;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
-        match self.0 {
+        match self.value {
             Value::Null => visitor.visit_unit(),
             Value::Bool(value) => visitor.visit_bool(*value),
             Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
@@ -172,7 +182,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
-        match self.0 {
+        match self.value {
             Value::String(text) => visitor.visit_bytes(text.as_bytes()),
             _ => self.deserialize_any(visitor),
         }
@@ -183,7 +193,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
-        if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.value.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -192,7 +202,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
         visitor: V,
     ) -> Result<V::Value, Found> {
         if name == RAW_VALUE {
-            let raw = std::iter::once((RAW_VALUE, self.0.to_string()));
+            let raw = std::iter::once((RAW_VALUE, self.value.to_string()));
             return visitor.visit_map(MapDeserializer::new(raw));
         }
         visitor.visit_newtype_struct(self)
@@ -204,7 +214,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Found> {
-        if self.0.is_array() {
+        if self.is_outermost && self.value.is_array() {
             return Err(Found::invalid_type(Unexpected::Seq, &visitor));
         }
         self.members(Names::Only(fields), visitor)
@@ -216,7 +226,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Found> {
-        match self.0 {
+        match self.value {
             Value::String(variant) => visitor.visit_enum(Variant { variant, content: None }),
             Value::Object(members) => match members.iter().next() {
                 Some((variant, content)) if members.len() == 1 => {
@@ -249,7 +259,7 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
         let Some(element) = self.elements.next() else { return Ok(None) };
         let index = self.index;
         self.index += 1;
-        seed.deserialize(Node(element))
+        seed.deserialize(Node::within(element))
             .map(Some)
             .map_err(|found| Found(found.0.within_index(index)))
     }
@@ -295,7 +305,7 @@ impl<'de> MapAccess<'de> for Members<'_> {
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Found> {
         let (key, value) = self.current.take().unwrap_or(("", &Value::Null));
         let name = self.names.shown(key);
-        seed.deserialize(Node(value)).map_err(|found| Found(found.0.within(name)))
+        seed.deserialize(Node::within(value)).map_err(|found| Found(found.0.within(name)))
     }
 }
 
@@ -373,7 +383,7 @@ struct Variant<'a> {
 
 impl<'a> Variant<'a> {
     fn content(&self) -> Node<'a> {
-        Node(self.content.unwrap_or(&Value::Null))
+        Node::within(self.content.unwrap_or(&Value::Null))
     }
 
     fn within<T>(&self, decoded: Result<T, Found>) -> Result<T, Found> {

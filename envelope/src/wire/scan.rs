@@ -39,7 +39,7 @@ impl<'a> Scanner<'a> {
     /// For a text that stands `depth` levels deep in its document.
     pub(crate) fn at_depth(text: &'a str, depth: usize) -> Self {
         // Room for the members of some objects within each other, in one allocation.
-        let keys = Keys { few: Vec::with_capacity(40) };
+        let keys = Keys { few: Vec::with_capacity(40), spare: Vec::new() };
         Self { text, at: 0, depth, keys }
     }
 
@@ -77,7 +77,7 @@ impl<'a> Scanner<'a> {
                 }
             }
         }
-        self.keys.end(&keys);
+        self.keys.end(keys);
         self.depth -= 1;
         Ok(())
     }
@@ -413,6 +413,8 @@ fn byte_of(stops: u64) -> usize {
 struct Keys<'a> {
     /// The first members of each object, the innermost object's last, each with its print.
     few: Vec<(u32, &'a str)>,
+    /// Sets that objects with many members are done with, for others to use.
+    spare: Vec<HashSet<Cow<'a, str>>>,
 }
 
 /// The members of one object.
@@ -431,8 +433,12 @@ impl<'a> Keys<'a> {
         KeysOf { start: self.few.len(), many: None }
     }
 
-    fn end(&mut self, object: &KeysOf<'a>) {
+    fn end(&mut self, object: KeysOf<'a>) {
         self.few.truncate(object.start);
+        if let Some(mut many) = object.many {
+            many.clear();
+            self.spare.push(many);
+        }
     }
 
     /// Adds a member; `false` if it was there.
@@ -447,8 +453,9 @@ impl<'a> Keys<'a> {
         }
         let seen = &self.few[object.start..];
         if raw.escaped || seen.len() == Self::FEW {
-            let seen = seen.iter().map(|(_, key)| Cow::Borrowed(*key));
-            return object.many.insert(seen.collect()).insert(owned());
+            let many = object.many.insert(self.spare.pop().unwrap_or_default());
+            many.extend(seen.iter().map(|(_, key)| Cow::Borrowed(*key)));
+            return many.insert(owned());
         }
         let print = print(raw.text);
         if seen.iter().any(|(other, text)| *other == print && *text == raw.text) {

@@ -20,7 +20,7 @@ fn decoding_and_encoding_allocate_hardly_more_than_plain_serde_json() {
 
 #[test]
 fn wide_objects_allocate_hardly_more_either() {
-    for members in [1, 17, 40, 64] {
+    for members in [1, 17, 40, 64, 100] {
         check::<Vec<BTreeMap<String, u8>>>(&format!("{members} members"), &wide(members));
     }
 }

@@ -77,7 +77,8 @@ fn floats_are_finite() {
             "`data.Struct.inner[1]` is not a finite number",
         );
         let rest = BTreeMap::from([("a", vec![float])]);
-        refused(Flat { id: 1, rest }, "`data.a[0]` is not a finite number");
+        refused(Flat { id: 1, rest }, "`data.*[0]` is not a finite number");
+        refused(Flat { id: 1, rest: Named { a: float } }, "`data.a` is not a finite number");
     }
     refused(f32::NAN, "`data` is not a finite number");
 }
@@ -125,6 +126,17 @@ struct Twice {
     inner: Inner,
 }
 
+#[derive(Serialize)]
+struct Named<T> {
+    a: T,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "outer")]
+enum TaggedTwice {
+    Tagged(Tagged),
+}
+
 struct SameKeys;
 
 impl Serialize for SameKeys {
@@ -151,12 +163,14 @@ impl Serialize for Bytes {
 fn what_is_written_can_be_read() {
     let raw = |json: &str| RawValue::from_string(json.to_owned()).unwrap();
     refused(Tagged::Inner(Inner { kind: 1 }), "`data.kind` appears more than once");
+    let twice = TaggedTwice::Tagged(Tagged::Inner(Inner { kind: 1 }));
+    refused(twice, "`data.kind` appears more than once");
     refused(
         vec![Twice { kind: 1, inner: Inner { kind: 2 } }],
-        "`data[0].kind` appears more than once",
+        "`data[0].*` appears more than once",
     );
-    refused(SameKeys, "`data.a` appears more than once");
-    refused(raw(r#"{"a":1,"a":2}"#), "`data.a` appears more than once");
+    refused(SameKeys, "`data.*` appears more than once");
+    refused(raw(r#"{"a":1,"a":2}"#), "`data.*` appears more than once");
     refused(
         vec![raw("9223372036854775808")],
         "`data[0]` is an integer that does not fit in 64 bits",
@@ -223,6 +237,7 @@ fn metadata_that_readers_refuse_is_not_written() {
     assert!(extensions.insert("a", &f64::NAN).is_err());
     let too_large = RawValue::from_string("99999999999999999999".to_owned()).unwrap();
     assert!(extensions.insert("a", &too_large).is_err());
+    assert!(extensions.insert("a", &SameKeys).is_err());
     assert!(extensions.insert("a", &1.5).is_ok());
 }
 
