@@ -1,12 +1,12 @@
-//! The producer's side of EventBridge.
+//! EventBridge event patterns, matched as AWS matches them.
 //!
 //! A rule that misses its event fails in silence: nothing is refused, nothing is logged, and the
 //! consumer that waits for the event does not know that there was one. Whether a pattern matches is
 //! found out in the cloud, event by event, and its language is full of corners: numbers by value,
 //! lists of objects, absent fields, names with dots. This crate finds it out in a test. It reads
 //! [event patterns](EventPattern) as AWS does, refuses those that AWS refuses, for the same reason,
-//! and matches as AWS's own matcher does; and [many at once](Patterns), where an in-memory bus has
-//! thousands of rules.
+//! and matches as AWS's own matcher does; and [many at once](Patterns), as a bus with thousands of
+//! rules has to.
 //!
 //! ```
 //! use setpiece_bus::{EventPattern, ParsedEvent, Patterns};

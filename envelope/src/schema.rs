@@ -29,8 +29,10 @@ use crate::{DomainEvent, Violation, wire};
 /// - [`read`](Self::read) is *open*: it takes members that the type does not know, lacks those that
 ///   the type has defaults for, and takes any variant where the type has a `#[serde(other)]`.
 ///
-/// What schemars does not see is not in the schemas either: a `#[serde(alias)]` is read and not in
-/// the schema. And a schema takes `1.0` for an integer, which serde does not.
+/// What schemars does not see is not in the schemas either. Types read, and their schemas refuse: a
+/// `#[serde(alias)]`, a unit variant in the form `{"Variant": null}`, and what does not fit a
+/// flattened `Option`, which is then `None`. And a schema takes `1.0` for an integer, which serde
+/// does not.
 ///
 /// ```
 /// use schemars::JsonSchema;

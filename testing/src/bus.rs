@@ -65,7 +65,7 @@ pub struct InMemoryBus<'h, T = ()> {
 struct Subscription<'h, T> {
     consumer: Cow<'static, str>,
     source: &'static str,
-    name: &'static str,
+    detail_type: &'static str,
     handle: Handle<'h, T>,
 }
 
@@ -96,8 +96,9 @@ impl<'h, T> InMemoryBus<'h, T> {
         Self { max_depth, ..self }
     }
 
-    /// Hands the events of `E`'s source and name to `handler`, on behalf of the service `consumer`,
-    /// whatever their version: reading brings them up to date or fails, as it does in the service.
+    /// Hands the events of `E`'s source and detail-type, which is what a rule matches on, to
+    /// `handler`, on behalf of the service `consumer`. They come whatever their version: reading
+    /// brings them up to date or fails, as it does in the service.
     ///
     /// The handler gets the event and an [`Outbox`] for what it publishes in turn. It returns what
     /// it did. When it fails, nothing of its outbox is published; the other consumers of the event
@@ -110,7 +111,7 @@ impl<'h, T> InMemoryBus<'h, T> {
         self.subscriptions.push(Subscription {
             consumer: consumer.into(),
             source: E::SOURCE,
-            name: E::NAME,
+            detail_type: E::DETAIL_TYPE,
             handle: Box::new(move |bytes, outbox| {
                 let event = EventBridgeEvent::parse(bytes).and_then(|it| it.envelope.decode());
                 handler(&event.map_err(DeliveryError::Read)?, outbox)
@@ -179,12 +180,12 @@ impl<'h, T> InMemoryBus<'h, T> {
     ) -> Result<Tally, RunError> {
         let mut tally = Tally::default();
         let mut first_failure = None;
-        while let Some(Queued { metadata, source, bytes }) = self.queue.pop_front() {
+        while let Some(Queued { metadata, source, detail_type, bytes }) = self.queue.pop_front() {
             let mut deliveries = Vec::new();
-            for Subscription { consumer, source: subscribed, name, handle } in
+            for Subscription { consumer, source: from, detail_type: of, handle } in
                 &mut self.subscriptions
             {
-                if (*subscribed, *name) != (source, &*metadata.name) {
+                if (*from, *of) != (source, detail_type) {
                     continue;
                 }
                 let mut outbox = Outbox::new(&self.stamp, &metadata, self.max_depth);
@@ -213,7 +214,8 @@ impl<'h, T> InMemoryBus<'h, T> {
 
 impl<T> fmt::Debug for InMemoryBus<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let subscribed = self.subscriptions.iter().map(|it| (&it.consumer, it.source, it.name));
+        let subscribed = self.subscriptions.iter();
+        let subscribed = subscribed.map(|it| (&it.consumer, it.source, it.detail_type));
         f.debug_struct("InMemoryBus")
             .field("subscriptions", &subscribed.collect::<Vec<_>>())
             .field("waiting", &self.queue.len())
@@ -226,6 +228,7 @@ struct Queued {
     /// For the bus's own use; consumers read theirs from the bytes.
     metadata: Metadata,
     source: &'static str,
+    detail_type: &'static str,
     /// As EventBridge delivers it.
     bytes: Vec<u8>,
 }
@@ -247,7 +250,7 @@ impl Queued {
             let event = EventBridge::new(id, E::SOURCE, E::DETAIL_TYPE, time, detail);
             serde_json::to_vec(&event).expect("texts can be written as JSON")
         };
-        Ok(Self { metadata, source: E::SOURCE, bytes })
+        Ok(Self { metadata, source: E::SOURCE, detail_type: E::DETAIL_TYPE, bytes })
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use setpiece_envelope::{
     Clock as _, Correlation, CorrelationId, DomainEvent, Envelope, EventId, FixedClock, IdSource,
-    Metadata, Stamp, Timestamp, TraceParent,
+    Metadata, RawEnvelope, Stamp, Timestamp, TraceParent,
 };
 use ulid::Ulid;
 
@@ -135,8 +135,8 @@ impl<E: DomainEvent> Sample<E> {
 
     /// Changes any of the metadata.
     ///
-    /// Also to what no producer would write, such as another service's name; what cannot be written
-    /// at all shows when the bytes are asked for.
+    /// Also to what this type does not say, such as a version that its reader does not know yet, or
+    /// another service's name. What cannot be written at all shows when the bytes are asked for.
     pub fn with_metadata(mut self, change: impl FnOnce(&mut Metadata)) -> Self {
         change(&mut self.envelope.metadata);
         self
@@ -185,7 +185,11 @@ impl<E: DomainEvent + Serialize> Sample<E> {
     #[track_caller]
     #[must_use]
     pub fn detail(&self) -> Vec<u8> {
-        must("an event that cannot be written", self.envelope.to_detail())
+        let detail = must("an event that cannot be written", self.envelope.to_detail());
+        let mut raw = must("a detail that cannot be read", RawEnvelope::parse(&detail));
+        // An envelope writes the name and the version of its type. A sample may claim others.
+        raw.metadata.clone_from(&self.envelope.metadata);
+        must("metadata that cannot be written", raw.to_detail())
     }
 
     /// The event as EventBridge hands it to a target.

@@ -1,6 +1,8 @@
 use std::error::Error as _;
 
-use setpiece_envelope::{Correlation, Metadata, Stamp};
+use setpiece_envelope::{
+    Correlation, DomainEvent, EventVersion, First, Metadata, ServiceId, Stamp,
+};
 
 use super::{Dispatch, InMemoryBus, Tally};
 use crate::{
@@ -159,4 +161,26 @@ fn several_failures_are_counted_in_the_error() {
     let error = bus.run_until_quiet(|_| ()).unwrap_err();
     assert_eq!((error.consumer(), error.tally().failed), ("a", 3));
     assert!(error.to_string().ends_with("01, and 2 other deliveries failed"), "{error}");
+}
+
+/// A view whose author did not know the detail-type of the rule.
+#[derive(serde::Deserialize)]
+struct Elsewhere {}
+
+impl DomainEvent for Elsewhere {
+    type Previous = First;
+    const SERVICE: ServiceId = OrderSubmitted::SERVICE;
+    const NAME: &'static str = OrderSubmitted::NAME;
+    const VERSION: EventVersion = OrderSubmitted::VERSION;
+    const DETAIL_TYPE: &'static str = "Order Submitted";
+    const VIEW: bool = true;
+}
+
+#[test]
+fn a_consumer_gets_what_a_rule_for_its_detail_type_would_match() {
+    let mut bus = bus();
+    bus.subscribe::<Elsewhere>("billing", |_, _| Ok("invoiced"));
+    bus.publish(order(), &Correlation::root()).unwrap();
+    let tally = bus.run_until_quiet(|_| ()).unwrap();
+    assert_eq!((tally.deliveries, tally.unrouted), (0, 1));
 }

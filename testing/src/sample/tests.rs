@@ -1,5 +1,5 @@
 use expect_test::{Expect, expect};
-use setpiece_envelope::{Envelope, EventBridgeEvent};
+use setpiece_envelope::{Envelope, EventBridgeEvent, EventVersion, ReadError};
 
 use super::sample;
 use crate::{
@@ -152,4 +152,16 @@ fn debug_output_shows_no_data() {
     let shown = format!("{:?}", sample(order()));
     assert!(shown.contains("order_submitted"), "{shown}");
     assert!(!shown.contains("kettle") && !shown.contains("123-456x"), "{shown}");
+}
+
+#[test]
+fn a_sample_may_claim_another_version_and_name_than_its_type_has() {
+    let later = sample(order()).with_metadata(|metadata| {
+        metadata.version = EventVersion::new(9);
+    });
+    let error = Envelope::<OrderSubmitted>::from_detail(&later.detail()).unwrap_err();
+    assert!(matches!(error, ReadError::UnsupportedVersion(_)), "{error}");
+    let other = sample(order()).with_metadata(|metadata| metadata.name = "other".to_owned());
+    let error = Envelope::<OrderSubmitted>::from_detail(&other.detail()).unwrap_err();
+    assert!(matches!(error, ReadError::AnotherEvent(_)), "{error}");
 }
