@@ -84,7 +84,6 @@ impl<E> fmt::Debug for Envelope<E> {
 /// # impl DomainEvent for OrderSubmitted {
 /// #     type Previous = First;
 /// #     const SERVICE: ServiceId = ServiceId::new("retail", "checkout", "orders");
-/// #     const SOURCE: &'static str = "retail.checkout.orders";
 /// #     const NAME: &'static str = "order_submitted";
 /// #     const VERSION: EventVersion = EventVersion::new(1);
 /// # }

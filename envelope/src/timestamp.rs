@@ -24,14 +24,10 @@ pub struct Timestamp {
 
 impl Timestamp {
     /// 1970-01-01T00:00:00.000Z.
-    pub const UNIX_EPOCH: Self = Self::in_millis(jiff::Timestamp::UNIX_EPOCH);
+    pub const UNIX_EPOCH: Self = Self { moment: jiff::Timestamp::UNIX_EPOCH, digits: 3 };
 
     /// The second in which the year 0 begins, before which RFC 3339 has no texts.
     const FIRST_SECOND: i64 = -62_167_219_200;
-
-    const fn in_millis(moment: jiff::Timestamp) -> Self {
-        Self { moment, digits: 3 }
-    }
 
     /// A moment that is written with `digits`, or more where it needs them.
     fn bounded(moment: jiff::Timestamp, digits: u8) -> Option<Self> {

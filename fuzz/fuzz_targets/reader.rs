@@ -16,7 +16,6 @@ struct OrderSubmitted(Value);
 impl DomainEvent for OrderSubmitted {
     type Previous = First;
     const SERVICE: ServiceId = ServiceId::new("retail", "checkout", "orders");
-    const SOURCE: &'static str = "retail.checkout.orders";
     const NAME: &'static str = "order_submitted";
     const VERSION: EventVersion = EventVersion::FIRST;
 }

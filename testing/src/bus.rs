@@ -36,7 +36,6 @@ use crate::{fingerprint::fingerprint, wrap::EventBridge};
 /// # impl DomainEvent for OrderSubmitted {
 /// #     type Previous = First;
 /// #     const SERVICE: ServiceId = ServiceId::new("retail", "checkout", "orders");
-/// #     const SOURCE: &'static str = "retail.checkout.orders";
 /// #     const NAME: &'static str = "order_submitted";
 /// #     const VERSION: EventVersion = EventVersion::new(1);
 /// # }
@@ -135,7 +134,6 @@ impl<'h, T> InMemoryBus<'h, T> {
     /// # impl DomainEvent for OrderView {
     /// #     type Previous = First;
     /// #     const SERVICE: ServiceId = ServiceId::new("retail", "checkout", "orders");
-    /// #     const SOURCE: &'static str = "retail.checkout.orders";
     /// #     const NAME: &'static str = "order_submitted";
     /// #     const VERSION: EventVersion = EventVersion::new(1);
     /// #     const VIEW: bool = true;

@@ -23,7 +23,6 @@ pub(crate) fn order() -> OrderSubmitted {
 impl DomainEvent for OrderSubmitted {
     type Previous = First;
     const SERVICE: ServiceId = ORDERS;
-    const SOURCE: &'static str = "retail.checkout.orders";
     const NAME: &'static str = "order_submitted";
     const VERSION: EventVersion = EventVersion::new(1);
 
@@ -41,7 +40,6 @@ pub(crate) struct OrderTotal {
 impl DomainEvent for OrderTotal {
     type Previous = First;
     const SERVICE: ServiceId = ORDERS;
-    const SOURCE: &'static str = "retail.checkout.orders";
     const NAME: &'static str = "order_submitted";
     const VERSION: EventVersion = EventVersion::new(1);
     const VIEW: bool = true;
@@ -56,7 +54,6 @@ pub(crate) struct WrongOrderTotal {
 impl DomainEvent for WrongOrderTotal {
     type Previous = First;
     const SERVICE: ServiceId = ORDERS;
-    const SOURCE: &'static str = "retail.checkout.orders";
     const NAME: &'static str = "order_submitted";
     const VERSION: EventVersion = EventVersion::new(1);
     const VIEW: bool = true;
@@ -70,7 +67,6 @@ pub(crate) struct InvoiceIssued {
 impl DomainEvent for InvoiceIssued {
     type Previous = First;
     const SERVICE: ServiceId = BILLING;
-    const SOURCE: &'static str = "retail.finance.billing";
     const NAME: &'static str = "invoice_issued";
     const VERSION: EventVersion = EventVersion::new(1);
 }

@@ -38,14 +38,12 @@
 //! # impl DomainEvent for OrderSubmitted {
 //! #     type Previous = First;
 //! #     const SERVICE: ServiceId = ORDERS;
-//! #     const SOURCE: &'static str = "retail.checkout.orders";
 //! #     const NAME: &'static str = "order_submitted";
 //! #     const VERSION: EventVersion = EventVersion::new(1);
 //! # }
 //! # impl DomainEvent for InvoiceIssued {
 //! #     type Previous = First;
 //! #     const SERVICE: ServiceId = BILLING;
-//! #     const SOURCE: &'static str = "retail.finance.billing";
 //! #     const NAME: &'static str = "invoice_issued";
 //! #     const VERSION: EventVersion = EventVersion::new(1);
 //! # }

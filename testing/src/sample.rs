@@ -34,7 +34,6 @@ use crate::{
 /// # impl DomainEvent for OrderSubmitted {
 /// #     type Previous = First;
 /// #     const SERVICE: ServiceId = ServiceId::new("retail", "checkout", "orders");
-/// #     const SOURCE: &'static str = "retail.checkout.orders";
 /// #     const NAME: &'static str = "order_submitted";
 /// #     const VERSION: EventVersion = EventVersion::new(1);
 /// # }

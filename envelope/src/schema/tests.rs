@@ -15,7 +15,6 @@ struct Event<T>(T);
 impl<T> DomainEvent for Event<T> {
     type Previous = First;
     const SERVICE: ServiceId = ServiceId::new("retail", "lab", "probes");
-    const SOURCE: &'static str = "retail.lab.probes";
     const NAME: &'static str = "probe_sent";
     const VERSION: EventVersion = EventVersion::FIRST;
 }

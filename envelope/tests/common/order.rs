@@ -30,7 +30,6 @@ pub(crate) struct Event<T>(pub(crate) T);
 impl<T> DomainEvent for Event<T> {
     type Previous = First;
     const SERVICE: ServiceId = ServiceId::new("retail", "checkout", "orders");
-    const SOURCE: &'static str = "retail.checkout.orders";
     const NAME: &'static str = "order_submitted";
     const VERSION: EventVersion = EventVersion::new(1);
 }

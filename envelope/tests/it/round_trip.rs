@@ -14,7 +14,6 @@ struct ProbeSent(Value);
 impl DomainEvent for ProbeSent {
     type Previous = First;
     const SERVICE: ServiceId = ServiceId::new("retail", "lab", "probes");
-    const SOURCE: &'static str = "retail.lab.probes";
     const NAME: &'static str = "probe_sent";
     const VERSION: EventVersion = EventVersion::FIRST;
 }

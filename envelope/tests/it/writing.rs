@@ -16,7 +16,6 @@ struct ProbeSent<T>(T);
 impl<T> DomainEvent for ProbeSent<T> {
     type Previous = First;
     const SERVICE: ServiceId = ServiceId::new("retail", "lab", "probes");
-    const SOURCE: &'static str = "retail.lab.probes";
     const NAME: &'static str = "probe_sent";
     const VERSION: EventVersion = EventVersion::FIRST;
 }

@@ -159,10 +159,6 @@ fn run_all(
 fn registration(line: &Line<'_>) -> Result<Registration, Rejection> {
     match line {
         Line::TooLong => Err(Rejection::TooLong),
-        // serde would take the members of an array by their position.
-        Line::Whole(line) if line.trim_ascii_start().starts_with(b"[") => {
-            Err(Rejection::NotAnObject)
-        }
         Line::Whole(line) => Ok(from_json(line)?),
     }
 }

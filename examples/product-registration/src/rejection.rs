@@ -8,7 +8,6 @@ use crate::lines::MAX_LINE_BYTES;
 #[derive(Debug)]
 pub(crate) enum Rejection {
     TooLong,
-    NotAnObject,
     Unreadable(ReadError),
 }
 
@@ -22,7 +21,6 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong => write!(f, "the line is longer than {MAX_LINE_BYTES} bytes"),
-            Self::NotAnObject => f.write_str("the line expected an object, found an array"),
             Self::Unreadable(error) => match error.violation() {
                 // Nobody who edits a file of lines knows a `$` as the name of the whole line.
                 Some(violation) if violation.path() == "$" => {

@@ -1,5 +1,5 @@
 #![deny(warnings)]
-#![allow(dead_code)]
+#![allow(dead_code, reason = "only what the derive writes is looked at")]
 
 use serde::{Deserialize, Serialize};
 use setpiece_envelope::{

@@ -1,5 +1,5 @@
 #![deny(warnings)]
-#![allow(dead_code)]
+#![allow(dead_code, reason = "only what the derive writes is looked at")]
 
 use setpiece_envelope::{DomainEvent, ServiceId};
 
@@ -14,11 +14,11 @@ struct EventType;
 struct EventVersion;
 struct First;
 struct Pii;
-#[allow(non_camel_case_types)]
+#[allow(non_camel_case_types, reason = "it is to be in the way")]
 struct subject;
 mod core {}
 mod std {}
-#[allow(unused_macros)]
+#[allow(unused_macros, reason = "the derive must not use it")]
 macro_rules! assert {
     ($($tokens:tt)*) => {
         compile_error!("not this one")
