@@ -253,9 +253,14 @@ impl Fault {
         }
     }
 
-    /// What remains of it when a retry gave up: a fault that nobody tries again from here.
-    pub(crate) fn given_up(mut self, why: GiveUp, may_have_happened: bool) -> Self {
-        self.0.may_have_happened |= may_have_happened;
+    /// What remains of it when it is given up: a fault that nobody tries again from here.
+    ///
+    /// A [`Retry`](crate::Retry) does this by itself. It is for those who try again in a loop of
+    /// their own. Unless the fault is final by itself, it is [handed back](Self::hand_back);
+    /// without time it becomes a [deadline](FaultKind::Deadline) fault with this one as its
+    /// source.
+    #[must_use]
+    pub fn given_up(mut self, why: GiveUp) -> Self {
         match why {
             GiveUp::NotRetryable => self,
             GiveUp::NoTime if self.0.kind == FaultKind::Deadline => {

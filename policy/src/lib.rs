@@ -85,7 +85,10 @@ pub use crate::{
     deadline::Deadline,
     fault::{Disposition, Fault, FaultKind},
     random::{Random, SeededRandom, SystemRandom},
-    retry::{Attempts, GiveUp, Retry, budget::RetryBudget},
+    retry::{
+        Attempts, GiveUp, Retry,
+        budget::{RetryBudget, Withdrawal},
+    },
     sleep::{InstantSleep, Sleep},
 };
 

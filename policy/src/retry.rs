@@ -172,6 +172,17 @@ impl Retry {
         &self.budget
     }
 
+    /// The clock by which it counts.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Lets time pass as it does between two tries.
+    pub async fn sleep(&self, duration: Duration) {
+        self.sleep.sleep_boxed(duration).await;
+    }
+
     /// Runs `operation` until it succeeds, or until it is of no use to try again.
     ///
     /// It gets the number of the try, from 1. A try is not interrupted at the deadline: the
@@ -213,7 +224,7 @@ impl Retry {
                 Err(error) => error.into(),
             };
             match attempts.next(&fault) {
-                Ok(delay) => self.sleep.sleep_boxed(delay).await,
+                Ok(delay) => self.sleep(delay).await,
                 Err(why) => return Err(attempts.give_up(why, fault)),
             }
             last = Some(fault);

@@ -49,7 +49,7 @@ fn it_keeps_its_source_and_does_not_show_it() {
     assert!(!format!("{fault:?}").contains("alice"));
     assert!(fault.source().unwrap().downcast_ref::<io::Error>().is_some());
 
-    let fault = fault.given_up(GiveUp::BudgetSpent, false);
+    let fault = fault.given_up(GiveUp::BudgetSpent);
     assert_eq!(
         fault.to_string(),
         "throttled: cannot store points (ThrottlingException); gave up: the retry budget is spent"
@@ -58,7 +58,7 @@ fn it_keeps_its_source_and_does_not_show_it() {
 
 #[test]
 fn a_fault_for_which_there_was_no_time_keeps_what_came_before() {
-    let fault = Fault::transient("cannot store points").given_up(GiveUp::NoTime, true);
+    let fault = Fault::transient("cannot store points").given_up(GiveUp::NoTime);
     assert_eq!((fault.kind(), fault.disposition()), (FaultKind::Deadline, Disposition::FailItem));
     assert!(fault.may_have_happened());
     let before = fault.source().unwrap().downcast_ref::<Fault>().unwrap();

@@ -2,7 +2,7 @@ use std::{fmt, time::Duration};
 
 use setpiece_envelope::{Clock, Timestamp};
 
-use super::{Retry, budget::RetryBudget};
+use super::{Retry, budget::Withdrawal};
 use crate::{Deadline, Disposition, Fault, FaultKind};
 
 /// One call and its retries under a [`Retry`], without the calling and the waiting.
@@ -46,7 +46,7 @@ pub struct Attempts<'a> {
     /// Retries of faults that allow only so many.
     capped: u32,
     /// What the latest retry has cost.
-    charge: u32,
+    paid: Option<Withdrawal>,
     /// Whether that retry is still to come.
     waiting: bool,
     may_have_happened: bool,
@@ -79,7 +79,7 @@ impl<'a> Attempts<'a> {
             now,
             failures: 0,
             capped: 0,
-            charge: 0,
+            paid: None,
             waiting: false,
             may_have_happened: false,
         }
@@ -129,19 +129,14 @@ impl<'a> Attempts<'a> {
         if delay > remaining.saturating_sub(settings.reserve) {
             return Err(GiveUp::NoTime);
         }
-        let charge = if fault.may_have_happened() {
-            RetryBudget::LOST_ANSWER_COST
-        } else {
-            RetryBudget::RETRY_COST
-        };
-        if !self.retry.budget.take(charge) {
+        let Some(withdrawal) = self.retry.budget.withdraw(fault) else {
             return Err(GiveUp::BudgetSpent);
-        }
+        };
 
         if fault.max_retries().is_some() {
             self.capped += 1;
         }
-        self.charge = charge;
+        self.paid = Some(withdrawal);
         self.waiting = true;
         // Once it has waited, it is at least this late, whatever the clock says.
         self.now = self.now.saturating_add(delay);
@@ -151,8 +146,10 @@ impl<'a> Attempts<'a> {
     /// Puts into the budget what a success is worth.
     pub fn succeed(mut self) {
         self.waiting = false;
-        let reward = if self.failures == 0 { RetryBudget::FIRST_TRY_REWARD } else { self.charge };
-        self.retry.budget.put_back(reward);
+        match self.paid.take() {
+            Some(paid) => paid.refund(),
+            None => self.retry.budget.reward(),
+        }
     }
 
     /// Turns the fault of the last try into the one to pass on, given why there is no other.
@@ -162,7 +159,8 @@ impl<'a> Attempts<'a> {
     /// [deadline](FaultKind::Deadline) fault with `fault` as its source.
     #[must_use]
     pub fn give_up(&self, why: GiveUp, fault: Fault) -> Fault {
-        fault.given_up(why, self.may_have_happened)
+        let may_have_happened = fault.may_have_happened() || self.may_have_happened;
+        fault.with_may_have_happened(may_have_happened).given_up(why)
     }
 
     fn look_at_the_clock(&mut self) {
@@ -193,8 +191,8 @@ impl<'a> Attempts<'a> {
 
 impl Drop for Attempts<'_> {
     fn drop(&mut self) {
-        if self.waiting {
-            self.retry.budget.put_back(self.charge);
+        if let (true, Some(paid)) = (self.waiting, self.paid.take()) {
+            paid.refund();
         }
     }
 }

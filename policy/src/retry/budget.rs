@@ -3,6 +3,8 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
+use crate::Fault;
+
 /// What all retries together may cost. Clones share it.
 ///
 /// When a service is down, every caller that tries three times triples the load under which it has
@@ -33,9 +35,9 @@ pub struct RetryBudget {
 
 impl RetryBudget {
     const DEFAULT_CAPACITY: u32 = 500;
-    pub(crate) const RETRY_COST: u32 = 5;
-    pub(crate) const LOST_ANSWER_COST: u32 = 10;
-    pub(crate) const FIRST_TRY_REWARD: u32 = 1;
+    const RETRY_COST: u32 = 5;
+    const LOST_ANSWER_COST: u32 = 10;
+    const FIRST_TRY_REWARD: u32 = 1;
 
     /// A full bucket of `capacity` tokens. One of 0 tokens allows no retry.
     #[must_use]
@@ -55,6 +57,22 @@ impl RetryBudget {
         self.tokens.load(Ordering::Relaxed)
     }
 
+    /// Pays for one retry of what failed with `fault`; `None` when there are too few tokens.
+    ///
+    /// A [`Retry`](crate::Retry) does this by itself. It is for those who try again in a loop of
+    /// their own.
+    #[must_use = "without tokens there is no retry"]
+    pub fn withdraw(&self, fault: &Fault) -> Option<Withdrawal> {
+        let cost =
+            if fault.may_have_happened() { Self::LOST_ANSWER_COST } else { Self::RETRY_COST };
+        self.take(cost).then(|| Withdrawal { budget: self.clone(), cost })
+    }
+
+    /// Puts in what a success on the first try is worth.
+    pub fn reward(&self) {
+        self.put_back(Self::FIRST_TRY_REWARD);
+    }
+
     // The count guards no other memory, so `Relaxed` is enough: all changes of one atomic have one
     // order anyway.
 
@@ -64,7 +82,7 @@ impl RetryBudget {
         self.tokens.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_ok()
     }
 
-    pub(crate) fn put_back(&self, tokens: u32) {
+    fn put_back(&self, tokens: u32) {
         let filled = |present: u32| Some(present.saturating_add(tokens).min(self.capacity));
         _ = self.tokens.fetch_update(Ordering::Relaxed, Ordering::Relaxed, filled);
     }
@@ -74,6 +92,21 @@ impl Default for RetryBudget {
     /// A full bucket of 500 tokens.
     fn default() -> Self {
         Self::new(Self::DEFAULT_CAPACITY)
+    }
+}
+
+/// What one retry has cost. Dropped, it stays spent.
+#[derive(Debug)]
+#[must_use = "refund it when the retry succeeds, or when it is not made"]
+pub struct Withdrawal {
+    budget: RetryBudget,
+    cost: u32,
+}
+
+impl Withdrawal {
+    /// Puts it back.
+    pub fn refund(self) {
+        self.budget.put_back(self.cost);
     }
 }
 
