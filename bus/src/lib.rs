@@ -42,10 +42,23 @@
 //! is in them. Errors about patterns do: patterns are code.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod claim_check;
 mod json;
+mod outgoing;
 mod pattern;
+mod port;
+mod publisher;
+mod trace_header;
+#[cfg(feature = "schema")]
+mod written_schemas;
 
-pub use crate::pattern::{
-    EventError, EventPattern, EventReason, ParsedEvent, PatternError, PatternLimits, PatternReason,
-    Patterns,
+pub use crate::{
+    claim_check::{ClaimCheck, ClaimCheckError, InMemoryPayloads, PayloadStore},
+    outgoing::{InvalidEvent, OutgoingEvent},
+    pattern::{
+        EventError, EventPattern, EventReason, ParsedEvent, PatternError, PatternLimits,
+        PatternReason, Patterns,
+    },
+    port::{Acceptance, Accepted, Bus, EntryResult, Limits, Preflight, Proof},
+    publisher::{Publication, PublicationOutput, PublishError, Published, Publisher, Unaccepted},
 };

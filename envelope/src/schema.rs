@@ -18,7 +18,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{DomainEvent, Violation, wire};
+use crate::{DomainEvent, MAX_EVENT_BYTES, Violation, wire};
 
 /// The two schemas of an event's `data`.
 ///
@@ -153,8 +153,17 @@ impl DataSchema {
     /// All violations with their paths. What is no JSON, or breaks a bound that holds for every
     /// event, is the only violation then.
     pub fn validate(&self, data: &[u8]) -> Result<(), Violations> {
+        self.validate_within(data, MAX_EVENT_BYTES)
+    }
+
+    /// Checks data of up to `max_bytes`, such as data that goes by reference.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate), with another limit.
+    pub fn validate_within(&self, data: &[u8], max_bytes: usize) -> Result<(), Violations> {
         let only = |violation| Violations(vec![violation]);
-        let value = wire::value(data).map_err(only)?;
+        let value = wire::value(data, max_bytes).map_err(only)?;
         let validator = self.validator.get_or_init(|| validation::validator(&self.json));
         let validator = validator.as_ref().map_err(|violation| only(violation.clone()))?;
         let violations: Vec<_> = validator

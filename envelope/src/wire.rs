@@ -59,8 +59,8 @@ pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ReadError> {
 
 /// Reads a document as it is, for those who look at it and not into a type.
 #[cfg(feature = "schema")]
-pub(crate) fn value(bytes: &[u8]) -> Result<serde_json::Value, Violation> {
-    let text = text(bytes, MAX_EVENT_BYTES)?;
+pub(crate) fn value(bytes: &[u8], max_bytes: usize) -> Result<serde_json::Value, Violation> {
+    let text = text(bytes, max_bytes)?;
     scan::check(text, DATA_DEPTH)?;
     serde_json::from_str(text).map_err(|_| diagnose::violation::<serde_json::Value>(text))
 }

@@ -1,4 +1,4 @@
-use std::{error::Error as StdError, fmt, time::Duration};
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use setpiece_envelope::{ReadError, WriteError};
 
@@ -34,8 +34,12 @@ mod codes;
 /// that led here is kept as its [source](StdError::source), which others wrote: `Display` and
 /// `Debug` do not show it, since the messages of services quote what they were sent. Whoever logs
 /// the chain of sources decides to log that.
+///
+/// Clones share the source, so that one fault can be told about each of many items.
+#[derive(Clone)]
 pub struct Fault(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: FaultKind,
     context: &'static str,
@@ -45,7 +49,7 @@ struct Inner {
     may_have_happened: bool,
     handed_back: bool,
     gave_up: Option<GiveUp>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 /// What kind of trouble it is: how the same call would fare if it were made again.
@@ -154,7 +158,7 @@ impl Fault {
     /// Keeps the error that led here.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(source.into().into());
         self
     }
 

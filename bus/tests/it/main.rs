@@ -5,6 +5,7 @@
 mod canonical;
 mod hostile;
 mod many;
+mod publisher;
 mod random;
 mod refused;
 mod verdicts;

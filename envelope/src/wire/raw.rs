@@ -44,7 +44,17 @@ impl<'a> RawEnvelope<'a> {
     ///
     /// [`ReadError::Malformed`], also for more bytes than [`MAX_EVENT_BYTES`].
     pub fn parse(detail: &'a [u8]) -> Result<Self, ReadError> {
-        let mut scanner = Scanner::new(super::text(detail, MAX_EVENT_BYTES)?);
+        Self::parse_within(detail, MAX_EVENT_BYTES)
+    }
+
+    /// Reads a `detail` that may have up to `max_bytes`: one that no bus has to take, such as that
+    /// of an event whose data will go by reference.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse), with another limit.
+    pub fn parse_within(detail: &'a [u8], max_bytes: usize) -> Result<Self, ReadError> {
+        let mut scanner = Scanner::new(super::text(detail, max_bytes)?);
         let this = Self::read(&mut scanner, "data")?;
         scanner.end()?;
         Ok(this)
@@ -78,6 +88,19 @@ impl<'a> RawEnvelope<'a> {
 
     pub(crate) fn new(metadata: Metadata, data: &'a str) -> Self {
         Self { metadata, data: Data { json: data, root: "data" } }
+    }
+
+    /// The same event with other data: JSON of up to `max_bytes`, such as what the event refers
+    /// to.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Malformed`], as for data that came with the event.
+    pub fn with_data(self, data: &[u8], max_bytes: usize) -> Result<RawEnvelope<'_>, ReadError> {
+        let mut scanner = Scanner::at_depth(super::text(data, max_bytes)?, super::DATA_DEPTH);
+        let json = scanner.value()?;
+        scanner.end()?;
+        Ok(RawEnvelope::new(self.metadata, json))
     }
 
     /// The JSON text of the data, as it came.

@@ -1,0 +1,50 @@
+use std::{error::Error as StdError, fmt};
+
+use setpiece_policy::Fault;
+
+/// Why the data that an event refers to cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClaimCheckError {
+    /// The event does not say well where its data is.
+    Malformed {
+        /// The member of its metadata that is missing or of another form.
+        member: &'static str,
+    },
+    /// The data is larger than is allowed.
+    TooLarge {
+        /// How many bytes it has.
+        size: usize,
+        /// The most bytes that are allowed.
+        limit: usize,
+    },
+    /// There is nothing under the reference, or not any more: compare how long the store and the
+    /// archive keep.
+    Missing,
+    /// What is there is not what was sent.
+    Altered,
+}
+
+impl fmt::Display for ClaimCheckError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed { member } => {
+                write!(f, "`metadata.{member}` is missing or does not have its form")
+            }
+            Self::TooLarge { size, limit } => {
+                write!(f, "the data has {size} bytes, more than the {limit} that are allowed")
+            }
+            Self::Missing => f.write_str("the data is not where the event refers to"),
+            Self::Altered => f.write_str("the data is not what was sent"),
+        }
+    }
+}
+
+impl StdError for ClaimCheckError {}
+
+impl From<ClaimCheckError> for Fault {
+    /// A [contract](setpiece_policy::FaultKind::Contract) fault.
+    fn from(error: ClaimCheckError) -> Self {
+        Self::contract("the data of the event cannot be fetched").with_source(error)
+    }
+}

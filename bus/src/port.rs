@@ -1,0 +1,177 @@
+use std::{fmt, sync::Arc};
+
+use setpiece_policy::Fault;
+
+use crate::OutgoingEvent;
+
+/// Takes events and hands them on to whoever listens. The port between a
+/// [`Publisher`](crate::Publisher) and a bus.
+///
+/// An implementation makes one request for one call, and does not try again by itself: it says what
+/// went wrong, and the publisher decides.
+pub trait Bus: Send + Sync + 'static {
+    /// What one call may carry.
+    fn limits(&self) -> Limits;
+
+    /// Sends `entries` in one request.
+    ///
+    /// There is one result for each entry, in their order. An entry is accepted when the bus has
+    /// taken it over, not before.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer about any entry. The fault says whether they may have been accepted
+    /// [all the same](Fault::may_have_happened).
+    fn put(
+        &self,
+        entries: &[&OutgoingEvent],
+    ) -> impl Future<Output = Result<Vec<EntryResult>, Fault>> + Send;
+
+    /// Finds out, without publishing anything, whether the bus exists and takes events of this
+    /// caller.
+    ///
+    /// EventBridge answers with success and drops the events when there is no bus of the name that
+    /// it was given. So this is to be called before the first event, and after each deployment.
+    ///
+    /// # Errors
+    ///
+    /// When the bus does not exist, when it refuses this caller, or when nobody answers.
+    fn preflight(&self) -> impl Future<Output = Result<Preflight, Fault>> + Send;
+}
+
+/// What became of one entry.
+pub type EntryResult = Result<Accepted, Fault>;
+
+impl<B: Bus> Bus for Arc<B> {
+    fn limits(&self) -> Limits {
+        (**self).limits()
+    }
+
+    fn put(
+        &self,
+        entries: &[&OutgoingEvent],
+    ) -> impl Future<Output = Result<Vec<EntryResult>, Fault>> + Send {
+        (**self).put(entries)
+    }
+
+    fn preflight(&self) -> impl Future<Output = Result<Preflight, Fault>> + Send {
+        (**self).preflight()
+    }
+}
+
+/// What one call to a [`Bus`] may carry.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The most entries.
+    pub max_entries: usize,
+    /// The most bytes of all entries together.
+    pub max_bytes: usize,
+    /// How many bytes of these an entry takes.
+    pub size: fn(&OutgoingEvent) -> usize,
+}
+
+impl Limits {
+    /// `PutEvents` of EventBridge: 10 entries that have less than 1 MiB together. An entry has the
+    /// bytes of its source, detail-type, detail and resources, and 14 if it has a time. See
+    /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html>.
+    pub const EVENT_BRIDGE: Self = Self::new(10, 1024 * 1024 - 1, event_bridge_size);
+
+    /// Describes another bus.
+    #[must_use]
+    pub const fn new(
+        max_entries: usize,
+        max_bytes: usize,
+        size: fn(&OutgoingEvent) -> usize,
+    ) -> Self {
+        Self { max_entries, max_bytes, size }
+    }
+}
+
+impl fmt::Debug for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { max_entries, max_bytes, size: _ } = self;
+        f.debug_struct("Limits")
+            .field("max_entries", max_entries)
+            .field("max_bytes", max_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+fn event_bridge_size(event: &OutgoingEvent) -> usize {
+    const TIME_BYTES: usize = 14;
+    let time = if event.time().is_some() { TIME_BYTES } else { 0 };
+    let resources: usize = event.resources().iter().map(String::len).sum();
+    time + event.source().len() + event.detail_type().len() + event.detail().len() + resources
+}
+
+/// What a bus says about an entry that it has taken over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Accepted {
+    /// Whether it was new.
+    pub acceptance: Acceptance,
+    /// The id under which the bus delivers it, if the bus says it. It is not the event's own id,
+    /// and changes when the event is sent again.
+    pub bus_event_id: Option<String>,
+    /// Its place in its group, on buses that keep an order.
+    pub sequence_number: Option<String>,
+}
+
+impl Accepted {
+    /// An entry that the bus delivers under `bus_event_id`.
+    #[must_use]
+    pub fn published(bus_event_id: impl Into<String>) -> Self {
+        Self {
+            acceptance: Acceptance::Published,
+            bus_event_id: Some(bus_event_id.into()),
+            sequence_number: None,
+        }
+    }
+
+    /// An entry that the bus had taken over before.
+    #[must_use]
+    pub fn deduplicated() -> Self {
+        Self { acceptance: Acceptance::Deduplicated, bus_event_id: None, sequence_number: None }
+    }
+}
+
+/// Whether an accepted entry was new to the bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Acceptance {
+    /// It is delivered.
+    Published,
+    /// The bus knew its id already, and does not deliver it again. Only buses that compare ids say
+    /// this.
+    Deduplicated,
+}
+
+/// What a [`preflight`](Bus::preflight) has shown about a bus that did not fail it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Preflight {
+    /// Whether the bus exists.
+    pub exists: Proof,
+    /// Whether this caller may write to it.
+    pub may_write: Proof,
+}
+
+impl Preflight {
+    /// Both are proven.
+    pub const PROVEN: Self = Self { exists: Proof::Proven, may_write: Proof::Proven };
+
+    /// What was found out about existence and permission.
+    #[must_use]
+    pub const fn new(exists: Proof, may_write: Proof) -> Self {
+        Self { exists, may_write }
+    }
+}
+
+/// How much a preflight could see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Proof {
+    /// It is so.
+    Proven,
+    /// The caller is not allowed to look.
+    Unseen,
+}

@@ -1,0 +1,343 @@
+mod error;
+mod pack;
+mod publication;
+
+use std::{any::Any, fmt};
+
+use serde::Serialize;
+use setpiece_envelope::{Correlation, DomainEvent, EventId, Stamp};
+use setpiece_policy::{Deadline, Fault, Retry};
+
+use self::error::Kept;
+pub use self::{
+    error::{PublishError, Unaccepted},
+    publication::{Publication, PublicationOutput},
+};
+#[cfg(feature = "schema")]
+use crate::written_schemas::WrittenSchemas;
+use crate::{Acceptance, Accepted, Bus, ClaimCheck, InvalidEvent, OutgoingEvent, Preflight};
+
+/// Publishes events, and loses none of them.
+///
+/// ```
+/// # use std::{pin::pin, task::{Context, Poll, Waker}};
+/// # fn block_on<T>(future: impl IntoFuture<Output = T>) -> T {
+/// #     let mut future = pin!(future.into_future());
+/// #     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+/// #         Poll::Ready(output) => output,
+/// #         Poll::Pending => unreachable!("nothing here waits"),
+/// #     }
+/// # }
+/// # use serde::{Deserialize, Serialize};
+/// # use setpiece_envelope::{DomainEvent, EventVersion, First, ServiceId};
+/// # #[derive(Serialize, Deserialize)]
+/// # struct OrderSubmitted { order_number: String }
+/// # impl DomainEvent for OrderSubmitted {
+/// #     type Previous = First;
+/// #     const SERVICE: ServiceId = ServiceId::new("retail", "checkout", "orders");
+/// #     const NAME: &'static str = "order_submitted";
+/// #     const VERSION: EventVersion = EventVersion::new(1);
+/// # }
+/// use std::time::Duration;
+/// use setpiece_bus::Publisher;
+/// use setpiece_envelope::{Correlation, FixedClock};
+/// use setpiece_policy::{Deadline, InstantSleep, Retry, SeededRandom};
+/// use setpiece_testing::FakeBus;
+///
+/// // In a Lambda function: `Publisher::system(EventBridge::new(client, "orders"))`.
+/// let clock = FixedClock::default();
+/// let retry = Retry::new(clock.clone(), SeededRandom::new(7), InstantSleep::new(clock.clone()));
+/// let bus = FakeBus::new();
+/// let publisher = Publisher::new(bus.clone(), retry);
+///
+/// let deadline = Deadline::after(&clock, Duration::from_secs(3));
+/// let order = OrderSubmitted { order_number: "7".to_owned() };
+/// let published = block_on(publisher.publish(order, &Correlation::root(), deadline))?;
+///
+/// assert_eq!(bus.published::<OrderSubmitted>()[0].metadata.event_id, published.event_id);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # What it does
+///
+/// Each event is stamped with its id, its time and its place in the flow when it is given to the
+/// publisher; whatever happens afterwards, it keeps that id. Then all events are packed, in order,
+/// into as few requests as the [limits](Bus::limits) of the bus allow, and a few requests are in
+/// flight at a time. Of what fails, only the entries that are worth it are sent again, together,
+/// until the deadline. How long it waits in between and what retries may cost is up to the
+/// [`Retry`]; how often it tries is not: it tries as long as there is time.
+///
+/// # What may still happen
+///
+/// A bus may get an event twice: when the answer to the first request is lost, nobody knows whether
+/// it was taken, and it is sent again under the same id. Consumers compare ids.
+///
+/// # When it is cancelled
+///
+/// See [`Publication`]: what publishing returns is the future and holds the events.
+pub struct Publisher<B> {
+    bus: B,
+    retry: Retry,
+    stamp: Stamp,
+    max_in_flight: usize,
+    claim_check: Option<ClaimCheck>,
+    #[cfg(feature = "schema")]
+    schemas: WrittenSchemas,
+}
+
+impl<B: Bus> Publisher<B> {
+    /// Requests that are in flight at a time, unless
+    /// [`with_max_in_flight`](Self::with_max_in_flight) says otherwise.
+    pub const DEFAULT_MAX_IN_FLIGHT: usize = 8;
+
+    /// Publishes to `bus`, and waits and pays as `retry` does.
+    ///
+    /// The retries of a client below `bus` must be off: see [`Retry`].
+    #[must_use]
+    pub fn new(bus: B, retry: Retry) -> Self {
+        Self {
+            bus,
+            // It is the deadline that ends it. The budget is paid for each request, below.
+            retry: retry.with_max_attempts(u32::MAX),
+            stamp: Stamp::system(),
+            max_in_flight: Self::DEFAULT_MAX_IN_FLIGHT,
+            claim_check: None,
+            #[cfg(feature = "schema")]
+            schemas: WrittenSchemas::default(),
+        }
+    }
+
+    /// Publishes to `bus` with time, ids and randomness of the operating system, and waits on
+    /// tokio's timer.
+    #[cfg(feature = "tokio")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+    #[must_use]
+    pub fn system(bus: B) -> Self {
+        Self::new(bus, Retry::system())
+    }
+
+    /// Stamps events with the times and ids of `stamp`.
+    #[must_use]
+    pub fn with_stamp(self, stamp: Stamp) -> Self {
+        Self { stamp, ..self }
+    }
+
+    /// Has at most so many requests in flight at a time; at least one.
+    #[must_use]
+    pub fn with_max_in_flight(self, requests: usize) -> Self {
+        Self { max_in_flight: requests.max(1), ..self }
+    }
+
+    /// Sends large events by reference.
+    #[must_use]
+    pub fn with_claim_check(self, claim_check: ClaimCheck) -> Self {
+        Self { claim_check: Some(claim_check), ..self }
+    }
+
+    /// Refuses events of `E` that break the schema which `E` [writes](setpiece_envelope::EventSchema).
+    ///
+    /// A type can promise more than it keeps, such as a smallest value or a form of text. What
+    /// breaks the promise is refused here, before all consumers have to cope with it.
+    #[cfg(feature = "schema")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
+    #[must_use]
+    pub fn with_schema<E>(mut self) -> Self
+    where
+        E: DomainEvent + serde::de::DeserializeOwned + schemars::JsonSchema + 'static,
+    {
+        self.schemas.insert::<E>();
+        self
+    }
+
+    /// The bus that it publishes to.
+    #[must_use]
+    pub fn bus(&self) -> &B {
+        &self.bus
+    }
+
+    /// Finds out whether the bus is there and takes events, without publishing one: see
+    /// [`Bus::preflight`].
+    ///
+    /// # Errors
+    ///
+    /// When the bus does not exist, when it refuses this caller, or when nobody answered until the
+    /// deadline.
+    pub async fn preflight(&self, deadline: Deadline) -> Result<Preflight, Fault> {
+        self.retry.run(deadline, |_| self.bus.preflight()).await
+    }
+
+    /// Publishes one event.
+    ///
+    /// A [view](DomainEvent::VIEW) is another team's reading of an event and does not compile:
+    ///
+    /// ```compile_fail,E0080
+    /// # use serde::Serialize;
+    /// # use setpiece_bus::{Bus, Publisher};
+    /// # use setpiece_envelope::{Correlation, DomainEvent, EventVersion, First, ServiceId};
+    /// # use setpiece_policy::Deadline;
+    /// # #[derive(Serialize)]
+    /// # struct OrderView { order_number: String }
+    /// # impl DomainEvent for OrderView {
+    /// #     type Previous = First;
+    /// #     const SERVICE: ServiceId = ServiceId::new("retail", "checkout", "orders");
+    /// #     const NAME: &'static str = "order_submitted";
+    /// #     const VERSION: EventVersion = EventVersion::new(1);
+    /// #     const VIEW: bool = true;
+    /// # }
+    /// async fn publish(publisher: &Publisher<impl Bus>, view: OrderView, deadline: Deadline) {
+    ///     _ = publisher.publish(view, &Correlation::root(), deadline).await;
+    /// }
+    /// # fn main() {}
+    /// # async fn instantiate(publisher: &Publisher<setpiece_testing::FakeBus>, deadline: Deadline) {
+    /// #     publish(publisher, OrderView { order_number: "7".to_owned() }, deadline).await;
+    /// # }
+    /// ```
+    pub fn publish<E>(
+        &self,
+        event: E,
+        correlation: &Correlation,
+        deadline: Deadline,
+    ) -> Publication<'_, B, Published>
+    where
+        E: DomainEvent + Serialize + Send + Sync + 'static,
+    {
+        Publication::new(self, deadline, [self.draft(event, correlation)])
+    }
+
+    /// Publishes events of one type, all at the same place in the flow.
+    ///
+    /// For events of several types, [prepare](Self::prepare) each and [send](Self::send_all) all.
+    pub fn publish_all<E>(
+        &self,
+        events: impl IntoIterator<Item = E>,
+        correlation: &Correlation,
+        deadline: Deadline,
+    ) -> Publication<'_, B>
+    where
+        E: DomainEvent + Serialize + Send + Sync + 'static,
+    {
+        let drafts = events.into_iter().map(|event| self.draft(event, correlation));
+        Publication::new(self, deadline, drafts)
+    }
+
+    /// Sends events that have their ids already: those of several types, those that came back in a
+    /// [`PublishError`], or those of an outbox.
+    pub fn send_all(
+        &self,
+        events: impl IntoIterator<Item = OutgoingEvent>,
+        deadline: Deadline,
+    ) -> Publication<'_, B> {
+        Publication::new(self, deadline, events.into_iter().map(Draft::from))
+    }
+
+    /// Stamps and writes an event without sending it.
+    ///
+    /// # Errors
+    ///
+    /// The event itself, as the value that it was, with the reason why it cannot be sent.
+    pub fn prepare<E>(
+        &self,
+        event: E,
+        correlation: &Correlation,
+    ) -> Result<OutgoingEvent, (E, InvalidEvent)>
+    where
+        E: DomainEvent + Serialize,
+    {
+        const { assert!(!E::VIEW, "a view is read, never published: publish the owner's own event") };
+        self.write(event, correlation).map_err(|(event, _, invalid)| (event, invalid))
+    }
+
+    fn draft<E>(&self, event: E, correlation: &Correlation) -> Draft
+    where
+        E: DomainEvent + Serialize + Send + Sync + 'static,
+    {
+        const { assert!(!E::VIEW, "a view is read, never published: publish the owner's own event") };
+        match self.write(event, correlation) {
+            Ok(outgoing) => Draft::from(outgoing),
+            Err((event, event_id, invalid)) => Draft {
+                event_id,
+                name: E::NAME.into(),
+                event: Kept::Typed(Box::new(event) as Box<dyn Any + Send + Sync>),
+                fault: Some(fault(invalid)),
+            },
+        }
+    }
+
+    fn write<E: DomainEvent + Serialize>(
+        &self,
+        event: E,
+        correlation: &Correlation,
+    ) -> Result<OutgoingEvent, (E, EventId, InvalidEvent)> {
+        let envelope = self.stamp.envelope(event, correlation);
+        let written = OutgoingEvent::new(&envelope);
+        #[cfg(feature = "schema")]
+        let written = written.and_then(|outgoing| self.schemas.check::<E>(outgoing));
+        written.map_err(|invalid| (envelope.data, envelope.metadata.event_id, invalid))
+    }
+}
+
+impl<B> fmt::Debug for Publisher<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publisher")
+            .field("retry", &self.retry)
+            .field("max_in_flight", &self.max_in_flight)
+            .field("claim_check", &self.claim_check)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An event that is to be published, or is known not to be.
+struct Draft {
+    event_id: EventId,
+    name: Box<str>,
+    event: Kept,
+    fault: Option<Fault>,
+}
+
+impl From<OutgoingEvent> for Draft {
+    fn from(event: OutgoingEvent) -> Self {
+        Self {
+            event_id: event.event_id().clone(),
+            name: event.name().into(),
+            event: Kept::Outgoing(event),
+            fault: None,
+        }
+    }
+}
+
+/// What is to be done about an event that cannot be sent.
+fn fault(invalid: InvalidEvent) -> Fault {
+    match &invalid {
+        InvalidEvent::Write(_) | InvalidEvent::Read(_) => {
+            Fault::contract("the event cannot be written as JSON that readers take")
+        }
+        #[cfg(feature = "schema")]
+        InvalidEvent::Schema(_) => Fault::contract("the event breaks the schema of its type"),
+        InvalidEvent::Field { .. } => Fault::permanent("the bus takes no such event"),
+        InvalidEvent::TooLarge { .. } => {
+            Fault::permanent("the event is larger than a request of the bus may be")
+        }
+    }
+    .with_source(invalid)
+}
+
+/// An event that the bus has taken over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Published {
+    /// The event's id, which it has had since it was given to the publisher.
+    pub event_id: EventId,
+    /// Whether it was new to the bus.
+    pub acceptance: Acceptance,
+    /// The id under which the bus delivers it, if the bus says it.
+    pub bus_event_id: Option<String>,
+    /// Its place in its group, on buses that keep an order.
+    pub sequence_number: Option<String>,
+}
+
+impl Published {
+    fn new(event_id: EventId, accepted: Accepted) -> Self {
+        let Accepted { acceptance, bus_event_id, sequence_number } = accepted;
+        Self { event_id, acceptance, bus_event_id, sequence_number }
+    }
+}

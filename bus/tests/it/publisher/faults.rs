@@ -1,0 +1,240 @@
+use std::time::Duration;
+
+use setpiece_bus::{PublishError, Unaccepted};
+use setpiece_policy::{Disposition, Fault, FaultKind, GiveUp, RetryBudget};
+
+use super::{
+    bus::{Answer, ScriptedBus},
+    event, events, world, world_with,
+};
+
+fn throttled() -> Fault {
+    Fault::from_put_events_code("ThrottlingException")
+}
+
+fn lost() -> Fault {
+    Fault::transient("the answer was lost")
+}
+
+fn unaccepted(error: &PublishError) -> Vec<(usize, &str)> {
+    error.unaccepted().iter().map(|it| (it.index(), it.event_id().as_str())).collect()
+}
+
+fn only(error: PublishError) -> Unaccepted {
+    let mut all = error.into_unaccepted();
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.remove(0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_failed_is_sent_again_and_the_error_holds_what_was_refused() {
+    let world = world(ScriptedBus::per_entry(|id, times| match (id, times) {
+        ("e-2" | "e-7", 1) => Some(throttled()),
+        ("e-4", _) => Some(Fault::from_put_events_code("InvalidArgument")),
+        _ => None,
+    }));
+
+    let error = world.publisher.send_all(events(10), world.generous()).await.unwrap_err();
+
+    let all: Vec<String> = (0..10).map(|index| format!("e-{index}")).collect();
+    assert_eq!(world.bus.requests(), [all, vec!["e-2".to_owned(), "e-7".to_owned()]]);
+    assert!(world.bus.taken().values().all(|times| *times == 1));
+    assert_eq!(world.bus.taken().len(), 9);
+    assert_eq!(unaccepted(&error), [(4, "e-4")]);
+    assert_eq!(error.accepted().len(), 9);
+    assert_eq!(
+        error.to_string(),
+        "1 of 10 events were not accepted; `stored` e-4 was not accepted: \
+         permanent: the bus refused an event (InvalidArgument)"
+    );
+    let unaccepted = only(error);
+    assert_eq!(unaccepted.fault().code(), Some("InvalidArgument"));
+    assert_eq!(unaccepted.fault().disposition(), Disposition::Quarantine);
+    assert!(!unaccepted.fault().may_have_happened());
+    assert_eq!(unaccepted.into_outgoing().unwrap(), events(10)[4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_is_asked_for_again_under_the_same_id() {
+    let world = world(ScriptedBus::new(|call| match call.number {
+        0 => Answer::Fault(lost(), true),
+        _ => Answer::Entries(call.ids.iter().map(|_| None).collect()),
+    }));
+
+    let published = world.publisher.send_all(events(3), world.generous()).await.unwrap();
+
+    assert_eq!(published.len(), 3);
+    assert!(world.bus.taken().values().all(|times| *times == 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_whose_answer_was_lost_once_may_have_been_accepted_for_ever() {
+    let world = world(ScriptedBus::new(|call| match call.number {
+        0 => Answer::Fault(lost(), true),
+        _ => Answer::Entries(vec![Some(Fault::from_put_events_code("MalformedDetail"))]),
+    }));
+
+    let error = world.publisher.send_all(events(1), world.generous()).await.unwrap_err();
+
+    let unaccepted = only(error);
+    assert_eq!(unaccepted.fault().code(), Some("MalformedDetail"));
+    assert!(unaccepted.fault().may_have_happened());
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_tried_until_the_deadline_and_not_beyond() {
+    let world = world(ScriptedBus::per_entry(|_, _| Some(throttled())));
+
+    let error = world.publisher.send_all(events(12), world.deadline(50)).await.unwrap_err();
+
+    let ids: Vec<usize> = unaccepted(&error).into_iter().map(|(index, _)| index).collect();
+    assert_eq!(ids, (0..12).collect::<Vec<_>>());
+    for unaccepted in error.unaccepted() {
+        assert_eq!(unaccepted.fault().kind(), FaultKind::Deadline);
+        assert_eq!(unaccepted.fault().gave_up(), Some(GiveUp::NoTime));
+        assert_eq!(unaccepted.fault().disposition(), Disposition::FailItem);
+        assert!(!unaccepted.fault().may_have_happened());
+    }
+    assert!(world.clock.elapsed() <= Duration::from_secs(50));
+    assert!(world.bus.calls().len() > 6, "more often than an ordinary retry");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_after_the_deadline() {
+    let world = world(ScriptedBus::willing());
+
+    let error = world.publisher.send_all(events(2), world.deadline(0)).await.unwrap_err();
+
+    assert!(world.bus.calls().is_empty());
+    assert_eq!(unaccepted(&error), [(0, "e-0"), (1, "e-1")]);
+    assert!(error.unaccepted().iter().all(|it| !it.fault().may_have_happened()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bus_that_never_answers_is_left_at_the_deadline() {
+    let world = world(ScriptedBus::new(|call| match call.number {
+        1 => Answer::Never,
+        _ => Answer::Entries(call.ids.iter().map(|_| None).collect()),
+    }));
+
+    let error = world.publisher.send_all(events(30), world.deadline(30)).await.unwrap_err();
+
+    let ids: Vec<usize> = unaccepted(&error).into_iter().map(|(index, _)| index).collect();
+    assert_eq!(ids, (10..20).collect::<Vec<_>>());
+    for unaccepted in error.unaccepted() {
+        assert_eq!(unaccepted.fault().kind(), FaultKind::Deadline);
+        assert!(unaccepted.fault().may_have_happened());
+    }
+    assert_eq!(error.accepted().len(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_knows_is_tried_again_once() {
+    let world = world(ScriptedBus::per_entry(|id, _| {
+        (id == "e-1").then(|| Fault::from_put_events_code("SolarFlare"))
+    }));
+
+    let error = world.publisher.send_all(events(3), world.generous()).await.unwrap_err();
+
+    assert_eq!(world.bus.requests().len(), 2);
+    assert_eq!(only(error).fault().gave_up(), Some(GiveUp::CapReached));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_event_that_fails_its_request_fails_no_other() {
+    // As for a request that is refused as a whole without saying because of which entry.
+    let world = world(ScriptedBus::new(|call| {
+        if call.ids.iter().any(|id| id == "e-5") {
+            Answer::Fault(Fault::from_code("ValidationException", Some(400)), false)
+        } else {
+            Answer::Entries(call.ids.iter().map(|_| None).collect())
+        }
+    }));
+
+    let error = world.publisher.send_all(events(12), world.generous()).await.unwrap_err();
+
+    assert_eq!(unaccepted(&error), [(5, "e-5")]);
+    assert_eq!(only(error).fault().code(), Some("ValidationException"));
+    assert_eq!(world.bus.taken().len(), 11);
+    assert!(world.bus.taken().values().all(|times| *times == 1));
+    // Two, and one for each of the ten.
+    assert_eq!(world.bus.requests().len(), 12);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_is_not_about_the_events_is_not_repeated_for_each() {
+    let world = world(ScriptedBus::new(|_| {
+        Answer::Fault(Fault::from_code("AccessDeniedException", Some(400)), false)
+    }));
+
+    let error = world.publisher.send_all(events(10), world.generous()).await.unwrap_err();
+
+    assert_eq!(world.bus.requests().len(), 1);
+    assert_eq!(error.unaccepted().len(), 10);
+    let is_handed_back = |it: &Unaccepted| it.fault().disposition() == Disposition::FailItem;
+    assert!(error.unaccepted().iter().all(is_handed_back));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_about_other_entries_is_no_answer() {
+    let world = world(ScriptedBus::new(|call| match call.number {
+        0 => Answer::Short,
+        _ => Answer::Entries(call.ids.iter().map(|_| None).collect()),
+    }));
+    assert_eq!(world.publisher.send_all(events(3), world.generous()).await.unwrap().len(), 3);
+    assert_eq!(world.bus.requests().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_wait_as_long_as_the_bus_asks() {
+    let world = world(ScriptedBus::per_entry(|id, times| match (id, times) {
+        ("e-0", 1) => Some(throttled().with_retry_after(Duration::from_secs(7))),
+        ("e-1", 1) => Some(Fault::transient("a hiccup")),
+        _ => None,
+    }));
+    world.publisher.send_all(events(3), world.generous()).await.unwrap();
+    assert_eq!(world.bus.requests()[1], ["e-0", "e-1"]);
+    let elapsed = world.clock.elapsed();
+    assert!((7..9).contains(&elapsed.as_secs()), "{elapsed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_retried_request_is_paid_for() {
+    // 40 requests fail, and there are tokens for 20 of their retries.
+    let budget = RetryBudget::new(100);
+    let world = world_with(ScriptedBus::per_entry(|_, _| Some(throttled())), |retry| {
+        retry.with_budget(budget.clone())
+    });
+
+    let error = world.publisher.send_all(events(400), world.generous()).await.unwrap_err();
+
+    assert_eq!(world.bus.requests().len(), 60);
+    assert_eq!(budget.available(), 0);
+    assert_eq!(error.unaccepted().len(), 400);
+    let gave_up = |it: &Unaccepted| it.fault().gave_up() == Some(GiveUp::BudgetSpent);
+    assert!(error.unaccepted().iter().all(gave_up));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_that_succeeds_costs_nothing() {
+    let budget = RetryBudget::new(100);
+    let world =
+        world_with(ScriptedBus::per_entry(|_, times| (times == 1).then(throttled)), |retry| {
+            retry.with_budget(budget.clone())
+        });
+    // Each retry costs 5 and gives it back, so 100 tokens are enough for more than 20.
+    let published = world.publisher.send_all(events(400), world.generous()).await.unwrap();
+    assert_eq!(published.len(), 400);
+    assert_eq!(budget.available(), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_an_event_is_in_an_error() {
+    let world =
+        world(ScriptedBus::per_entry(|_, _| Some(Fault::from_put_events_code("InvalidArgument"))));
+    let secret = event("e-1", 500);
+    let error = world.publisher.send_all([secret], world.generous()).await.unwrap_err();
+    let texts = format!("{error} {error:?}");
+    assert!(!texts.contains("xxx"), "{texts}");
+    assert!(texts.contains("e-1"), "{texts}");
+}
