@@ -257,7 +257,6 @@ impl<'p, B: Bus, T> Publication<'p, B, T> {
                 Err(fault) => past.after(fault.with_may_have_happened(false)),
             };
         }
-        settled.sort_unstable();
         settled
     }
 
@@ -361,7 +360,7 @@ async fn store<B>(
             stored.push(async move { (*index, claim_check.check_in(event).await) });
         }
     }
-    iter(stored).buffer_unordered(publisher.max_in_flight).collect().await
+    iter(stored).buffered(publisher.max_in_flight).collect().await
 }
 
 /// Sends the events at `ready` once, or those for which there is time.

@@ -1,11 +1,14 @@
 use std::time::Duration;
 
-use setpiece_bus::{PublishError, Unaccepted};
-use setpiece_policy::{Disposition, Fault, FaultKind, GiveUp, RetryBudget};
+use setpiece_bus::{PublishError, Publisher, Unaccepted};
+use setpiece_envelope::FixedClock;
+use setpiece_policy::{
+    Deadline, Disposition, Fault, FaultKind, GiveUp, InstantSleep, Retry, RetryBudget, SeededRandom,
+};
 
 use super::{
     bus::{Answer, ScriptedBus},
-    event, events, world, world_with,
+    event, events, paused, world, world_with,
 };
 
 fn throttled() -> Fault {
@@ -107,6 +110,25 @@ async fn nothing_is_sent_after_the_deadline() {
 
     assert!(world.bus.calls().is_empty());
     assert_eq!(unaccepted(&error), [(0, "e-0"), (1, "e-1")]);
+    assert!(error.unaccepted().iter().all(|it| !it.fault().may_have_happened()));
+}
+
+#[test]
+fn no_request_begins_after_the_deadline_also_if_none_has_to_be_waited_for() {
+    let clock = FixedClock::default();
+    let moved = clock.clone();
+    let bus = ScriptedBus::new(move |call| {
+        moved.advance(Duration::from_secs(1));
+        Answer::Entries(call.ids.iter().map(|_| None).collect())
+    });
+    let retry = Retry::new(clock.clone(), SeededRandom::new(1), InstantSleep::new(clock.clone()));
+    let publisher = Publisher::new(bus.clone(), retry).with_max_in_flight(1);
+    let deadline = Deadline::after(&clock, Duration::from_secs(3));
+
+    let error = paused(publisher.send_all(events(100), deadline).into_future()).unwrap_err();
+
+    assert_eq!(bus.calls().len(), 3);
+    assert_eq!((error.accepted().len(), error.unaccepted().len()), (30, 70));
     assert!(error.unaccepted().iter().all(|it| !it.fault().may_have_happened()));
 }
 
