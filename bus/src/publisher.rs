@@ -75,6 +75,11 @@ use crate::{Acceptance, Accepted, Bus, ClaimCheck, InvalidEvent, OutgoingEvent, 
 /// # When it is cancelled
 ///
 /// See [`Publication`]: what publishing returns is the future and holds the events.
+///
+/// # Clones
+///
+/// A clone shares the clock, the budget and, where its clones do, the bus.
+#[derive(Clone)]
 pub struct Publisher<B> {
     bus: B,
     retry: Retry,

@@ -7,7 +7,7 @@ use setpiece_envelope::{DomainEvent, EventSchema, EventVersion, RawEnvelope};
 use crate::{InvalidEvent, OutgoingEvent};
 
 /// The schemas by which events are checked before they are sent.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct WrittenSchemas(HashMap<Key, Arc<EventSchema>>);
 
 /// Source, name and version.

@@ -1,7 +1,7 @@
 use std::{any::Any, error::Error as StdError, fmt};
 
 use setpiece_envelope::EventId;
-use setpiece_policy::Fault;
+use setpiece_policy::{Disposition, Fault};
 
 use super::Published;
 use crate::OutgoingEvent;
@@ -84,6 +84,28 @@ impl StdError for PublishError {
     /// The fault of the first event that was not accepted.
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.unaccepted.first().map(|first| first.fault() as _)
+    }
+}
+
+impl From<PublishError> for Fault {
+    /// For handlers that have nothing else to do about it: the fault of the first event that may
+    /// be accepted in another invocation, or of the first one if there is none.
+    ///
+    /// The events are still in its source. It may have happened as soon as one event was, since
+    /// the others of the same item then were published without it.
+    fn from(error: PublishError) -> Self {
+        let is_final = |it: &&Unaccepted| it.fault.disposition() == Disposition::Quarantine;
+        let all = error.unaccepted();
+        let may_have_happened =
+            !error.accepted().is_empty() || all.iter().any(|it| it.fault.may_have_happened());
+        let worst = all.iter().find(|it| !is_final(it)).or(all.first());
+        let fault = worst.map_or_else(
+            || Self::permanent("events were not accepted"),
+            |unaccepted| unaccepted.fault.clone(),
+        );
+        let is_kept = fault.disposition() == Disposition::Quarantine;
+        let fault = fault.with_may_have_happened(may_have_happened).with_source(error);
+        if is_kept { fault } else { fault.hand_back() }
     }
 }
 

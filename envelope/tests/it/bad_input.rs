@@ -434,3 +434,37 @@ fn other_documents_have_the_same_bounds_and_errors() {
     let error = from_json::<serde_json::Value>(nested(MAX_NESTING).as_bytes()).unwrap_err();
     assert!(error.to_string().ends_with("is nested deeper than 128 levels"), "{error}");
 }
+
+#[test]
+fn other_data_is_held_to_the_same_bounds_as_data_that_came_with_the_event() {
+    let detail = format!(r#"{{"metadata":{METADATA},"data":null}}"#);
+    let event = RawEnvelope::parse(detail.as_bytes()).unwrap();
+    let check = |data: &str, limit: usize, expected: Result<&str, &str>| {
+        let found = event.clone().with_data(data.as_bytes(), limit);
+        let found = found.map(|event| event.data().to_owned()).map_err(|it| it.to_string());
+        assert_eq!(found, expected.map(str::to_owned).map_err(str::to_owned));
+    };
+    check(r#" {"a":1} "#, 9, Ok(r#"{"a":1}"#));
+    check(r#" {"a":1} "#, 8, Err("`$` has 9 bytes, more than the 8 that are allowed"));
+    check(r#"{"a":1,"a":2}"#, 99, Err("`a` appears more than once"));
+    check(
+        r#"{"a":9223372036854775808}"#,
+        99,
+        Err("`a` is an integer that does not fit in 64 bits"),
+    );
+    check(r"{} {}", 99, Err("`$` is not JSON at byte 3: expected the end"));
+    // The detail is one of the levels.
+    let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    check(&nested(MAX_NESTING - 1), 999, Ok(&nested(MAX_NESTING - 1)));
+    assert!(event.clone().with_data(nested(MAX_NESTING).as_bytes(), 999).is_err());
+}
+
+#[test]
+fn a_detail_that_no_bus_takes_is_read_only_when_asked_to() {
+    let text = "x".repeat(2 * MAX_EVENT_BYTES);
+    let detail = format!(r#"{{"metadata":{METADATA},"data":"{text}"}}"#);
+    assert!(RawEnvelope::parse(detail.as_bytes()).is_err());
+    let event = RawEnvelope::parse_within(detail.as_bytes(), detail.len()).unwrap();
+    assert_eq!(event.data().len(), text.len() + 2);
+    assert!(RawEnvelope::parse_within(detail.as_bytes(), detail.len() - 1).is_err());
+}

@@ -260,3 +260,29 @@ async fn nothing_of_an_event_is_in_an_error() {
     assert!(!texts.contains("xxx"), "{texts}");
     assert!(texts.contains("e-1"), "{texts}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_made_of_the_error_still_holds_the_events() {
+    let verdict = |id: &str| match id {
+        "e-0" => Some(Fault::from_put_events_code("InvalidArgument")),
+        "e-1" => Some(Fault::from_put_events_code("AccessDeniedException")),
+        _ => None,
+    };
+    for (given, disposition, may_have_happened) in [
+        (1, Disposition::Quarantine, false),
+        (2, Disposition::FailItem, false),
+        // One was published, whatever becomes of the others.
+        (3, Disposition::FailItem, true),
+    ] {
+        let world = world(ScriptedBus::per_entry(move |id, _| verdict(id)));
+        let error = world.publisher.send_all(events(given), world.generous()).await.unwrap_err();
+        let held = unaccepted(&error).len();
+
+        let fault = Fault::from(error);
+
+        assert_eq!(fault.disposition(), disposition);
+        assert_eq!(fault.may_have_happened(), may_have_happened);
+        let source = std::error::Error::source(&fault).unwrap();
+        assert_eq!(source.downcast_ref::<PublishError>().unwrap().unaccepted().len(), held);
+    }
+}
