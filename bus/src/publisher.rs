@@ -189,13 +189,16 @@ impl<B: Bus> Publisher<B> {
     /// #     const VERSION: EventVersion = EventVersion::new(1);
     /// #     const VIEW: bool = true;
     /// # }
-    /// async fn publish(publisher: &Publisher<impl Bus>, view: OrderView, deadline: Deadline) {
-    ///     _ = publisher.publish(view, &Correlation::root(), deadline).await;
-    /// }
-    /// # fn main() {}
-    /// # async fn instantiate(publisher: &Publisher<setpiece_testing::FakeBus>, deadline: Deadline) {
-    /// #     publish(publisher, OrderView { order_number: "7".to_owned() }, deadline).await;
+    /// # fn publish(publisher: &Publisher<impl Bus>, deadline: Deadline) {
+    /// let view = OrderView { order_number: "7".to_owned() };
+    /// let publication = publisher.publish(view, &Correlation::root(), deadline);
     /// # }
+    /// # let clock = setpiece_envelope::FixedClock::default();
+    /// # let sleep = setpiece_policy::InstantSleep::new(clock.clone());
+    /// # let random = setpiece_policy::SeededRandom::new(1);
+    /// # let retry = setpiece_policy::Retry::new(clock.clone(), random, sleep);
+    /// # let publisher = Publisher::new(setpiece_testing::FakeBus::new(), retry);
+    /// # publish(&publisher, Deadline::after(&clock, std::time::Duration::from_secs(1)));
     /// ```
     pub fn publish<E>(
         &self,

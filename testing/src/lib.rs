@@ -87,6 +87,7 @@
 
 mod assertions;
 mod bus;
+mod fake_bus;
 mod fingerprint;
 mod json_lines;
 mod must;
@@ -96,8 +97,12 @@ mod wrap;
 pub use crate::{
     assertions::{assert_caused_by, assert_same_envelope, assert_same_event, assert_same_json},
     bus::{
-        Delivery, Dispatch, InMemoryBus, Outbox, Tally,
+        Delivery, Dispatch, InMemoryBus, Outbox, Tally as InMemoryTally,
         error::{DeliveryError, HandlerError, RunError},
+    },
+    fake_bus::{
+        CallError, CallFault, EntryFault, FakeBus, Faults, PutEventsAnswer, PutEventsEntry,
+        PutEventsRequest, PutEventsResult, RecordedEvent, RequestOutcome, Tally,
     },
     sample::{Sample, sample},
     wrap::{ACCOUNT, REGION, sqs_event},
