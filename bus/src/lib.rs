@@ -92,6 +92,13 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Patterns from types
+//!
+//! [`EventPattern::of`] builds the pattern that a consumer of an event needs from the event's type,
+//! so that neither the source nor the detail-type is forgotten or misspelt. `EventPattern::check`
+//! (feature `schema`) proves from the type that a pattern can never match, or that it matches more
+//! than it seems to.
+//!
 //! # Hostile input
 //!
 //! Events come from outside. Reading one is linear in its bytes, and its size and depth are bounded;
@@ -123,9 +130,13 @@ pub use crate::{
     claim_check::{ClaimCheck, ClaimCheckError, InMemoryPayloads, PayloadStore},
     outgoing::{InvalidEvent, OutgoingEvent},
     pattern::{
-        EventError, EventPattern, EventReason, ParsedEvent, PatternError, PatternLimits,
-        PatternReason, Patterns,
+        EventError, EventPattern, EventReason, Filter, ParsedEvent, PatternBuilder, PatternError,
+        PatternLimits, PatternReason, Patterns,
     },
     port::{Acceptance, Accepted, Bus, EntryResult, Limits, Preflight, Proof},
     publisher::{Publication, PublicationOutput, PublishError, Published, Publisher, Unaccepted},
 };
+
+#[cfg(feature = "schema")]
+#[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
+pub use crate::pattern::{Finding, Findings, Mismatch};

@@ -1,8 +1,12 @@
 mod arrays;
+mod builder;
+#[cfg(feature = "schema")]
+mod check;
 mod compile;
 mod error;
 mod event;
 mod field;
+mod filter;
 mod ip;
 mod number;
 mod set;
@@ -13,6 +17,8 @@ mod write;
 
 use std::{cell::OnceCell, fmt, str::FromStr};
 
+#[cfg(feature = "schema")]
+pub use self::check::{Finding, Findings, Mismatch};
 use self::{
     arrays::{Condition, Effort},
     event::{ElementId, ROOT},
@@ -20,8 +26,10 @@ use self::{
     write::Outline,
 };
 pub use self::{
+    builder::PatternBuilder,
     error::{EventError, EventReason, PatternError, PatternReason},
     event::ParsedEvent,
+    filter::Filter,
     set::Patterns,
 };
 
@@ -189,19 +197,19 @@ impl EventPattern {
     }
 
     fn matches_with(&self, event: &ParsedEvent<'_>, effort: &mut Effort) -> bool {
-        let findings = vec![OnceCell::new(); self.fields.len()];
-        let finding = |index: usize| -> &Finding {
-            findings[index].get_or_init(|| self.find(&self.fields[index], event))
+        let found = vec![OnceCell::new(); self.fields.len()];
+        let found = |index: usize| -> &Found {
+            found[index].get_or_init(|| self.find(&self.fields[index], event))
         };
         self.alternatives.iter().any(|fields| {
-            if !fields.iter().all(|index| finding(*index).is_possible(&self.fields[*index])) {
+            if !fields.iter().all(|index| found(*index).is_possible(&self.fields[*index])) {
                 return false;
             }
-            if fields.iter().all(|index| finding(*index).is_flat()) {
+            if fields.iter().all(|index| found(*index).is_flat()) {
                 return true;
             }
             let condition = |index: &usize| {
-                let Finding { here, matching } = finding(*index);
+                let Found { here, matching } = found(*index);
                 Condition { here, matching, optional: self.fields[*index].allows_absence() }
             };
             let conditions: Vec<_> = fields.iter().map(condition).collect();
@@ -210,36 +218,36 @@ impl EventPattern {
     }
 
     /// Looks up a field in an event.
-    fn find(&self, field: &Field, event: &ParsedEvent<'_>) -> Finding {
+    fn find(&self, field: &Field, event: &ParsedEvent<'_>) -> Found {
         let leaves = event.find(&field.path).map_or(&[][..], |path| event.leaves(path));
-        let mut finding = Finding::default();
+        let mut found = Found::default();
         for leaf in leaves.iter().filter(|leaf| !leaf.below_empty_key || self.sees_empty_keys) {
             // Leaves come in the order of their elements, but for those of the elements above.
-            if finding.here.last() != Some(&leaf.element) {
-                finding.here.push(leaf.element);
+            if found.here.last() != Some(&leaf.element) {
+                found.here.push(leaf.element);
             }
-            if finding.matching.last() != Some(&leaf.element) && field.matches(&leaf.value) {
-                finding.matching.push(leaf.element);
+            if found.matching.last() != Some(&leaf.element) && field.matches(&leaf.value) {
+                found.matching.push(leaf.element);
             }
         }
-        for elements in [&mut finding.here, &mut finding.matching] {
+        for elements in [&mut found.here, &mut found.matching] {
             elements.sort_unstable();
             elements.dedup();
         }
-        finding
+        found
     }
 }
 
 /// Where an event has a field, by the elements of its arrays.
 #[derive(Clone, Default)]
-struct Finding {
+struct Found {
     /// In order.
     here: Vec<ElementId>,
     /// Those with a value that matches.
     matching: Vec<ElementId>,
 }
 
-impl Finding {
+impl Found {
     /// Whether the field could match if it was alone.
     fn is_possible(&self, field: &Field) -> bool {
         // What fields before it choose can make a field absent, but not present.

@@ -70,6 +70,19 @@ pub(super) fn parse(json: &[u8], limits: &PatternLimits) -> Result<EventPattern,
     })
 }
 
+/// Reads a pattern that this crate has written, in which `$or` is nothing but the operator.
+///
+/// What is limited is its canonical form, since that is what AWS gets.
+pub(super) fn assembled(json: &str) -> Result<EventPattern, PatternError> {
+    let limits = PatternLimits { max_chars: usize::MAX, ..PatternLimits::default() };
+    let pattern = Compiler::new(json, &limits, Or::Alternatives).pattern()?;
+    let limit = PatternLimits::default().max_chars;
+    if let Some((offset, _)) = pattern.to_json().char_indices().nth(limit) {
+        return Err(PatternError::new(PatternReason::TooLong { limit }, String::new(), offset));
+    }
+    Ok(pattern)
+}
+
 /// What `$or` means in a pattern.
 #[derive(Clone, Copy, PartialEq)]
 enum Or {
@@ -132,7 +145,8 @@ impl<'a, 'l> Compiler<'a, 'l> {
             self.trail.push(Step::Key(name.clone()));
             if name == "$or" && self.or == Or::Alternatives {
                 let branches = self.branches(alternatives, path)?;
-                outline.push(Clause::Or(branches));
+                let path = path.map_or("$or".to_owned(), |path| format!("{path}.$or")).into();
+                outline.push(Clause::Or { path, branches });
             } else {
                 if within_or && is_reserved(&name) {
                     let field = name.into_owned();

@@ -4,7 +4,8 @@ use crate::json::Flaw;
 
 /// Why a text is not an event pattern: the reason, where in the pattern, and at which byte.
 ///
-/// AWS would refuse the pattern, too; reading the same text again fails again.
+/// AWS would refuse the pattern, too, but for what a builder finds to be ambiguous; the same fails
+/// again.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PatternError(Box<Inner>);
 
@@ -83,6 +84,8 @@ pub enum PatternReason {
         /// The most characters that are allowed.
         limit: usize,
     },
+    /// A field for which a builder was given a second filter, of which AWS would drop the first.
+    RepeatedField,
     /// `$or`s that multiply to more rules than
     /// [`PatternLimits::max_alternatives`](crate::PatternLimits::max_alternatives).
     TooManyAlternatives {
@@ -228,6 +231,7 @@ pub enum PatternReason {
 }
 
 impl fmt::Display for PatternReason {
+    #[expect(clippy::too_many_lines, reason = "each reason has its text")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotUtf8 => f.write_str("not UTF-8"),
@@ -275,6 +279,7 @@ impl fmt::Display for PatternReason {
             }
             Self::NotJson { expected } => write!(f, "not JSON: expected {expected}"),
             Self::TooDeep { limit } => write!(f, "nested deeper than {limit} levels"),
+            Self::RepeatedField => f.write_str("the field has another filter already"),
             Self::TooLong { limit } => write!(f, "longer than {limit} characters"),
             Self::TooManyAlternatives { limit } => {
                 write!(f, "more than {limit} combinations of $or")

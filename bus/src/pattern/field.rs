@@ -91,7 +91,7 @@ impl Field {
 }
 
 impl Test {
-    fn matches(&self, value: &Value<'_>, numeric: bool) -> bool {
+    pub(crate) fn matches(&self, value: &Value<'_>, numeric: bool) -> bool {
         match (self, value) {
             (Self::Text(expected), Value::Text(text)) => **expected == **text,
             (Self::Number(expected), Value::Number { comparable, .. }) => {
@@ -162,7 +162,7 @@ impl<'a> Key<'a> {
 }
 
 impl Range {
-    fn contains(&self, number: Comparable) -> bool {
+    pub(crate) fn contains(&self, number: Comparable) -> bool {
         let beyond = |bound: Bound, side| match number.cmp(&bound.number) {
             Ordering::Equal => bound.included,
             ordering => ordering == side,

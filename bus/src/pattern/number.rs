@@ -32,13 +32,13 @@ impl Comparable {
         Some(Self::new(if negative { -value } else { value }))
     }
 
-    fn new(value: f64) -> Self {
+    pub(crate) fn new(value: f64) -> Self {
         let bits = value.to_bits();
         let sign = 1 << 63;
         Self(if bits & sign == 0 { bits | sign } else { !bits })
     }
 
-    fn value(self) -> f64 {
+    pub(crate) fn value(self) -> f64 {
         let sign = 1 << 63;
         f64::from_bits(if self.0 & sign == 0 { !self.0 } else { self.0 ^ sign })
     }

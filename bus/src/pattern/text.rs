@@ -114,6 +114,13 @@ impl Wildcard {
         Ok(Self { first: parts.next().unwrap_or_default(), rest: parts.collect() })
     }
 
+    /// How many characters there are beside the `*`s.
+    #[cfg(feature = "schema")]
+    pub(crate) fn literal_chars(&self) -> u64 {
+        let parts = std::iter::once(&self.first).chain(&self.rest);
+        parts.map(|part| part.chars().count() as u64).sum()
+    }
+
     /// Linear in the text, whatever the pattern: taking the first place where a part fits never
     /// spoils the parts after it.
     fn matches(&self, text: &str) -> bool {

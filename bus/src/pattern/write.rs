@@ -23,12 +23,22 @@ pub(crate) struct Outline(Vec<Clause>);
 pub(crate) enum Clause {
     /// A field by its index.
     Field(usize),
-    Or(Vec<Outline>),
+    Or {
+        /// Where the author wrote it.
+        #[cfg_attr(not(feature = "schema"), expect(dead_code, reason = "only checks name it"))]
+        path: Box<str>,
+        branches: Vec<Outline>,
+    },
 }
 
 impl Outline {
     pub(crate) fn push(&mut self, clause: Clause) {
         self.0.push(clause);
+    }
+
+    #[cfg(feature = "schema")]
+    pub(crate) fn clauses(&self) -> &[Clause] {
+        &self.0
     }
 
     pub(crate) fn append(&mut self, mut other: Self) {
@@ -55,7 +65,7 @@ impl Outline {
                         front.insert(&*field.path, field);
                     }
                 }
-                Clause::Or(branches) => {
+                Clause::Or { branches, .. } => {
                     for branch in branches {
                         branch.paths(fields, &mut paths_in_or);
                     }
@@ -83,7 +93,7 @@ impl Outline {
                     let field = &fields[*index];
                     write_tests(&field.tests, members.key(&field.path));
                 }
-                Clause::Or(branches) => {
+                Clause::Or { branches, .. } => {
                     let out = members.key("$or");
                     out.push('[');
                     for (index, branch) in branches.iter().enumerate() {
@@ -105,7 +115,7 @@ impl Outline {
                 Clause::Field(index) => {
                     paths.insert(&fields[*index].path);
                 }
-                Clause::Or(branches) => {
+                Clause::Or { branches, .. } => {
                     for branch in branches {
                         branch.paths(fields, paths);
                     }

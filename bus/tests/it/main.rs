@@ -3,9 +3,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail as tests do")]
 
 mod canonical;
+mod checks;
+mod events;
+mod from_types;
 mod hostile;
 mod many;
 mod publisher;
 mod random;
 mod refused;
+mod sound;
 mod verdicts;
