@@ -177,13 +177,17 @@ impl Bus for ScriptedBus {
                     .collect())),
                 Answer::Fault(fault, is_taken) => {
                     if is_taken {
-                        entries.iter().for_each(|entry| drop(state.take(entry)));
+                        for entry in entries {
+                            state.take(entry);
+                        }
                     }
                     Some(Err(fault))
                 }
                 Answer::Short => Some(Ok(Vec::new())),
                 Answer::Never => {
-                    entries.iter().for_each(|entry| drop(state.take(entry)));
+                    for entry in entries {
+                        state.take(entry);
+                    }
                     None
                 }
             }
