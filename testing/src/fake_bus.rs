@@ -1,10 +1,15 @@
 //! EventBridge in memory, with what it refuses, drops, repeats and loses.
 
+mod archive;
+mod delivery;
 mod faults;
+mod input;
 mod pauses;
 mod port;
 mod put_events;
 mod record;
+mod routing;
+mod rule;
 mod validation;
 
 use std::{
@@ -12,19 +17,27 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use setpiece_bus::EventPattern;
 use setpiece_envelope::{
-    Clock as _, DomainEvent, Envelope, FixedClock, IdSource, Metadata, SequentialIds,
+    Clock as _, DomainEvent, Envelope, FixedClock, IdSource, Metadata, SequentialIds, Timestamp,
 };
 
-pub use self::{
-    faults::{CallFault, EntryFault, Faults},
-    put_events::{CallError, PutEventsAnswer, PutEventsEntry, PutEventsResult},
-    record::{PutEventsRequest, RecordedEvent, RequestOutcome, Tally},
-};
 use self::{
+    archive::Archive,
     faults::{CallTrouble, FaultPlan},
     pauses::Pauses,
     record::Record,
+    routing::Routing,
+    rule::check_name,
+};
+pub use self::{
+    archive::Replay,
+    delivery::{Delivery, QueueMessage, Undelivered},
+    faults::{CallFault, EntryFault, Faults},
+    input::Input,
+    put_events::{CallError, PutEventsAnswer, PutEventsEntry, PutEventsResult},
+    record::{PutEventsRequest, RecordedEvent, RequestOutcome, Tally},
+    rule::{Exhausted, RetryPolicy, Rule, Target},
 };
 use crate::{
     fingerprint::{fingerprint, uuid},
@@ -103,6 +116,7 @@ struct State {
     denied: Denied,
     faults: FaultPlan,
     record: Record,
+    routing: Routing,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -116,12 +130,17 @@ pub(crate) struct Taken {
     event_id: String,
     entry: PutEventsEntry,
     metadata: Option<Metadata>,
+    /// When the bus took it.
+    received: Timestamp,
 }
 
 impl FakeBus {
     /// The deepest event that is taken, unless [`with_max_depth`](Self::with_max_depth) says
     /// otherwise.
     pub const DEFAULT_MAX_DEPTH: u32 = 16;
+
+    /// The most targets of a rule (documented).
+    pub const MAX_TARGETS: usize = 5;
 
     /// The name of the bus that each account has.
     pub const DEFAULT_NAME: &'static str = "default";
@@ -150,6 +169,7 @@ impl FakeBus {
             denied: Denied::default(),
             faults: FaultPlan::default(),
             record: Record::default(),
+            routing: Routing::default(),
         };
         Self { shared: Arc::new(Mutex::new(state)), address: name }
     }
@@ -193,6 +213,15 @@ impl FakeBus {
     #[must_use]
     pub fn without_recording(self) -> Self {
         self.lock().record.stop();
+        self
+    }
+
+    /// Remembers of each event all but its detail, so that thousands of large ones fit into memory.
+    ///
+    /// What is [recorded](Self::events) then tells ids, and cannot be [decoded](Self::published).
+    #[must_use]
+    pub fn without_details(self) -> Self {
+        self.lock().record.leaves_out_details = true;
         self
     }
 
@@ -272,6 +301,7 @@ impl FakeBus {
     ///     },
     /// );
     /// ```
+    #[must_use = "entries that failed are the caller's to send again"]
     pub fn put_events(&self, entries: Vec<PutEventsEntry>) -> PutEventsAnswer {
         self.lock().put_events(entries)
     }
@@ -282,20 +312,216 @@ impl FakeBus {
     /// # Errors
     ///
     /// `ResourceNotFoundException` when there is no such bus, and `AccessDeniedException` after
-    /// [`deny_describe`](Self::deny_describe); the wording is from memory.
+    /// [`deny_describe`](Self::deny_describe).
     pub fn describe_event_bus(&self, name: Option<&str>) -> Result<String, CallError> {
         let state = self.lock();
         let name = name.unwrap_or(Self::DEFAULT_NAME);
         if state.denied.describe {
             return Err(state.access_denied("events:DescribeEventBus"));
         }
-        match state.named(name) {
-            Some(name) => Ok(bus_arn(name)),
-            None => {
-                let message = format!("Event bus {name} does not exist.");
-                Err(CallError::new(400, "ResourceNotFoundException", message))
+        // Recorded, of other operations on a bus.
+        let missing = || {
+            let message = format!("Event bus {name} does not exist.");
+            CallError::new(400, "ResourceNotFoundException", message)
+        };
+        state.named(name).map(bus_arn).ok_or_else(missing)
+    }
+
+    /// Adds a rule, or changes the one of that name. The targets of a rule stay.
+    ///
+    /// # Errors
+    ///
+    /// `ValidationException` when no rule can have that name.
+    pub fn put_rule(&self, rule: Rule) -> Result<(), CallError> {
+        rule.check()?;
+        self.lock().put_rule(rule);
+        Ok(())
+    }
+
+    /// Adds targets to a rule, or changes those of their ids.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceNotFoundException` when there is no such rule, `ValidationException` when a target
+    /// is not valid, and `LimitExceededException` for more than
+    /// [`MAX_TARGETS`](Self::MAX_TARGETS). Then all targets of the rule are what they were.
+    pub fn put_targets(
+        &self,
+        rule: &str,
+        targets: impl IntoIterator<Item = Target>,
+    ) -> Result<(), CallError> {
+        let targets: Vec<Target> = targets.into_iter().collect();
+        targets.iter().try_for_each(Target::check)?;
+        let mut state = self.lock();
+        let rule = state.rule(rule)?;
+        let mut all = rule.targets.clone();
+        for target in targets {
+            let target = Arc::new(target);
+            match all.iter_mut().find(|known| known.id == target.id) {
+                Some(known) => *known = target,
+                None => all.push(target),
             }
         }
+        if all.len() > Self::MAX_TARGETS {
+            let message = "The requested resource exceeds the maximum number allowed.";
+            return Err(CallError::new(400, "LimitExceededException", message));
+        }
+        rule.targets = all;
+        Ok(())
+    }
+
+    /// Enables a rule.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceNotFoundException` when there is no such rule.
+    pub fn enable_rule(&self, rule: &str) -> Result<(), CallError> {
+        self.lock().rule(rule).map(|rule| rule.is_enabled = true)
+    }
+
+    /// Disables a rule: it matches nothing until it is enabled.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceNotFoundException` when there is no such rule.
+    pub fn disable_rule(&self, rule: &str) -> Result<(), CallError> {
+        self.lock().rule(rule).map(|rule| rule.is_enabled = false)
+    }
+
+    /// Lets `consumer` have the events of `E`'s source and detail-type, whatever their version: by
+    /// a rule for these, named `consumer.event_name`, and a target of the consumer's name.
+    ///
+    /// ```
+    /// # use std::{pin::pin, task::{Context, Poll, Waker}};
+    /// # fn block_on<T>(future: impl IntoFuture<Output = T>) -> T {
+    /// #     let mut future = pin!(future.into_future());
+    /// #     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    /// #         Poll::Ready(output) => output,
+    /// #         Poll::Pending => unreachable!("nothing here waits"),
+    /// #     }
+    /// # }
+    /// # use serde::{Deserialize, Serialize};
+    /// # use setpiece_bus::{Bus, OutgoingEvent};
+    /// # use setpiece_envelope::{DomainEvent, EventVersion, First, ServiceId};
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct OrderSubmitted { order_number: String }
+    /// # impl DomainEvent for OrderSubmitted {
+    /// #     type Previous = First;
+    /// #     const SERVICE: ServiceId = ServiceId::new("retail", "checkout", "orders");
+    /// #     const NAME: &'static str = "order_submitted";
+    /// #     const VERSION: EventVersion = EventVersion::new(1);
+    /// # }
+    /// use setpiece_testing::{FakeBus, sample};
+    ///
+    /// let bus = FakeBus::new();
+    /// bus.subscribe::<OrderSubmitted>("billing");
+    ///
+    /// let order = sample(OrderSubmitted { order_number: "7".to_owned() });
+    /// block_on(bus.put(&[&OutgoingEvent::new(order.envelope())?]))?;
+    ///
+    /// while let Some(delivery) = bus.next_delivery() {
+    ///     assert_eq!(delivery.target(), "billing");
+    ///     let order = delivery.decode::<OrderSubmitted>()?;
+    ///     assert_eq!(order.data.order_number, "7");
+    ///     delivery.succeed();
+    /// }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn subscribe<E: DomainEvent>(&self, consumer: &str) {
+        let name = format!("{consumer}.{}", E::NAME);
+        let mut state = self.lock();
+        state.put_rule(Rule::of::<E>(&name));
+        if let Some(rule) = state.routing.rule(&name) {
+            rule.targets = vec![Arc::new(Target::new(consumer))];
+        }
+    }
+
+    /// The delivery whose turn it is; `None` when nothing is to be delivered any more.
+    ///
+    /// Nobody waits: when nothing is due but something will be, as a retry or a delivery that is
+    /// late, the [clock](Self::clock) of the bus moves ahead to that moment.
+    #[must_use = "a delivery that is dropped has failed"]
+    pub fn next_delivery(&self) -> Option<Delivery> {
+        let mut state = self.lock();
+        let pending = state.next_pending()?;
+        state.record.tally.deliveries += 1;
+        Some(Delivery::new(self.clone(), pending))
+    }
+
+    /// The messages in a queue, which is where [targets](Target::queue) and
+    /// [dead letters](Target::with_dead_letter_queue) go.
+    #[must_use]
+    pub fn messages(&self, queue: &str) -> Vec<QueueMessage> {
+        self.lock().queue(queue).clone()
+    }
+
+    /// Takes the messages out of a queue.
+    #[must_use]
+    pub fn receive(&self, queue: &str) -> Vec<QueueMessage> {
+        std::mem::take(self.lock().queue(queue))
+    }
+
+    /// What the bus gave up to deliver to a target that has no dead-letter queue.
+    #[must_use]
+    pub fn undelivered(&self) -> Vec<Undelivered> {
+        self.lock().routing.undelivered.clone()
+    }
+
+    /// Keeps what the bus takes from now on, or what of it matches a pattern.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceAlreadyExistsException` when there is an archive of that name, and
+    /// `ValidationException` when none can have it.
+    pub fn create_archive(
+        &self,
+        name: &str,
+        pattern: Option<EventPattern>,
+    ) -> Result<(), CallError> {
+        check_name("archiveName", name)?;
+        let archives = &mut self.lock().routing.archives;
+        if archives.iter().any(|archive| archive.name == name) {
+            // Recorded.
+            let message = format!("Archive {name} already exists.");
+            return Err(CallError::new(400, "ResourceAlreadyExistsException", message));
+        }
+        archives.push(Archive { name: name.to_owned(), pattern, events: Vec::new() });
+        Ok(())
+    }
+
+    /// Sends what an archive has kept once more.
+    ///
+    /// # Errors
+    ///
+    /// `ValidationException` when there is no such archive or the time ends before it begins,
+    /// `ResourceAlreadyExistsException` when there was a replay of that name, and
+    /// `ResourceNotFoundException` when there is no rule of a name that was given.
+    pub fn start_replay(&self, replay: &Replay) -> Result<(), CallError> {
+        check_name("replayName", &replay.name)?;
+        replay.check()?;
+        let mut state = self.lock();
+        for rule in replay.rules.iter().flatten() {
+            state.rule(rule)?;
+        }
+        let routing = &mut state.routing;
+        // The wording of both is recorded.
+        let Some(archive) = routing.archives.iter().find(|it| it.name == replay.archive) else {
+            return Err(CallError::validation(format!(
+                "Parameter EventSourceArn is not valid. Reason: Archive {} does not exist.",
+                replay.archive
+            )));
+        };
+        if routing.replays.contains(&replay.name) {
+            let message = format!("Replay {} already exists.", replay.name);
+            return Err(CallError::new(400, "ResourceAlreadyExistsException", message));
+        }
+        routing.replays.push(replay.name.clone());
+        let events = archive.events.iter().filter(|event| replay.is_of(event.received));
+        let events: Vec<_> = events.map(Arc::clone).collect();
+        for event in events {
+            state.route(&event, Some(replay));
+        }
+        Ok(())
     }
 
     /// All events that the bus has accepted, in that order; each as often as it was.
@@ -364,6 +590,23 @@ impl fmt::Debug for FakeBus {
 }
 
 impl State {
+    /// A rule that must be there; the wording is from memory.
+    fn rule(&mut self, name: &str) -> Result<&mut Rule, CallError> {
+        let message = || {
+            let bus = &self.name;
+            format!("Rule {name} does not exist on EventBus {bus}.")
+        };
+        let error = CallError::new(400, "ResourceNotFoundException", message());
+        self.routing.rule(name).ok_or(error)
+    }
+
+    fn put_rule(&mut self, rule: Rule) {
+        match self.routing.rule(&rule.name) {
+            Some(known) => *known = Rule { targets: std::mem::take(&mut known.targets), ..rule },
+            None => self.routing.rules.push(rule),
+        }
+    }
+
     fn put_events(&mut self, entries: Vec<PutEventsEntry>) -> PutEventsAnswer {
         let (count, bytes) = (entries.len(), entries.iter().map(PutEventsEntry::size).sum());
         let request =
@@ -394,16 +637,12 @@ impl State {
             PutEventsResult::Failed { .. } => false,
         };
         let accepted = results.iter().filter(is_accepted).count();
-        match trouble {
-            Some(CallTrouble::Lost) => {
-                self.record.request(request(RequestOutcome::Lost, accepted));
-                PutEventsAnswer::Lost
-            }
-            _ => {
-                self.record.request(request(RequestOutcome::Answered, accepted));
-                PutEventsAnswer::Results(results)
-            }
-        }
+        let (outcome, answer) = match trouble {
+            Some(CallTrouble::Lost) => (RequestOutcome::Lost, PutEventsAnswer::Lost),
+            _ => (RequestOutcome::Answered, PutEventsAnswer::Results(results)),
+        };
+        self.record.request(request(outcome, accepted));
+        answer
     }
 
     /// Takes or refuses the entry that is at `index` of its call.
@@ -418,13 +657,15 @@ impl State {
         if let Some(too_deep) = self.too_deep(metadata.as_ref()) {
             return too_deep;
         }
-        let id = self.ids.next_id(self.clock.now());
+        let received = self.clock.now();
+        let id = self.ids.next_id(received);
         let event_id = uuid(fingerprint(&[b"EventBridge", id.as_str().as_bytes()]));
         let bus = entry.event_bus_name.as_deref().unwrap_or(FakeBus::DEFAULT_NAME);
         let is_ours = self.named(bus).is_some_and(|name| *name == *self.name);
-        let taken = Arc::new(Taken { event_id: event_id.clone(), entry, metadata });
+        let taken = Arc::new(Taken { event_id: event_id.clone(), entry, metadata, received });
         if is_ours {
             self.record.event(&taken);
+            self.route(&taken, None);
         } else {
             // Recorded: success, and nothing else ever happens.
             self.record.dropped(&taken);
@@ -466,6 +707,9 @@ impl State {
 fn bus_arn(name: &str) -> String {
     format!("arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{name}")
 }
+
+#[cfg(test)]
+pub(crate) use tests::block_on;
 
 #[cfg(test)]
 mod tests;

@@ -6,18 +6,31 @@
 //!   bytes that Lambda gets from EventBridge, SQS or SNS.
 //! - [`assert_same_event`], [`assert_same_envelope`], [`assert_same_json`] and [`assert_caused_by`]
 //!   fail with a line diff that can be read.
-//! - [`InMemoryBus`] runs several services against each other in one thread, through the real
-//!   wire form.
+//! - [`FakeBus`] is EventBridge in memory: what it refuses and drops, rules, targets, archives and
+//!   dead letters, at-least-once delivery, and trouble on demand or from a seed.
+//!   [`assert_published!`] says what was published on it.
 //! - [`FixedClock`] and [`SequentialIds`] make the stamps of new events predictable.
 //!
 //! There is no AWS in it and no async runtime.
 //!
 //! ```
+//! # use std::{pin::pin, task::{Context, Poll, Waker}};
+//! # fn block_on<T>(future: impl IntoFuture<Output = T>) -> T {
+//! #     let mut future = pin!(future.into_future());
+//! #     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+//! #         Poll::Ready(output) => output,
+//! #         Poll::Pending => unreachable!("nothing here waits"),
+//! #     }
+//! # }
+//! use std::time::Duration;
+//!
 //! use serde::{Deserialize, Serialize};
+//! use setpiece_bus::Publisher;
 //! use setpiece_envelope::{Correlation, Envelope, ServiceId, Stamp};
 //! # use setpiece_envelope::{DomainEvent, EventVersion, First};
+//! use setpiece_policy::{Deadline, InstantSleep, Retry, SeededRandom};
 //! use setpiece_testing::{
-//!     FixedClock, InMemoryBus, SequentialIds, assert_caused_by, assert_same_event, sample,
+//!     FakeBus, Faults, SequentialIds, assert_caused_by, assert_published, assert_same_event, sample,
 //! };
 //!
 //! const ORDERS: ServiceId = ServiceId::new("retail", "checkout", "orders");
@@ -63,19 +76,30 @@
 //! let invocation: Vec<u8> = order.sqs();
 //! # assert!(invocation.starts_with(br#"{"Records":[{"messageId":"#));
 //!
-//! // The decision among its neighbours.
-//! let mut bus = InMemoryBus::new(Stamp::new(FixedClock::default(), SequentialIds::new()));
-//! bus.subscribe::<OrderSubmitted>("billing", |order, outbox| {
-//!     outbox.emit(issue_invoice(order));
-//!     Ok(())
-//! });
-//! let order = OrderSubmitted { order_number: "7".to_owned(), cents: 2999 };
-//! let submitted = bus.publish(order, &Correlation::root())?;
-//! bus.run_until_quiet(|dispatch| {
-//!     if dispatch.event.name == "invoice_issued" {
-//!         assert_caused_by(dispatch.event, &submitted);
+//! // The decision among its neighbours, on a bus that is throttled at times.
+//! let bus = FakeBus::new().with_faults(Faults::seeded(7).throttle(0.3));
+//! bus.subscribe::<OrderSubmitted>("billing");
+//! let clock = bus.clock();
+//! let retry = Retry::new(clock.clone(), SeededRandom::new(7), InstantSleep::new(clock.clone()));
+//! let publisher = Publisher::new(bus.clone(), retry)
+//!     .with_stamp(Stamp::new(clock.clone(), SequentialIds::new()));
+//! let deadline = || Deadline::after(&clock, Duration::from_secs(30));
+//!
+//! block_on(async {
+//!     let order = OrderSubmitted { order_number: "7".to_owned(), cents: 2999 };
+//!     publisher.publish(order, &Correlation::root(), deadline()).await?;
+//!     while let Some(delivery) = bus.next_delivery() {
+//!         let order = delivery.decode::<OrderSubmitted>()?;
+//!         let caused = Correlation::caused_by(&order.metadata);
+//!         publisher.publish(issue_invoice(&order), &caused, deadline()).await?;
+//!         delivery.succeed();
 //!     }
+//!     Ok::<_, Box<dyn std::error::Error>>(())
 //! })?;
+//!
+//! assert_published!(bus, InvoiceIssued { order_number: "7", .. }, once);
+//! let submitted = &bus.published::<OrderSubmitted>()[0];
+//! assert_caused_by(&bus.published::<InvoiceIssued>()[0].metadata, &submitted.metadata);
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -86,7 +110,6 @@
 //! What an assertion prints includes the data of events: give them invented people.
 
 mod assertions;
-mod bus;
 mod fake_bus;
 mod fingerprint;
 mod json_lines;
@@ -94,15 +117,16 @@ mod must;
 mod sample;
 mod wrap;
 
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+
 pub use crate::{
     assertions::{assert_caused_by, assert_same_envelope, assert_same_event, assert_same_json},
-    bus::{
-        Delivery, Dispatch, InMemoryBus, Outbox, Tally as InMemoryTally,
-        error::{DeliveryError, HandlerError, RunError},
-    },
     fake_bus::{
-        CallError, CallFault, EntryFault, FakeBus, Faults, PutEventsAnswer, PutEventsEntry,
-        PutEventsRequest, PutEventsResult, RecordedEvent, RequestOutcome, Tally,
+        CallError, CallFault, Delivery, EntryFault, Exhausted, FakeBus, Faults, Input,
+        PutEventsAnswer, PutEventsEntry, PutEventsRequest, PutEventsResult, QueueMessage,
+        RecordedEvent, Replay, RequestOutcome, RetryPolicy, Rule, Tally, Target, Undelivered,
     },
     sample::{Sample, sample},
     wrap::{ACCOUNT, REGION, sqs_event},

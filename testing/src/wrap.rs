@@ -7,7 +7,6 @@
 //! <https://docs.aws.amazon.com/sns/latest/dg/http-notification-json.html>.
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 use setpiece_envelope::{Clock as _, FixedClock, Timestamp};
 
 use crate::{
@@ -22,46 +21,44 @@ pub const ACCOUNT: &str = "123456789012";
 pub const REGION: &str = "us-east-1";
 
 /// An event as EventBridge delivers it.
-#[derive(Serialize)]
+#[derive(Clone, Copy)]
 pub(crate) struct EventBridge<'a> {
-    version: &'static str,
-    id: String,
-    #[serde(rename = "detail-type")]
-    detail_type: &'a str,
-    source: &'a str,
-    account: &'static str,
-    time: String,
-    region: &'static str,
-    resources: [&'static str; 0],
-    detail: &'a RawValue,
-    #[serde(rename = "replay-name", skip_serializing_if = "Option::is_none")]
-    replay_name: Option<&'a str>,
+    pub(crate) id: &'a str,
+    pub(crate) source: &'a str,
+    pub(crate) detail_type: &'a str,
+    pub(crate) time: Timestamp,
+    pub(crate) resources: &'a [String],
+    /// JSON, which is delivered as it came.
+    pub(crate) detail: &'a str,
+    pub(crate) replay_name: Option<&'a str>,
 }
 
-impl<'a> EventBridge<'a> {
-    pub(crate) fn new(
-        id: u128,
-        source: &'a str,
-        detail_type: &'a str,
-        time: Timestamp,
-        detail: &'a RawValue,
-    ) -> Self {
-        Self {
-            version: "0",
-            id: uuid(id),
-            detail_type,
-            source,
-            account: ACCOUNT,
-            time: time.truncate_to_seconds().to_string(),
-            region: REGION,
-            resources: [],
-            detail,
-            replay_name: None,
+impl EventBridge<'_> {
+    /// The members are in the order in which EventBridge writes them.
+    #[track_caller]
+    pub(crate) fn to_json(self) -> String {
+        let Self { id, source, detail_type, time, resources, detail, replay_name } = self;
+        let time = time.truncate_to_seconds().to_string();
+        let mut json = Vec::with_capacity(512 + detail.len());
+        let mut put = |name: &str, text: &str| {
+            json.extend_from_slice(name.as_bytes());
+            must("an EventBridge event", serde_json::to_writer(&mut json, text));
+        };
+        put("{\"version\":\"0\",\"id\":", id);
+        put(",\"detail-type\":", detail_type);
+        put(",\"source\":", source);
+        put(",\"account\":", ACCOUNT);
+        put(",\"time\":", &time);
+        put(",\"region\":", REGION);
+        if let Some(replay_name) = replay_name {
+            put(",\"replay-name\":", replay_name);
         }
-    }
-
-    pub(crate) fn replayed_by(self, replay_name: Option<&'a str>) -> Self {
-        Self { replay_name, ..self }
+        json.extend_from_slice(b",\"resources\":");
+        must("an EventBridge event", serde_json::to_writer(&mut json, resources));
+        json.extend_from_slice(b",\"detail\":");
+        json.extend_from_slice(detail.as_bytes());
+        json.push(b'}');
+        must("an EventBridge event", String::from_utf8(json))
     }
 }
 

@@ -80,7 +80,7 @@ impl<'a> ParsedEvent<'a> {
     pub const MAX_BYTES: usize = 2 * 1024 * 1024;
 
     /// The most objects and arrays within each other, as EventBridge has it.
-    pub const MAX_DEPTH: usize = 1000;
+    pub const MAX_DEPTH: usize = 1001;
 
     /// Reads an event.
     ///

@@ -29,6 +29,7 @@
 //! # Ok::<_, product_registration::RunError>(())
 //! ```
 
+mod block_on;
 mod choreography;
 mod derived_code;
 mod effect;
@@ -45,6 +46,7 @@ use std::io::{BufRead, Write};
 use setpiece_envelope::{Stamp, from_json};
 
 use crate::{
+    block_on::block_on,
     choreography::Choreography,
     lines::{Line, Lines},
     rejection::Rejection,
@@ -136,13 +138,12 @@ fn run_all(
     stamp: Stamp,
     summary: &mut Summary,
 ) -> Result<(), RunError> {
-    let mut choreography = Choreography::new(stamp);
+    let choreography = Choreography::new(stamp);
     let mut lines = Lines::new(input);
     while let Some((number, line)) = lines.next_line()? {
         match registration(&line) {
             Ok(registration) => {
-                let flow = choreography
-                    .run(registration)
+                let flow = block_on(choreography.run(registration))
                     .map_err(|source| RunError::Flow { line: number, source })?;
                 summary.count(&flow);
                 report.flow(summary.registrations, number, &flow)?;

@@ -1,4 +1,4 @@
-use std::{collections::VecDeque, fmt, sync::Arc};
+use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
 use setpiece_envelope::Metadata;
 use setpiece_policy::{Random as _, SeededRandom};
@@ -103,9 +103,8 @@ impl EntryFault {
         metadata: Option<&Metadata>,
     ) -> bool {
         let is_meant = match &mut self.which {
-            Which::Any => true,
+            Which::Any | Which::After(0) => true,
             Which::InNextCall { index: at, .. } => *at == index,
-            Which::After(0) => true,
             Which::After(left) => {
                 *left -= 1;
                 false
@@ -203,12 +202,18 @@ impl CallFault {
 /// [`FakeBus::with_faults`](super::FakeBus::with_faults).
 ///
 /// Each kind of trouble draws from a sequence of its own, so that adding one does not change when
-/// the others strike.
+/// the others strike. A clone begins anew.
 ///
 /// ```
+/// use std::time::Duration;
 /// use setpiece_testing::{FakeBus, Faults};
 ///
-/// let faults = Faults::seeded(7).throttle(0.05).lose_answers(0.01);
+/// let faults = Faults::seeded(7)
+///     .throttle(0.05)
+///     .lose_answers(0.01)
+///     .duplicate(0.3)
+///     .reorder()
+///     .delay(Duration::from_secs(60));
 /// let bus = FakeBus::new().with_faults(faults);
 /// ```
 #[derive(Clone, Debug)]
@@ -218,14 +223,27 @@ pub struct Faults {
     fail: Chance,
     lose_answers: Chance,
     unreachable: Chance,
+    duplicate: Chance,
+    reorder: Chance,
+    late: Chance,
+    longest_delay: Duration,
 }
 
 impl Faults {
     /// No trouble yet, with the chance of `seed` for what follows.
     pub fn seeded(seed: u64) -> Self {
         let seeds = SeededRandom::new(seed);
-        let chance = || Chance { probability: 0.0, random: SeededRandom::new(seeds.next_u64()) };
-        Self { throttle: chance(), fail: chance(), lose_answers: chance(), unreachable: chance() }
+        let chance = || Chance::seeded(seeds.next_u64());
+        Self {
+            throttle: chance(),
+            fail: chance(),
+            lose_answers: chance(),
+            unreachable: chance(),
+            duplicate: chance(),
+            reorder: chance(),
+            late: chance(),
+            longest_delay: Duration::ZERO,
+        }
     }
 
     /// Throttles each entry with this probability.
@@ -271,16 +289,51 @@ impl Faults {
         self.unreachable.set(probability);
         self
     }
+
+    /// Delivers an event to a target a second time with this probability.
+    ///
+    /// # Panics
+    ///
+    /// When it is no probability: less than 0 or more than 1.
+    #[track_caller]
+    pub fn duplicate(mut self, probability: f64) -> Self {
+        self.duplicate.set(probability);
+        self
+    }
+
+    /// Delivers what waits in any order.
+    pub fn reorder(mut self) -> Self {
+        self.reorder.probability = 1.0;
+        self
+    }
+
+    /// Delivers each event up to `longest` after its time, to each target by a delay of its own.
+    pub fn delay(mut self, longest: Duration) -> Self {
+        self.longest_delay = longest;
+        self
+    }
 }
 
 /// A probability, and the sequence by which it strikes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Chance {
     probability: f64,
+    seed: u64,
     random: SeededRandom,
 }
 
+/// From the beginning of the sequence: a clone of [`Faults`] is the same run again.
+impl Clone for Chance {
+    fn clone(&self) -> Self {
+        Self { probability: self.probability, ..Self::seeded(self.seed) }
+    }
+}
+
 impl Chance {
+    fn seeded(seed: u64) -> Self {
+        Self { probability: 0.0, seed, random: SeededRandom::new(seed) }
+    }
+
     #[track_caller]
     fn set(&mut self, probability: f64) {
         assert!((0.0..=1.0).contains(&probability), "{probability} is no probability");
@@ -308,6 +361,29 @@ pub(super) struct FaultPlan {
 }
 
 impl FaultPlan {
+    /// Whether a delivery is made twice.
+    pub(super) fn duplicates(&self) -> bool {
+        self.seeded.as_ref().is_some_and(|faults| faults.duplicate.strikes())
+    }
+
+    /// What decides about the turns of deliveries that are due at the same time.
+    pub(super) fn order(&self) -> u64 {
+        match &self.seeded {
+            Some(Faults { reorder, .. }) if reorder.probability > 0.0 => reorder.random.next_u64(),
+            Some(_) | None => 0,
+        }
+    }
+
+    /// By how much a delivery is late.
+    pub(super) fn delay(&self) -> Duration {
+        match &self.seeded {
+            Some(Faults { longest_delay, late, .. }) if !longest_delay.is_zero() => {
+                longest_delay.mul_f64(unit(late.random.next_u64()))
+            }
+            Some(_) | None => Duration::ZERO,
+        }
+    }
+
     /// What is wrong with the call that begins.
     pub(super) fn next_call(&mut self) -> Option<CallTrouble> {
         self.entries.retain_mut(|fault| match &mut fault.which {

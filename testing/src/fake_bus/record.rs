@@ -77,6 +77,27 @@ impl fmt::Debug for RecordedEvent {
     }
 }
 
+impl Taken {
+    fn without_detail(&self) -> Self {
+        let Self { event_id, entry, metadata, received } = self;
+        let PutEventsEntry { source, detail_type, detail: _, time, resources, .. } = entry;
+        Self {
+            event_id: event_id.clone(),
+            entry: PutEventsEntry {
+                source: source.clone(),
+                detail_type: detail_type.clone(),
+                detail: None,
+                time: *time,
+                resources: resources.clone(),
+                event_bus_name: entry.event_bus_name.clone(),
+                trace_header: entry.trace_header.clone(),
+            },
+            metadata: metadata.clone(),
+            received: *received,
+        }
+    }
+}
+
 /// One `PutEvents` call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -114,12 +135,17 @@ pub struct Tally {
     pub accepted: u64,
     /// Entries that were accepted for a bus of another name, and dropped.
     pub dropped: u64,
+    /// Deliveries, those that were made again included.
+    pub deliveries: u64,
+    /// Deliveries that were [given up](super::FakeBus::undelivered) for good.
+    pub undelivered: u64,
 }
 
 /// What the bus remembers for assertions.
 #[derive(Default)]
 pub(super) struct Record {
     is_stopped: bool,
+    pub(super) leaves_out_details: bool,
     pub(super) events: Vec<RecordedEvent>,
     pub(super) dropped: Vec<RecordedEvent>,
     pub(super) requests: Vec<PutEventsRequest>,
@@ -132,10 +158,15 @@ impl Record {
         *self = Self { is_stopped: true, tally: self.tally, ..Self::default() };
     }
 
+    pub(super) fn is_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
     pub(super) fn event(&mut self, taken: &Arc<Taken>) {
         self.tally.accepted += 1;
         if !self.is_stopped {
-            self.events.push(RecordedEvent(Arc::clone(taken)));
+            let event = self.recorded(taken);
+            self.events.push(event);
         }
     }
 
@@ -143,8 +174,17 @@ impl Record {
         self.tally.accepted += 1;
         self.tally.dropped += 1;
         if !self.is_stopped {
-            self.dropped.push(RecordedEvent(Arc::clone(taken)));
+            let event = self.recorded(taken);
+            self.dropped.push(event);
         }
+    }
+
+    fn recorded(&self, taken: &Arc<Taken>) -> RecordedEvent {
+        RecordedEvent(if self.leaves_out_details {
+            Arc::new(taken.without_detail())
+        } else {
+            Arc::clone(taken)
+        })
     }
 
     pub(super) fn request(&mut self, request: PutEventsRequest) {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Runs a future that waits for nothing but to be polled again.
-pub(super) fn block_on<T>(future: impl IntoFuture<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl IntoFuture<Output = T>) -> T {
     let mut future = pin!(future.into_future());
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -62,10 +62,12 @@ fn ids(bus: &FakeBus) -> Vec<String> {
 fn the_bus_is_shared_by_all_that_publish_to_it() {
     fn check<T: Send + Sync + 'static>() {}
     check::<FakeBus>();
+    check::<crate::Delivery>();
 
     let bus = FakeBus::new();
-    _ = bus.clone().put_events(vec![entry()]);
-    assert_eq!(bus.events().len(), 1);
+    let other = bus.clone();
+    _ = other.put_events(vec![entry()]);
+    assert_eq!((bus.events().len(), other.events().len()), (1, 1));
 }
 
 #[test]
@@ -208,6 +210,22 @@ fn without_recording_events_are_counted_and_forgotten() {
 }
 
 #[test]
+fn without_details_it_is_still_known_which_events_there_were() {
+    let bus = FakeBus::new().without_details();
+    bus.subscribe::<OrderTotal>("billing");
+    block_on(bus.put(&[&outgoing("e-1")])).unwrap();
+    block_on(bus.at("other").put(&[&outgoing("e-2")])).unwrap();
+    assert_eq!(ids(&bus), ["e-1"]);
+    for event in [&bus.events()[0], &bus.dropped()[0]] {
+        assert_eq!(event.entry().detail, None);
+        assert!(event.is::<OrderSubmitted>());
+        assert!(event.decode::<OrderSubmitted>().is_err());
+    }
+    // Those to whom it is delivered get all of it.
+    assert!(bus.next_delivery().unwrap().decode::<OrderTotal>().is_ok());
+}
+
+#[test]
 fn an_event_that_is_too_deep_in_its_flow_is_refused() {
     let bus = FakeBus::new().with_max_depth(1);
     let root = sample(order()).event_id("e-0");
@@ -254,10 +272,12 @@ fn entries_fail_by_name_or_by_what_they_are() {
     let has_resources = |entry: &PutEventsEntry| !entry.resources.is_empty();
     bus.fail_entries(EntryFault::code("InvalidAccountIdException").when(has_resources).always());
 
-    let detail = String::from_utf8(sample(InvoiceIssued { total: 1.0 }).detail()).unwrap();
-    let invoice = PutEventsEntry { detail: Some(detail), ..entry() };
+    let detail = |detail| Some(String::from_utf8(detail).unwrap());
+    let invoice = sample(InvoiceIssued { total: 1.0 }).detail();
+    let invoice = PutEventsEntry { detail: detail(invoice), ..entry() };
+    let order = PutEventsEntry { detail: detail(sample(order()).detail()), ..entry() };
     let resource = PutEventsEntry { resources: vec!["arn".to_owned()], ..entry() };
-    let all = vec![invoice.clone(), entry(), resource, invoice.clone(), invoice];
+    let all = vec![invoice.clone(), order, resource, invoice.clone(), invoice];
     let throttled = "ThrottlingException";
     let expected = [throttled, "ok", "InvalidAccountIdException", throttled, "ok"];
     assert_eq!(words(&bus.put_events(all.clone())), expected);
@@ -284,8 +304,16 @@ fn a_lost_answer_is_about_events_that_were_taken() {
 
     assert_eq!(ids(&bus), ["e-1", "e-2", "e-4"]);
     let outcomes: Vec<_> = bus.requests().iter().map(|it| it.outcome).collect();
-    use RequestOutcome::{Answered, Lost, Unreachable};
-    assert_eq!(outcomes, [Answered, Lost, Unreachable, Unreachable, Answered]);
+    let (answered, unreachable) = (RequestOutcome::Answered, RequestOutcome::Unreachable);
+    assert_eq!(outcomes, [answered, RequestOutcome::Lost, unreachable, unreachable, answered]);
+}
+
+#[test]
+fn an_answer_can_be_lost_that_was_a_refusal() {
+    let bus = FakeBus::new();
+    bus.fail_calls(CallFault::answer_lost());
+    assert_eq!(bus.put_events(Vec::new()), PutEventsAnswer::Lost);
+    assert!(matches!(bus.put_events(Vec::new()), PutEventsAnswer::Refused(_)));
 }
 
 #[test]
@@ -381,16 +409,18 @@ proptest! {
         let bus = FakeBus::new().with_faults(faults).with_pauses(1, 1);
         let events: Vec<_> = (0..40).map(|n| outgoing(&format!("e-{n:02}"))).collect();
         let given: Vec<EventId> = events.iter().map(|it| it.event_id().clone()).collect();
-        let deadline = Deadline::after(&bus.clock(), Duration::from_secs(3600));
+        let deadline = Deadline::after(&bus.clock(), Duration::from_hours(1));
         let published = block_on(publisher(&bus).send_all(events, deadline));
-        match published {
-            Ok(published) => {
-                let published: Vec<_> = published.into_iter().map(|it| it.event_id).collect();
-                prop_assert_eq!(published, given.clone());
-            }
-            Err(error) => {
-                prop_assert_eq!(error.accepted().len() + error.unaccepted().len(), given.len());
-            }
-        }
+        let (accepted, unaccepted): (Vec<EventId>, usize) = match published {
+            Ok(published) => (published.into_iter().map(|it| it.event_id).collect(), 0),
+            Err(error) => (
+                error.accepted().iter().map(|(_, it)| it.event_id.clone()).collect(),
+                error.unaccepted().len(),
+            ),
+        };
+        prop_assert_eq!(accepted.len() + unaccepted, given.len());
+        // What is said to be accepted is there.
+        let there = ids(&bus);
+        prop_assert!(accepted.iter().all(|id| there.iter().any(|there| there == id.as_str())));
     }
 }

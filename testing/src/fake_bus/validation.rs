@@ -1,7 +1,7 @@
 //! What EventBridge refuses, and in which words.
 //!
-//! Facts marked *recorded* are answers that AWS gave to LocalStack's tests (`test_events.py`, its
-//! snapshot of January 2025). Facts marked *documented* are from AWS's documentation or service
+//! Facts marked *recorded* are answers that AWS gave to the tests of the emulator `localstack`
+//! (`tests/aws/services/events`, snapshots of 2024 and January 2025). Facts marked *documented* are from AWS's documentation or service
 //! models. Those marked *memory* were not checked against either: the code is likely right, and the
 //! wording may differ.
 
