@@ -2,8 +2,9 @@ mod error;
 mod pack;
 mod publication;
 
-use std::{any::Any, fmt};
+use std::{any::Any, fmt, pin::pin};
 
+use futures_util::future::{Either, select};
 use serde::Serialize;
 use setpiece_envelope::{Correlation, DomainEvent, EventId, Stamp};
 use setpiece_policy::{Deadline, Fault, Retry};
@@ -168,7 +169,12 @@ impl<B: Bus> Publisher<B> {
     /// When the bus does not exist, when it refuses this caller, or when nobody answered until the
     /// deadline.
     pub async fn preflight(&self, deadline: Deadline) -> Result<Preflight, Fault> {
-        self.retry.run(deadline, |_| self.bus.preflight()).await
+        let asked = pin!(self.retry.run(deadline, |_| self.bus.preflight()));
+        let timer = pin!(self.retry.sleep(deadline.remaining(self.retry.clock())));
+        match select(asked, timer).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(((), _)) => Err(Fault::deadline("the bus did not answer in time")),
+        }
     }
 
     /// Publishes one event.

@@ -79,7 +79,8 @@ impl<'a> ParsedEvent<'a> {
     /// delivered.
     pub const MAX_BYTES: usize = 2 * 1024 * 1024;
 
-    /// The most objects and arrays within each other, as EventBridge has it.
+    /// The most objects and arrays within each other: the 1000 that `PutEvents` allows in a detail,
+    /// and the event around it.
     pub const MAX_DEPTH: usize = 1001;
 
     /// Reads an event.

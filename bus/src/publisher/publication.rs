@@ -406,10 +406,10 @@ async fn send<B: Bus>(
             });
         }
         let Some((entries, payment, answer)) = in_flight.next().await else { return };
-        let is_done = settle(entries, answer, states);
+        let bus_works = settle(entries, answer, states);
         match payment {
-            Some(payment) if is_done => payment.refund(),
-            None if is_done => retry.budget().reward(),
+            Some(payment) if bus_works => payment.refund(),
+            None if bus_works => retry.budget().reward(),
             Some(_) | None => {}
         }
     }
@@ -437,7 +437,8 @@ fn pay(
     Err(GiveUp::BudgetSpent)
 }
 
-/// Notes what became of each entry, and says whether none of them is to be sent again.
+/// Notes what became of each entry, and says whether the bus works: whether it decided about any
+/// of them.
 fn settle(
     entries: &[Entry<'_>],
     answer: Result<Vec<EntryResult>, Fault>,
@@ -455,7 +456,7 @@ fn settle(
             same_for_all(fault)
         }
     };
-    let mut is_done = true;
+    let mut bus_works = false;
     for (Entry { index, event }, result) in entries.iter().zip(results) {
         let state = &mut states[*index];
         let State::Sent(past) = state else { continue };
@@ -467,9 +468,9 @@ fn settle(
             }
             Err(fault) => past.after(fault),
         };
-        is_done &= !matches!(state, State::Waiting(_));
+        bus_works |= !matches!(state, State::Waiting(_));
     }
-    is_done
+    bus_works
 }
 
 impl<'p, B: Bus, T: PublicationOutput + 'p> IntoFuture for Publication<'p, B, T> {

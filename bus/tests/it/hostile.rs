@@ -88,9 +88,9 @@ fn long_paths_are_not_copied_for_each_value() {
 #[test]
 fn depth_is_bounded_at_what_eventbridge_takes() {
     let nested = |depth: usize| format!(r#"{{"a":{}1{}}}"#, "[".repeat(depth), "]".repeat(depth));
-    check(&nested(999), r#"{"a":[1]}"#, true);
-    let error = ParsedEvent::parse(&nested(1000)).unwrap_err();
-    assert_eq!(error.reason(), EventReason::TooDeep { limit: 1000 });
+    check(&nested(1000), r#"{"a":[1]}"#, true);
+    let error = ParsedEvent::parse(&nested(1001)).unwrap_err();
+    assert_eq!(error.reason(), EventReason::TooDeep { limit: 1001 });
 
     let pattern = |depth: usize| format!("{}[1]{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
     assert!(EventPattern::parse(pattern(255)).is_ok());

@@ -62,7 +62,7 @@ pub enum GiveUp {
     AttemptsSpent,
     /// It was tried again as often as [the fault allows](Fault::max_retries).
     CapReached,
-    /// The [budget](RetryBudget) of all callers is empty: the service is down, or nearly.
+    /// The [budget](crate::RetryBudget) of all callers is empty: the service is down, or nearly.
     BudgetSpent,
     /// The wait would end after the deadline less the reserve.
     NoTime,

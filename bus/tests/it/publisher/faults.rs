@@ -3,7 +3,8 @@ use std::time::Duration;
 use setpiece_bus::{PublishError, Publisher, Unaccepted};
 use setpiece_envelope::FixedClock;
 use setpiece_policy::{
-    Deadline, Disposition, Fault, FaultKind, GiveUp, InstantSleep, Retry, RetryBudget, SeededRandom,
+    Deadline, Disposition, Fault, FaultKind, GiveUp, InstantSleep, Random as _, Retry, RetryBudget,
+    SeededRandom,
 };
 
 use super::{
@@ -248,6 +249,18 @@ async fn a_retry_that_succeeds_costs_nothing() {
     let published = world.publisher.send_all(events(400), world.generous()).await.unwrap();
     assert_eq!(published.len(), 400);
     assert_eq!(budget.available(), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bus_that_takes_some_of_each_request_is_not_down() {
+    // A third of all entries is throttled, in nearly every request.
+    let random = SeededRandom::new(3);
+    let world = world_with(
+        ScriptedBus::per_entry(move |_, _| random.next_u64().is_multiple_of(3).then(throttled)),
+        |retry| retry.with_budget(RetryBudget::new(100)),
+    );
+    let published = world.publisher.send_all(events(2_000), world.generous()).await.unwrap();
+    assert_eq!(published.len(), 2_000);
 }
 
 #[tokio::test(start_paused = true)]
