@@ -108,6 +108,7 @@
 //! The assertions panic when they do not hold, and [`Sample`] panics when it is told something that
 //! no event can have, such as an empty id. Both name the line of the test, not one of this crate.
 //! What an assertion prints includes the data of events: give them invented people.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod assertions;
 mod fake_bus;
@@ -115,12 +116,16 @@ mod fingerprint;
 mod json_lines;
 mod must;
 mod sample;
+#[cfg(feature = "http")]
+mod server;
 mod wrap;
 
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
 
+#[cfg(feature = "http")]
+pub use crate::server::FakeBusServer;
 pub use crate::{
     assertions::{assert_caused_by, assert_same_envelope, assert_same_event, assert_same_json},
     fake_bus::{

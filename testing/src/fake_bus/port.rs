@@ -19,27 +19,33 @@ impl Bus for FakeBus {
         pause(pauses.before).await;
         let answer = self.put_events(entries);
         pause(pauses.after).await;
-        match answer {
-            PutEventsAnswer::Results(results) => {
-                Ok(results.into_iter().map(entry_result).collect())
-            }
-            PutEventsAnswer::Refused(error) => Err(refused(error)),
-            PutEventsAnswer::Lost => Err(Fault::transient("the answer of the bus was lost")),
-            PutEventsAnswer::Unreachable => {
-                Err(Fault::transient("the bus cannot be reached").with_may_have_happened(false))
-            }
-        }
+        results(answer)
     }
 
     async fn preflight(&self) -> Result<Preflight, Fault> {
-        let denied = self.lock().denied;
-        if denied.put_events {
-            return Err(refused(self.lock().access_denied("events:PutEvents")));
-        }
-        match self.describe_event_bus(Some(&self.address)) {
-            Ok(_) => Ok(Preflight::PROVEN),
-            Err(_) if denied.describe => Ok(Preflight::new(Proof::Unseen, Proof::Unseen)),
-            Err(error) => Err(refused(error)),
+        let may_not_look = self.lock().denied.describe;
+        let exists = match self.describe_event_bus(Some(&self.address)) {
+            Ok(_) => Proof::Proven,
+            Err(_) if may_not_look => Proof::Unseen,
+            Err(error) => return Err(refused(error)),
+        };
+        // No bus publishes this one, and who may not write is told so.
+        let probe = PutEventsEntry {
+            event_bus_name: Some(self.address.to_string()),
+            ..PutEventsEntry::new("setpiece.preflight", "preflight", "not an event")
+        };
+        results(self.put_events(vec![probe]))?;
+        Ok(Preflight::new(exists, Proof::Proven))
+    }
+}
+
+fn results(answer: PutEventsAnswer) -> Result<Vec<EntryResult>, Fault> {
+    match answer {
+        PutEventsAnswer::Results(results) => Ok(results.into_iter().map(entry_result).collect()),
+        PutEventsAnswer::Refused(error) => Err(refused(error)),
+        PutEventsAnswer::Lost => Err(Fault::transient("the answer of the bus was lost")),
+        PutEventsAnswer::Unreachable => {
+            Err(Fault::transient("the bus cannot be reached").with_may_have_happened(false))
         }
     }
 }

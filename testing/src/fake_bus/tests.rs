@@ -152,7 +152,7 @@ fn a_preflight_finds_out_what_an_event_does_not() {
     );
 
     bus.deny_describe();
-    let unseen = Preflight::new(Proof::Unseen, Proof::Unseen);
+    let unseen = Preflight::new(Proof::Unseen, Proof::Proven);
     assert_eq!(block_on(bus.at("order").preflight()).unwrap(), unseen);
 
     bus.deny_put_events();
