@@ -117,6 +117,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod claim_check;
+#[cfg(feature = "eventbridge")]
+mod event_bridge;
 mod json;
 mod outgoing;
 mod pattern;
@@ -126,6 +128,8 @@ mod trace_header;
 #[cfg(feature = "schema")]
 mod written_schemas;
 
+#[cfg(feature = "eventbridge")]
+pub use crate::event_bridge::EventBridge;
 pub use crate::{
     claim_check::{ClaimCheck, ClaimCheckError, InMemoryPayloads, PayloadStore},
     outgoing::{InvalidEvent, OutgoingEvent},
