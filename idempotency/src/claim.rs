@@ -1,0 +1,673 @@
+use std::{fmt, sync::Arc};
+
+use serde::{Serialize, de::DeserializeOwned};
+use setpiece_envelope::Timestamp;
+use setpiece_policy::{Deadline, Fault};
+
+use crate::{
+    Lease, RecordedError,
+    core::{Answer, Claimant, Core, Judged},
+    digest,
+    error::{
+        After, GuardError, Inspected, LeaseLost, LostHow, NotKept, Phase, Unreadable, WriteRefused,
+    },
+    flights::Leader,
+    keep::{self, UnreadableWhy},
+    record::{Body, Encoding, Owner, Record, Status},
+    report::Event,
+    store::{CommitReply, End, Extend, RecordKey, Release, Reply, Settle, Store},
+    time, verdict,
+};
+
+/// What work is told about the claim that it runs under.
+///
+/// It can be cloned and passed on; it does not hold the claim.
+#[derive(Clone)]
+pub struct Held(Arc<HeldInner>);
+
+struct HeldInner {
+    key: RecordKey,
+    owner: Owner,
+    attempt: u64,
+    deadline: Deadline,
+}
+
+impl Held {
+    pub(crate) fn new(key: RecordKey, owner: Owner, attempt: u64, deadline: Deadline) -> Self {
+        Self(Arc::new(HeldInner { key, owner, attempt, deadline }))
+    }
+
+    /// Which attempt this is: 1 the first time, and more in each claim on the same record. It is 0
+    /// where the work runs without a claim.
+    ///
+    /// It is a fence. Whoever writes it beside what the work writes, on the condition that no
+    /// larger number is there, keeps an earlier attempt that comes late from writing over a later
+    /// one.
+    #[must_use]
+    pub fn attempt(&self) -> u64 {
+        self.0.attempt
+    }
+
+    /// Who holds the claim.
+    #[must_use]
+    pub fn owner(&self) -> &Owner {
+        &self.0.owner
+    }
+
+    /// The key of the record.
+    #[must_use]
+    pub fn record_key(&self) -> &RecordKey {
+        &self.0.key
+    }
+
+    /// Until when the work must have ended.
+    #[must_use]
+    pub fn deadline(&self) -> Deadline {
+        self.0.deadline
+    }
+
+    /// An idempotency key for a service that the work calls: 64 hexadecimal digits.
+    ///
+    /// It is the same in every attempt, so that the other side recognises a call that was made
+    /// before, and another one for each `label`.
+    #[must_use]
+    pub fn downstream_key(&self, label: &str) -> String {
+        let key = self.0.key.as_str();
+        let text = format!("{}:{key}{}:{label}", key.len(), label.len());
+        digest::hex(&digest::sha256(text.as_bytes()))
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let HeldInner { key, owner, attempt, deadline: _ } = &*self.0;
+        f.debug_struct("Held")
+            .field("key", key)
+            .field("owner", owner)
+            .field("attempt", attempt)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The exclusive right to do the work of one key, until its lease is over.
+///
+/// It cannot be cloned, and each way to end it takes it away, so nobody ends it twice. Every end is
+/// conditional on still being the owner: a claim that was lost changes nothing.
+///
+/// # Dropping it
+///
+/// A claim that is dropped is not given back. Giving it back takes a request, and a sandbox that is
+/// frozen or killed makes none; so the key is locked until the lease is over, as it is after a
+/// crash. The same holds for the future of a guarded call.
+#[must_use = "a claim that is dropped locks its key until the lease is over"]
+pub struct Claim<S: Store + ?Sized> {
+    core: Arc<Core<S>>,
+    held: Held,
+    lease: Lease,
+    lease_until: Timestamp,
+    ended: bool,
+    /// Lets others in this process go on when the claim ends.
+    _leader: Option<Leader>,
+}
+
+/// A result on its way to the store, or that it cannot be written.
+pub(crate) struct Encoded {
+    kept: Result<Option<keep::Kept>, ()>,
+    type_name: &'static str,
+}
+
+/// How a claim ended that was completed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "another result may stand in its place"]
+pub enum Completed {
+    /// What was given is the result.
+    Kept,
+    /// Another result is there, of a later claim or of somebody on call. It stands, and this one is
+    /// not kept.
+    Superseded(Box<Inspected>),
+    /// The record was gone: its retention was over, or somebody deleted it. Nothing is kept.
+    Vanished,
+}
+
+impl<S: Store + ?Sized> Claim<S> {
+    pub(crate) fn new(
+        core: Arc<Core<S>>,
+        held: Held,
+        lease: Lease,
+        lease_until: Timestamp,
+        leader: Option<Leader>,
+    ) -> Self {
+        Self { core, held, lease, lease_until, ended: false, _leader: leader }
+    }
+
+    /// What work is to be told about it.
+    #[must_use]
+    pub fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// Which attempt this is; see [`Held::attempt`].
+    #[must_use]
+    pub fn attempt(&self) -> u64 {
+        self.held.attempt()
+    }
+
+    /// An idempotency key for a service that the work calls; see [`Held::downstream_key`].
+    #[must_use]
+    pub fn downstream_key(&self, label: &str) -> String {
+        self.held.downstream_key(label)
+    }
+
+    /// When the lease ends.
+    #[must_use]
+    pub fn lease_until(&self) -> Timestamp {
+        self.lease_until
+    }
+
+    /// Until when the work may go on: what clocks may differ by before the lease ends.
+    #[must_use]
+    pub fn work_until(&self) -> Timestamp {
+        time::earlier(self.lease_until, self.core.settings.skew)
+    }
+
+    /// Ends it with a result, which later calls replay.
+    ///
+    /// # Errors
+    ///
+    /// [`LeaseLost`](GuardError::LeaseLost): the key is somebody else's by now.
+    /// [`Store`](GuardError::Store): it was not kept, and the work is done.
+    /// [`NotKept`](GuardError::NotKept): it cannot be written as JSON.
+    pub async fn complete<T: Serialize>(mut self, result: &T) -> Result<Completed, GuardError> {
+        let encoded = self.encode(result);
+        self.finish(encoded).await
+    }
+
+    /// Ends it with an error, which later calls replay.
+    ///
+    /// # Errors
+    ///
+    /// As [`complete`](Self::complete).
+    pub async fn fail(mut self, error: &RecordedError) -> Result<Completed, GuardError> {
+        self.record_error(error).await
+    }
+
+    /// Gives it back, so that the next call runs the work.
+    ///
+    /// # Errors
+    ///
+    /// [`LeaseLost`](GuardError::LeaseLost): the key is somebody else's by now.
+    /// [`Store`](GuardError::Store): it is locked until the lease is over.
+    pub async fn release(mut self) -> Result<(), GuardError> {
+        match self.free().await {
+            Ok(verdict::Unreleased::Free) => {
+                self.end(Event::Released);
+                Ok(())
+            }
+            Ok(verdict::Unreleased::Settled(_) | verdict::Unreleased::Lost(_)) => {
+                Err(self.lost(LostHow::Taken, true))
+            }
+            Err(fault) => {
+                self.end(Event::StoreFailed);
+                Err(Core::<S>::store_failed(Phase::Release, fault, true))
+            }
+        }
+    }
+
+    /// Leaves it as it is, because nobody knows whether the effect happened. The key is locked
+    /// until the lease is over.
+    pub fn hold(mut self) {
+        self.end(Event::Held);
+    }
+
+    /// Ends it with a result and writes `writes`, all together or not at all.
+    ///
+    /// The effect is in the writes here. When the store's answer is lost for good, the claim is
+    /// given back: either that succeeds, and nothing was written nor ever will be, or it finds that
+    /// everything was written.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteRefused`](GuardError::WriteRefused): the condition of one of the writes does not
+    /// hold. [`LeaseLost`](GuardError::LeaseLost): the key is somebody else's by now.
+    /// In both cases nothing was written. [`Store`](GuardError::Store) says whether it may have
+    /// been.
+    pub async fn commit<T: Serialize>(
+        mut self,
+        result: &T,
+        writes: &[S::Write],
+    ) -> Result<Completed, GuardError> {
+        let encoded = self.encode(result);
+        self.finish_with(encoded, writes).await
+    }
+
+    /// Makes the lease longer: as long as it would be if it were taken now.
+    ///
+    /// # Errors
+    ///
+    /// [`LeaseLost`](GuardError::LeaseLost): the key is somebody else's by now, so stop.
+    /// [`Store`](GuardError::Store): it is as long as it was.
+    pub async fn extend(&mut self) -> Result<(), GuardError> {
+        match self.beat().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.lost(LostHow::Taken, true)),
+            Err(fault) => Err(Core::<S>::store_failed(Phase::Extend, fault, true)),
+        }
+    }
+    /// What is to be kept of a result.
+    ///
+    /// It is made before anything is sent, so that nobody holds a result by reference meanwhile.
+    pub(crate) fn encode<T: Serialize>(&self, result: &T) -> Encoded {
+        let type_name = std::any::type_name::<T>();
+        Encoded { kept: self.core.settings.keep.encode(result).map_err(drop), type_name }
+    }
+
+    pub(crate) async fn finish(&mut self, result: Encoded) -> Result<Completed, GuardError> {
+        let type_name = result.type_name;
+        // What cannot be written is done all the same, and must not be done again.
+        let (kept, writable) = match result.kept {
+            Ok(kept) => (kept, true),
+            Err(()) => (None, false),
+        };
+        let request = match self.settlement(End::Completed, kept, type_name).await {
+            Ok(request) => request,
+            Err(fault) => return Err(self.completion_lost(fault)),
+        };
+        let completed = self.settle(&request).await?;
+        if writable {
+            Ok(completed)
+        } else {
+            Err(GuardError::NotKept(NotKept { type_name, may_have_happened: true }))
+        }
+    }
+
+    pub(crate) async fn record_error(
+        &mut self,
+        error: &RecordedError,
+    ) -> Result<Completed, GuardError> {
+        let kept = serde_json::to_vec(error)
+            .ok()
+            .map(|bytes| keep::Kept { bytes, encoding: Encoding::Json });
+        let type_name = std::any::type_name::<RecordedError>();
+        match self.settlement(End::Failed, kept, type_name).await {
+            Ok(request) => self.settle(&request).await,
+            Err(fault) => Err(self.completion_lost(fault)),
+        }
+    }
+
+    async fn settlement(
+        &self,
+        end: End,
+        kept: Option<keep::Kept>,
+        type_name: &str,
+    ) -> Result<Settle, Fault> {
+        let now = self.core.clock.now();
+        let expires_at = self.core.expiry(now);
+        let claimant = Claimant {
+            key: self.held.record_key(),
+            owner: self.held.owner(),
+            until: self.lease_until,
+        };
+        let result = self.core.place(claimant, kept, type_name, expires_at).await?;
+        let (key, owner) = (claimant.key.clone(), claimant.owner.clone());
+        Ok(Settle::new(key, owner, now, end, result, expires_at))
+    }
+
+    async fn settle(&mut self, request: &Settle) -> Result<Completed, GuardError> {
+        match self.core.settle(request, self.lease_until).await {
+            Ok(Answer::Applied(())) => {
+                self.end(match request.end {
+                    End::Completed => Event::Fresh,
+                    End::Failed => Event::Recorded,
+                });
+                Ok(Completed::Kept)
+            }
+            Ok(Answer::Refused(unsettled)) => self.unsettled(unsettled),
+            Ok(Answer::Contended) => {
+                Err(self.completion_lost(Fault::transient("the record is held")))
+            }
+            Err(fault) => Err(self.completion_lost(fault)),
+        }
+    }
+
+    fn unsettled(&mut self, unsettled: verdict::Unsettled) -> Result<Completed, GuardError> {
+        match unsettled {
+            verdict::Unsettled::Own => Ok(Completed::Kept),
+            verdict::Unsettled::Superseded(record) => {
+                self.end(Event::Superseded);
+                let key = self.held.record_key();
+                Ok(Completed::Superseded(Core::<S>::inspected(key, record)))
+            }
+            verdict::Unsettled::Vanished => {
+                self.end(Event::Vanished);
+                Ok(Completed::Vanished)
+            }
+            verdict::Unsettled::Lost(_) => Err(self.lost(LostHow::Taken, true)),
+        }
+    }
+
+    fn completion_lost(&mut self, fault: Fault) -> GuardError {
+        self.end(Event::CompletionLost);
+        Core::<S>::store_failed(Phase::Complete, fault, true)
+    }
+
+    pub(crate) async fn finish_with(
+        &mut self,
+        result: Encoded,
+        writes: &[S::Write],
+    ) -> Result<Completed, GuardError> {
+        let type_name = result.type_name;
+        let Ok(kept) = result.kept else {
+            // Nothing has been written yet.
+            self.free_after(Event::Released).await;
+            return Err(GuardError::NotKept(NotKept { type_name, may_have_happened: false }));
+        };
+        let request = match self.settlement(End::Completed, kept, type_name).await {
+            Ok(request) => request,
+            // Only the result was to be put beside the record.
+            Err(fault) => return self.undecided(fault.with_may_have_happened(false)).await,
+        };
+        let core = Arc::clone(&self.core);
+        let answer = core.write(&core.patient, self.lease_until, || async {
+            Ok(match core.store.commit(&request, writes).await? {
+                CommitReply::Applied => Judged::Applied(Ok(())),
+                CommitReply::WriteRefused(index) => Judged::Applied(Err(index)),
+                CommitReply::Contended => Judged::Contended,
+                CommitReply::Refused(found) => match verdict::settle(&request, found) {
+                    verdict::Unsettled::Own => {
+                        core.report(Event::OwnWrite, &request.key, self.held.attempt());
+                        Judged::Applied(Ok(()))
+                    }
+                    other => Judged::Refused(other),
+                },
+            })
+        });
+        match answer.await {
+            Ok(Answer::Applied(Ok(()))) => {
+                self.end(Event::Fresh);
+                Ok(Completed::Kept)
+            }
+            Ok(Answer::Applied(Err(index))) => {
+                let after = self.free_after(Event::WriteRefused).await;
+                Err(GuardError::WriteRefused(WriteRefused { index, after }))
+            }
+            Ok(Answer::Refused(verdict::Unsettled::Superseded(record))) => {
+                self.unsettled(verdict::Unsettled::Superseded(record))
+            }
+            // Without its record, the transaction wrote nothing.
+            Ok(Answer::Refused(_)) => Err(self.lost(LostHow::Taken, false)),
+            Ok(Answer::Contended) => {
+                let fault = Fault::transient("the record is held").with_may_have_happened(false);
+                self.undecided(fault).await
+            }
+            Err(fault) => self.undecided(fault).await,
+        }
+    }
+
+    /// Finds out what became of a commit without an answer, by giving the claim back: one of the
+    /// two is refused.
+    async fn undecided(&mut self, fault: Fault) -> Result<Completed, GuardError> {
+        match self.free().await {
+            Ok(verdict::Unreleased::Free) => {
+                self.end(Event::Released);
+                let fault = fault.with_may_have_happened(false);
+                Err(Core::<S>::store_failed(Phase::Commit, fault, false))
+            }
+            Ok(verdict::Unreleased::Settled(_)) => {
+                self.end(Event::Fresh);
+                Ok(Completed::Kept)
+            }
+            Ok(verdict::Unreleased::Lost(record)) => match record.status {
+                Status::Completed | Status::Failed => {
+                    self.unsettled(verdict::Unsettled::Superseded(record))
+                }
+                Status::InProgress | Status::Released | Status::Unreadable(_) => {
+                    Err(self.lost(LostHow::Taken, false))
+                }
+            },
+            Err(_) => {
+                self.end(Event::StoreFailed);
+                let may_have_happened = fault.may_have_happened();
+                Err(Core::<S>::store_failed(Phase::Commit, fault, may_have_happened))
+            }
+        }
+    }
+
+    /// Gives the claim back and ends it with `event`.
+    pub(crate) async fn free_after(&mut self, event: Event) -> After {
+        let freed = self.free().await;
+        self.end(event);
+        match freed {
+            Ok(verdict::Unreleased::Free) => After::Released,
+            Ok(verdict::Unreleased::Settled(_) | verdict::Unreleased::Lost(_)) => After::Lost,
+            Err(_) => After::Stuck,
+        }
+    }
+
+    /// Gives the record back; what the claim makes of it is the caller's affair.
+    async fn free(&self) -> Result<verdict::Unreleased, Fault> {
+        let core = &self.core;
+        let now = core.clock.now();
+        let (key, owner) = (self.held.record_key().clone(), self.held.owner().clone());
+        let request = Release::new(key, owner, now, core.expiry(now));
+        let answer = core.write(&core.patient, self.lease_until, || async {
+            Ok(match core.store.release(&request).await? {
+                Reply::Applied(()) => Judged::Applied(()),
+                Reply::Refused(found) => Judged::Refused(verdict::release(&request, found)),
+                Reply::Contended => Judged::Contended,
+            })
+        });
+        match answer.await? {
+            Answer::Applied(()) => Ok(verdict::Unreleased::Free),
+            Answer::Refused(verdict) => Ok(verdict),
+            Answer::Contended => Err(Fault::transient("the record is held")),
+        }
+    }
+
+    /// One heartbeat: whether the claim is still ours.
+    async fn beat(&mut self) -> Result<bool, Fault> {
+        let core = Arc::clone(&self.core);
+        let now = core.clock.now();
+        let until = self.lease.end(now).max(self.lease_until);
+        let (key, owner) = (self.held.record_key().clone(), self.held.owner().clone());
+        let request = Extend::new(key, owner, now, until, core.expiry(until));
+        let answer = core.write(&core.retry, self.work_until(), || async {
+            Ok(match core.store.extend(&request).await? {
+                Reply::Applied(()) => Judged::Applied(()),
+                Reply::Refused(_) => Judged::Refused(()),
+                Reply::Contended => Judged::Contended,
+            })
+        });
+        match answer.await? {
+            Answer::Applied(()) => {
+                self.lease_until = until;
+                Ok(true)
+            }
+            Answer::Refused(()) => Ok(false),
+            Answer::Contended => Err(Fault::transient("the record is held")),
+        }
+    }
+
+    /// Keeps the lease for as long as it can be kept, and says why it cannot any longer.
+    ///
+    /// It runs beside the work and ends with it, so that no task is left behind in a sandbox that
+    /// is frozen.
+    pub(crate) async fn keep_alive(&mut self) -> LostHow {
+        let core = Arc::clone(&self.core);
+        let mut silent = false;
+        loop {
+            let remaining = self.work_until().saturating_duration_since(core.clock.now());
+            if remaining.is_zero() {
+                return if silent { LostHow::StoreSilent } else { LostHow::TimeUp };
+            }
+            // What the deadline allows is all there is, so nothing is to be made longer.
+            let beat = self.lease.beat().filter(|_| self.lease.can_grow(self.lease_until));
+            core.sleep.sleep_boxed(beat.map_or(remaining, |beat| beat.min(remaining))).await;
+            if beat.is_none() {
+                // Slept through all of it, it is over, whatever the clock says.
+                return if silent { LostHow::StoreSilent } else { LostHow::TimeUp };
+            }
+            match self.beat().await {
+                Ok(true) => silent = false,
+                Ok(false) => return LostHow::Taken,
+                Err(_) => silent = true,
+            }
+        }
+    }
+
+    pub(crate) fn lost(&mut self, why: LostHow, may_have_happened: bool) -> GuardError {
+        self.end(Event::LeaseLost);
+        GuardError::LeaseLost(LeaseLost {
+            key: self.held.record_key().clone(),
+            attempt: self.attempt(),
+            why,
+            may_have_happened,
+        })
+    }
+
+    /// Says how it ended, once.
+    pub(crate) fn end(&mut self, event: Event) {
+        if !self.ended {
+            self.ended = true;
+            self.core.report(event, self.held.record_key(), self.held.attempt());
+        }
+    }
+}
+
+impl<S: Store + ?Sized> Drop for Claim<S> {
+    fn drop(&mut self) {
+        self.end(Event::Dropped);
+    }
+}
+
+impl<S: Store + ?Sized> fmt::Debug for Claim<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim")
+            .field("held", &self.held)
+            .field("lease_until", &self.lease_until)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What was found in place of a claim: the work is done.
+#[must_use = "it holds the result of the work"]
+pub struct Done<S: Store + ?Sized> {
+    core: Arc<Core<S>>,
+    found: Box<Inspected>,
+    deadline: Deadline,
+}
+
+impl<S: Store + ?Sized> Done<S> {
+    pub(crate) fn new(core: Arc<Core<S>>, found: Box<Inspected>, deadline: Deadline) -> Self {
+        Self { core, found, deadline }
+    }
+
+    /// The record.
+    #[must_use]
+    pub fn record(&self) -> &Inspected {
+        &self.found
+    }
+
+    /// What the work returned, or `None` if it was not kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`](GuardError::Unreadable): it is not a `T`, or not there any more.
+    /// [`Recorded`](GuardError::Recorded): the work failed.
+    /// [`Store`](GuardError::Store): it is beside the record, and the store did not answer.
+    pub async fn result<T: DeserializeOwned>(self) -> Result<Option<T>, GuardError> {
+        self.core.replay(self.found, self.deadline.instant(), true).await
+    }
+}
+
+impl<S: Store + ?Sized> fmt::Debug for Done<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Done").field("found", &self.found).finish_non_exhaustive()
+    }
+}
+
+impl<S: Store + ?Sized> Core<S> {
+    /// Answers with what is on a record; `last` says whether the call ends with that, or has said
+    /// already how it ended.
+    pub(crate) async fn replay<T: DeserializeOwned>(
+        &self,
+        found: Box<Inspected>,
+        until: Timestamp,
+        last: bool,
+    ) -> Result<Option<T>, GuardError> {
+        let report = |event, found: &Inspected| {
+            if last {
+                let Record { attempt, expires_at, .. } = found.record;
+                self.report_with(event, &found.key, attempt, expires_at);
+            }
+        };
+        if found.record.status == Status::Failed {
+            let error = match self.stored::<RecordedError>(&found, until).await? {
+                Ok(error) => error.unwrap_or_else(|| RecordedError::new("", "")),
+                Err(why) => {
+                    report(Event::Unreadable, &found);
+                    return Err(self.unreadable::<RecordedError>(found, why));
+                }
+            };
+            report(Event::ReplayedError, &found);
+            return Err(GuardError::Recorded(error));
+        }
+        match self.stored(&found, until).await? {
+            Ok(Some(result)) => {
+                report(Event::Replayed, &found);
+                Ok(Some(result))
+            }
+            Ok(None) => {
+                report(Event::Duplicate, &found);
+                Ok(None)
+            }
+            Err(why) => {
+                report(Event::Unreadable, &found);
+                Err(self.unreadable::<T>(found, why))
+            }
+        }
+    }
+
+    fn unreadable<T>(&self, found: Box<Inspected>, why: UnreadableWhy) -> GuardError {
+        let expected = match &self.settings.result_name {
+            Some(name) => name.clone(),
+            None => std::any::type_name::<T>().into(),
+        };
+        GuardError::Unreadable(Unreadable { found, why, expected })
+    }
+
+    async fn stored<T: DeserializeOwned>(
+        &self,
+        found: &Inspected,
+        until: Timestamp,
+    ) -> Result<Result<Option<T>, UnreadableWhy>, GuardError> {
+        let Some(stored) = &found.record.result else {
+            // Another program that has no value for nothing leaves it out.
+            return Ok(Ok(keep::decode(b"null", Encoding::Json).ok()));
+        };
+        let failed = found.record.status == Status::Failed;
+        if let (Some(name), Some(stored), false) =
+            (&self.settings.result_name, &stored.type_name, failed)
+            && name != stored
+        {
+            return Ok(Err(UnreadableWhy::AnotherType));
+        }
+        Ok(match &stored.body {
+            Body::Omitted => Ok(None),
+            Body::Inline(bytes) => keep::decode(bytes, stored.encoding).map(Some),
+            Body::Spilled(spill) => {
+                let bytes = self
+                    .insist(&self.retry, until, || async {
+                        self.store.get_spill(&found.key, spill).await.map(crate::core::Step::Done)
+                    })
+                    .await
+                    .map_err(|fault| Self::store_failed(Phase::Read, fault, false))?;
+                match bytes {
+                    Some(bytes) if digest::hex(&digest::sha256(&bytes)) == *spill.sha256 => {
+                        keep::decode(&bytes, stored.encoding).map(Some)
+                    }
+                    Some(_) | None => Err(UnreadableWhy::Missing),
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,816 @@
+//! Records in a table of DynamoDB, which Powertools for AWS Lambda may share.
+//!
+//! A key that two functions can claim at the same moment needs one place that says who was first.
+//! [`DynamoDbStore`] makes a table of DynamoDB that place. To claim a key is one conditional
+//! `UpdateItem`; if its condition does not hold, the answer brings the record that was found, so
+//! nothing is read that need not be, and the one action `dynamodb:UpdateItem` is all that a guard
+//! [needs to be allowed](Mode).
+//!
+//! # Costs
+//!
+//! | path | requests | capacity |
+//! |---|---|---|
+//! | first call | 2 | 2 WCU |
+//! | finished duplicate | 1 | 1 WCU |
+//! | the same, of a [spilled](crate::Keep) result | 1 and 1 for each 400 KB | 1 WCU and ½ RCU for each 4 KB |
+//! | duplicate in progress, or pure deduplication | 1 | 1 WCU |
+//! | commit after a claim | 2 | 3 WCU and twice those of the caller's writes |
+//! | commit in one request | 1 | 2 WCU and twice those of the caller's writes |
+//!
+//! DynamoDB charges for a condition that does not hold by the size of the item that is there, so a
+//! record is kept below 1 KB, and what is larger is kept beside it.
+//!
+//! # Retries
+//!
+//! The retries are the guard's, which knows the deadline and pays out of a budget. Those of the
+//! client are to be off, or else each try is several: `.retry_config(RetryConfig::disabled())`.
+//! The client should have timeouts, since a try is not interrupted at the deadline.
+//!
+//! # One table with Python and TypeScript
+//!
+//! A record has the attributes of Powertools and means the same to it: what it has completed is
+//! replayed here and the other way round, and who is in progress is respected. This is what it
+//! cannot be told:
+//!
+//! - A released record is in progress with a lease that ended in 1970: it may be claimed at once.
+//! - An error that is to be replayed has the status `FAILED`, and a result that Powertools could
+//!   not read, because it is compressed or spilled, has `COMPLETED_OPAQUE`. It refuses both as
+//!   statuses that it does not know. A function that shares its table keeps its results inline.
+//! - When it claims a record, it replaces the item, and the attempts are counted anew. When it
+//!   completes or deletes one, it does so without looking at whose it is by then.
+//!
+//! Powertools for Python stores results as JSON text, the one for TypeScript as maps and lists of
+//! DynamoDB. Both are read; which is written is the [table's](TableBuilder::native_data).
+
+mod access;
+mod data;
+mod expression;
+mod item;
+mod names;
+mod table;
+
+use aws_sdk_dynamodb::{
+    Client,
+    error::{BuildError, SdkError},
+    operation::{
+        delete_item::DeleteItemError, transact_write_items::TransactWriteItemsError,
+        update_item::UpdateItemError,
+    },
+    primitives::Blob,
+    types::{
+        AttributeValue, CancellationReason, ReturnValue, ReturnValuesOnConditionCheckFailure,
+        TransactWriteItem, Update,
+    },
+};
+use setpiece_envelope::Timestamp;
+use setpiece_policy::Fault;
+
+pub use self::{
+    access::Mode,
+    table::{DataForm, Table, TableBuilder, TableError},
+};
+use self::{
+    expression::{Draft, Vocabulary},
+    item::{Item, Kept},
+};
+use crate::{
+    digest,
+    record::{Fingerprint, Owner, Record, SpillRef, Status, Stored},
+    store::{
+        Acquire, Acquired, Amend, BoxFuture, Change, CommitReply, End, Extend, Once, RecordKey,
+        Release, Reply, Seen, Semantics, Settle, Spill, Store,
+    },
+};
+
+/// The bytes of a spilled result that are in one item, which may have 400 KB with its key.
+const PART: usize = 400_000;
+
+/// The bytes of a result on its record, which may have 400 KB with everything else.
+const MAX_INLINE: usize = 390_000;
+
+/// The actions of one transaction.
+const MAX_ACTIONS: usize = 100;
+
+/// The characters of a transaction's token.
+const MAX_TOKEN: usize = 36;
+
+/// Keeps records in a [`Table`] of DynamoDB.
+///
+/// ```no_run
+/// # fn example(shared: &aws_sdk_dynamodb::Config) {
+/// use aws_sdk_dynamodb::{Client, config::retry::RetryConfig};
+/// use setpiece_idempotency::dynamodb::{DynamoDbStore, Table};
+///
+/// let config = shared.to_builder().retry_config(RetryConfig::disabled()).build();
+/// let store = DynamoDbStore::new(Client::from_conf(config), Table::new("idempotency"));
+/// # }
+/// ```
+///
+/// Clones share the client.
+#[derive(Clone, Debug)]
+pub struct DynamoDbStore {
+    client: Client,
+    table: Table,
+    vocabulary: Vocabulary,
+    max_spill: usize,
+}
+
+impl DynamoDbStore {
+    /// Keeps records in `table`, through a client whose own retries are off.
+    #[must_use]
+    pub fn new(client: Client, table: Table) -> Self {
+        let vocabulary = Vocabulary::new(&table.names);
+        Self { client, table, vocabulary, max_spill: 16 * PART }
+    }
+
+    /// How many bytes a result may have at all: 6.4 MB by default, which is more than a Lambda
+    /// function can return.
+    ///
+    /// It is kept in one item for each 400 KB, and each KB costs 1 WCU once. A larger one is
+    /// refused with a [permanent](setpiece_policy::FaultKind::Permanent) fault before anything is
+    /// written.
+    #[must_use]
+    pub fn with_max_spill(mut self, bytes: usize) -> Self {
+        self.max_spill = bytes;
+        self
+    }
+
+    /// The table.
+    #[must_use]
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    fn record(&self, item: Option<Item>) -> Option<Box<Record>> {
+        item.map(|item| item::record(&self.table.names, self.table.data_form, item))
+    }
+
+    fn kept(&self, stored: &Stored) -> Result<Kept, Fault> {
+        Kept::of(stored, self.table.data_form)
+            .ok_or_else(|| Fault::permanent("a result that should be JSON is none"))
+    }
+
+    /// Adds the condition of [`Acquire::may_take`].
+    fn when_free(
+        &self,
+        draft: &mut Draft<'_>,
+        fingerprint: Option<&Fingerprint>,
+        now: Timestamp,
+        stale_before: Timestamp,
+        semantics: Semantics,
+    ) {
+        draft.condition.push_str(&self.vocabulary.free);
+        if semantics == Semantics::AtMostOnce {
+            draft.condition.push_str(&self.vocabulary.only_released);
+        }
+        if fingerprint.is_some() {
+            draft.condition.push_str(&self.vocabulary.same_payload);
+        }
+        draft.condition.push(')');
+        draft.number(":now_s", item::seconds(now));
+        draft.number(":stale", stale_before.unix_millis());
+        draft.text(":inprogress", item::IN_PROGRESS);
+        draft.number(":version", Record::SCHEMA.into());
+        draft.number(":zero", 0);
+        draft.number(":one", 1);
+        draft.number(":now", now.unix_millis());
+        if let Some(fingerprint) = fingerprint {
+            draft.text(":fingerprint", fingerprint.as_str());
+        }
+    }
+
+    /// Adds the condition that the claim is the owner's.
+    fn when_mine(&self, draft: &mut Draft<'_>, owner: &Owner) {
+        draft.condition.push_str(&self.vocabulary.mine);
+        draft.text(":me", owner.as_str());
+        draft.text(":inprogress", item::IN_PROGRESS);
+    }
+
+    fn acquire_draft(&self, acquire: &Acquire) -> Draft<'_> {
+        let fingerprint = acquire.fingerprint.as_ref();
+        let mut draft = Draft::new(&self.vocabulary, 11);
+        draft.update.push_str(&self.vocabulary.claim);
+        if fingerprint.is_some() {
+            draft.update.push_str(&self.vocabulary.set_validation);
+        }
+        draft.update.push_str(&self.vocabulary.claim_remove);
+        if fingerprint.is_none() {
+            draft.update.extend([", ", &self.vocabulary.validation]);
+        }
+        self.when_free(
+            &mut draft,
+            fingerprint,
+            acquire.now,
+            acquire.stale_before,
+            acquire.semantics,
+        );
+        draft.text(":me", acquire.owner.as_str());
+        draft.number(":lease", acquire.lease_until.unix_millis());
+        draft.number(":expires", item::seconds(acquire.expires_at));
+        draft
+    }
+
+    fn settle_draft(&self, settle: &Settle) -> Result<Draft<'_>, Fault> {
+        let kept = self.kept(&settle.result)?;
+        let mut draft = Draft::new(&self.vocabulary, 9);
+        draft.update.push_str(&self.vocabulary.settle);
+        self.when_mine(&mut draft, &settle.owner);
+        draft.number(":now", settle.now.unix_millis());
+        draft.number(":expires", item::seconds(settle.expires_at));
+        // A claim has removed what the previous result had.
+        let removed = [self.vocabulary.lease.as_str()];
+        self.set_result(&mut draft, kept, settle.end, &settle.result, &removed);
+        Ok(draft)
+    }
+
+    fn once_draft(&self, once: &Once) -> Result<Draft<'_>, Fault> {
+        let fingerprint = once.fingerprint.as_ref();
+        let kept = self.kept(&once.result)?;
+        let mut draft = Draft::new(&self.vocabulary, 16);
+        draft.update.push_str(&self.vocabulary.once);
+        if fingerprint.is_some() {
+            draft.update.push_str(&self.vocabulary.set_validation);
+        }
+        self.when_free(&mut draft, fingerprint, once.now, once.stale_before, once.semantics);
+        draft.text(":me", once.owner.as_str());
+        draft.number(":expires", item::seconds(once.expires_at));
+        let mut removed = self.removed_with_result(&kept, &once.result);
+        if fingerprint.is_none() {
+            removed.push(&self.vocabulary.validation);
+        }
+        self.set_result(&mut draft, kept, End::Completed, &once.result, &removed);
+        Ok(draft)
+    }
+
+    /// All that a record may have had, when it is not known what that was.
+    fn removed_with_result(&self, kept: &Kept, result: &Stored) -> Vec<&str> {
+        let mut removed = vec![self.vocabulary.lease.as_str(), names::RELEASED];
+        if kept.data.is_none() {
+            removed.push(&self.vocabulary.data);
+        }
+        if kept.encoding.is_none() {
+            removed.push(names::ENCODING);
+        }
+        if kept.spill.is_none() {
+            removed.push(names::SPILL);
+        }
+        if result.type_name.is_none() {
+            removed.push(names::TYPE);
+        }
+        removed
+    }
+
+    fn set_result(
+        &self,
+        draft: &mut Draft<'_>,
+        kept: Kept,
+        end: End,
+        result: &Stored,
+        removed: &[&str],
+    ) {
+        draft.text(":end", kept.status(end));
+        if let Some(data) = kept.data {
+            draft.update.extend([", ", &self.vocabulary.data, " = :data"]);
+            draft.value(":data", data);
+        }
+        if let Some(encoding) = kept.encoding {
+            draft.update.extend([", ", names::ENCODING, " = :encoding"]);
+            draft.text(":encoding", encoding);
+        }
+        if let Some(spill) = kept.spill {
+            draft.update.extend([", ", names::SPILL, " = :spill"]);
+            draft.value(":spill", AttributeValue::S(spill));
+        }
+        if let Some(type_name) = &result.type_name {
+            draft.update.extend([", ", names::TYPE, " = :type"]);
+            draft.text(":type", type_name);
+        }
+        for (index, name) in removed.iter().enumerate() {
+            draft.update.extend([if index == 0 { " REMOVE " } else { ", " }, name]);
+        }
+    }
+
+    fn release_draft(&self, release: &Release) -> Draft<'_> {
+        let mut draft = Draft::new(&self.vocabulary, 6);
+        self.set_released(&mut draft, release.now, release.expires_at);
+        self.when_mine(&mut draft, &release.owner);
+        draft
+    }
+
+    fn set_released(&self, draft: &mut Draft<'_>, now: Timestamp, expires_at: Timestamp) {
+        draft.update.push_str(&self.vocabulary.release);
+        draft.text(":inprogress", item::IN_PROGRESS);
+        draft.number(":zero", 0);
+        draft.number(":version", Record::SCHEMA.into());
+        draft.number(":now", now.unix_millis());
+        draft.number(":expires", item::seconds(expires_at));
+    }
+
+    fn extend_draft(&self, extend: &Extend) -> Draft<'_> {
+        let mut draft = Draft::new(&self.vocabulary, 5);
+        draft.update.push_str(&self.vocabulary.extend);
+        self.when_mine(&mut draft, &extend.owner);
+        draft.number(":now", extend.now.unix_millis());
+        draft.number(":lease", extend.lease_until.unix_millis());
+        draft.number(":expires", item::seconds(extend.expires_at));
+        draft
+    }
+
+    fn resolve_draft(
+        &self,
+        now: Timestamp,
+        end: End,
+        result: &Stored,
+        expires_at: Timestamp,
+    ) -> Result<Draft<'_>, Fault> {
+        let kept = self.kept(result)?;
+        let mut draft = Draft::new(&self.vocabulary, 12);
+        draft.update.push_str(&self.vocabulary.settle);
+        draft.update.push_str(self.vocabulary.version);
+        draft.number(":version", Record::SCHEMA.into());
+        draft.number(":now", now.unix_millis());
+        draft.number(":expires", item::seconds(expires_at));
+        let removed = self.removed_with_result(&kept, result);
+        self.set_result(&mut draft, kept, end, result, &removed);
+        Ok(draft)
+    }
+
+    /// Adds the condition that the record is as it was seen.
+    fn when_seen(&self, draft: &mut Draft<'_>, seen: &Seen) {
+        let Seen { status, owner, attempt, lease_until, expires_at } = seen;
+        let words = &self.vocabulary;
+        let status_is = |text| format!("{} = {text}", words.status);
+        let (is_read, condition) = match status {
+            Status::InProgress | Status::Released => {
+                draft.text(":inprogress", item::IN_PROGRESS);
+                draft.number(":zero", 0);
+                let not = if *status == Status::Released { "" } else { "NOT " };
+                let in_progress = status_is(":inprogress");
+                (true, format!("{in_progress} AND {not}({})", words.released))
+            }
+            Status::Completed => {
+                draft.text(":completed", item::COMPLETED);
+                draft.text(":opaque", item::COMPLETED_OPAQUE);
+                (true, format!("({} OR {})", status_is(":completed"), status_is(":opaque")))
+            }
+            Status::Failed => {
+                draft.text(":failed", item::FAILED);
+                (true, status_is(":failed"))
+            }
+            // Of what could not be read it is known only that it is there.
+            Status::Unreadable(_) => (false, format!("attribute_exists({})", words.key)),
+        };
+        draft.condition.push_str(&condition);
+
+        let mut is = |name: &str, placeholder: &str, value: Option<AttributeValue>| match value {
+            Some(value) => {
+                draft.condition.extend([" AND ", name, " = ", placeholder]);
+                draft.value(placeholder, value);
+            }
+            None if is_read => {
+                draft.condition.extend([" AND attribute_not_exists(", name, ")"]);
+            }
+            None => {}
+        };
+        let number = |number: String| AttributeValue::N(number);
+        let owner = owner.as_ref().map(|owner| AttributeValue::S(owner.as_str().to_owned()));
+        is(names::OWNER, ":seen_owner", owner);
+        let attempt = (*attempt > 0).then(|| number(attempt.to_string()));
+        is(names::ATTEMPT, ":seen_attempt", attempt);
+        if *status != Status::Released {
+            let lease = lease_until.map(|lease| number(lease.unix_millis().to_string()));
+            is(&words.lease, ":seen_lease", lease);
+        }
+        is(&words.expiry, ":seen_expires", expires_at.map(item::exact_seconds));
+    }
+
+    /// Sends one write, and asks for `values` of what it has changed.
+    async fn update(
+        &self,
+        key: &RecordKey,
+        draft: Draft<'_>,
+        values: ReturnValue,
+        context: &'static str,
+    ) -> Result<Reply<Item>, Fault> {
+        let names = draft.names();
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.table.name)
+            .set_key(Some(self.table.primary_key(key.as_str())))
+            .update_expression(draft.update)
+            .condition_expression(draft.condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(Some(draft.values))
+            .return_values(values)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let error = match answer {
+            Ok(output) => return Ok(Reply::Applied(output.attributes.unwrap_or_default())),
+            Err(error) => error,
+        };
+        match error {
+            SdkError::ServiceError(refusal)
+                if refusal.err().is_conditional_check_failed_exception() =>
+            {
+                let found = match refusal.into_err() {
+                    UpdateItemError::ConditionalCheckFailedException(refusal) => refusal.item,
+                    _ => None,
+                };
+                Ok(Reply::Refused(self.record(found)))
+            }
+            SdkError::ServiceError(refusal)
+                if refusal.err().is_transaction_conflict_exception() =>
+            {
+                Ok(Reply::Contended)
+            }
+            error => Err(Fault::from(error).with_context(context)),
+        }
+    }
+
+    /// The same for writes whose answer is only that they were applied.
+    async fn change(
+        &self,
+        key: &RecordKey,
+        draft: Draft<'_>,
+        context: &'static str,
+    ) -> Result<Reply<()>, Fault> {
+        Ok(match self.update(key, draft, ReturnValue::None, context).await? {
+            Reply::Applied(_) => Reply::Applied(()),
+            Reply::Refused(found) => Reply::Refused(found),
+            Reply::Contended => Reply::Contended,
+        })
+    }
+
+    async fn forget(&self, amend: &Amend) -> Result<Reply<()>, Fault> {
+        let mut draft = Draft::new(&self.vocabulary, 6);
+        self.when_seen(&mut draft, &amend.seen);
+        let names = draft.names();
+        let values = (!draft.values.is_empty()).then_some(draft.values);
+        let answer = self
+            .client
+            .delete_item()
+            .table_name(&self.table.name)
+            .set_key(Some(self.table.primary_key(amend.key.as_str())))
+            .condition_expression(draft.condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let Err(error) = answer else { return Ok(Reply::Applied(())) };
+        match error {
+            SdkError::ServiceError(refusal)
+                if refusal.err().is_conditional_check_failed_exception() =>
+            {
+                let found = match refusal.into_err() {
+                    DeleteItemError::ConditionalCheckFailedException(refusal) => refusal.item,
+                    _ => None,
+                };
+                Ok(Reply::Refused(self.record(found)))
+            }
+            SdkError::ServiceError(refusal)
+                if refusal.err().is_transaction_conflict_exception() =>
+            {
+                Ok(Reply::Contended)
+            }
+            error => Err(Fault::from(error).with_context("forgetting a record")),
+        }
+    }
+
+    /// Sends the write of a record and the caller's as one transaction.
+    async fn transact(
+        &self,
+        key: &RecordKey,
+        owner: &Owner,
+        draft: Draft<'_>,
+        writes: &[TransactWriteItem],
+    ) -> Result<CommitReply, Fault> {
+        if writes.len() >= MAX_ACTIONS {
+            return Err(Fault::permanent("a commit has more writes than a transaction can have"));
+        }
+        let unbuilt = |error: BuildError| {
+            Fault::permanent("a transaction could not be built").with_source(error)
+        };
+        let names = draft.names();
+        let update = Update::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(self.table.primary_key(key.as_str())))
+            .update_expression(draft.update)
+            .condition_expression(draft.condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(Some(draft.values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(unbuilt)?;
+        let mut items = Vec::with_capacity(writes.len() + 1);
+        items.push(TransactWriteItem::builder().update(update).build());
+        items.extend_from_slice(writes);
+        let answer = self
+            .client
+            .transact_write_items()
+            .client_request_token(token(owner))
+            .set_transact_items(Some(items))
+            .send()
+            .await;
+        let Err(error) = answer else { return Ok(CommitReply::Applied) };
+        match error {
+            SdkError::ServiceError(refusal)
+                if refusal.err().is_transaction_canceled_exception() =>
+            {
+                let reasons = match refusal.into_err() {
+                    TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+                        cancelled.cancellation_reasons
+                    }
+                    _ => None,
+                };
+                self.cancelled(reasons.unwrap_or_default())
+            }
+            SdkError::ServiceError(refusal)
+                if refusal.err().is_idempotent_parameter_mismatch_exception() =>
+            {
+                // There was a commit of this owner with other writes, and it was applied, or is
+                // about to be.
+                let error = SdkError::ServiceError(refusal);
+                Err(Fault::from(error)
+                    .with_context("the claim was committed before, with other writes")
+                    .with_may_have_happened(true))
+            }
+            error => Err(Fault::from(error).with_context("committing")),
+        }
+    }
+
+    /// What a cancelled transaction means, by the reasons of its actions. The first is the
+    /// record's.
+    fn cancelled(&self, mut reasons: Vec<CancellationReason>) -> Result<CommitReply, Fault> {
+        const CONDITION: &str = "ConditionalCheckFailed";
+        const CONFLICT: &str = "TransactionConflict";
+        let position = |code| {
+            reasons.iter().position(|reason: &CancellationReason| reason.code() == Some(code))
+        };
+        let (condition, conflict) = (position(CONDITION), position(CONFLICT));
+        match (condition, conflict) {
+            (Some(0), _) => {
+                let found = reasons.first_mut().and_then(|reason| reason.item.take());
+                Ok(CommitReply::Refused(self.record(found)))
+            }
+            // Who has hold of the record may be this claim's own commit, so there is no answer yet.
+            (_, Some(0)) | (None, Some(_)) => Ok(CommitReply::Contended),
+            (Some(index), _) => Ok(CommitReply::WriteRefused(index - 1)),
+            (None, None) => {
+                let code = reasons.iter().filter_map(CancellationReason::code);
+                let code = code.into_iter().find(|code| *code != "None");
+                let code = code.unwrap_or("TransactionCanceledException");
+                Err(Fault::from_code(code, Some(400)).with_context("a commit was cancelled"))
+            }
+        }
+    }
+
+    /// Puts what was sent in place of what was found if they are the same result in another form,
+    /// so that an own write is recognised.
+    fn as_sent(&self, found: &mut Option<Box<Record>>, owner: &Owner, sent: &Stored) {
+        use crate::record::Body::Inline;
+        if self.table.data_form == DataForm::Text {
+            return;
+        }
+        let Some(record) = found.as_mut().filter(|found| found.owner.as_ref() == Some(owner))
+        else {
+            return;
+        };
+        if let Some(Stored { body: Inline(stored), .. }) = &record.result
+            && let Inline(sent_bytes) = &sent.body
+            && data::same_json(stored, sent_bytes)
+        {
+            record.result = Some(sent.clone());
+        }
+    }
+
+    /// The key of one part of a spilled result.
+    fn part_key(&self, key: &RecordKey, spill: &SpillRef, part: usize) -> Item {
+        self.table.primary_key(&format!("{}#R#{}#{part}", key.as_str(), spill.owner))
+    }
+
+    async fn part(
+        &self,
+        key: &RecordKey,
+        spill: &SpillRef,
+        part: usize,
+        consistent: bool,
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table.name)
+            .set_key(Some(self.part_key(key, spill, part)))
+            .consistent_read(consistent)
+            .send()
+            .await;
+        let output = match answer {
+            Ok(output) => output,
+            Err(error) => return Err(Fault::from(error).with_context("reading a large result")),
+        };
+        Ok(match output.item.and_then(|mut item| item.remove(&*self.table.names.data)) {
+            Some(AttributeValue::B(bytes)) => Some(bytes.into_inner()),
+            _ => None,
+        })
+    }
+}
+
+impl Store for DynamoDbStore {
+    /// An action of the caller's own, on any table of the same account and region. Its condition
+    /// may be any; that of the record is added as one more action.
+    type Write = TransactWriteItem;
+
+    /// What an item has room for beside a long key. How much of that is [used](crate::Keep) is up to
+    /// the guard, since each KB is 1 WCU for each duplicate.
+    fn max_inline(&self) -> usize {
+        match self.table.data_form {
+            DataForm::Text => MAX_INLINE,
+            // Small numbers are larger than their digits.
+            DataForm::Native => MAX_INLINE / 2,
+        }
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        acquire: &'a Acquire,
+    ) -> BoxFuture<'a, Result<Reply<Acquired>, Fault>> {
+        Box::pin(async move {
+            let draft = self.acquire_draft(acquire);
+            let values = ReturnValue::UpdatedNew;
+            match self.update(&acquire.key, draft, values, "claiming a key").await? {
+                Reply::Applied(changed) => {
+                    let attempt = changed.get(names::ATTEMPT).and_then(|it| it.as_n().ok());
+                    let attempt = attempt.and_then(|attempt| attempt.parse().ok());
+                    attempt.map(|attempt| Reply::Applied(Acquired::new(attempt))).ok_or_else(|| {
+                        Fault::transient("the answer to a claim does not say its attempt")
+                    })
+                }
+                Reply::Refused(found) => Ok(Reply::Refused(found)),
+                Reply::Contended => Ok(Reply::Contended),
+            }
+        })
+    }
+
+    fn settle<'a>(&'a self, settle: &'a Settle) -> BoxFuture<'a, Result<Reply<()>, Fault>> {
+        Box::pin(async move {
+            let draft = self.settle_draft(settle)?;
+            let mut reply = self.change(&settle.key, draft, "completing a record").await?;
+            if let Reply::Refused(found) = &mut reply {
+                self.as_sent(found, &settle.owner, &settle.result);
+            }
+            Ok(reply)
+        })
+    }
+
+    fn release<'a>(&'a self, release: &'a Release) -> BoxFuture<'a, Result<Reply<()>, Fault>> {
+        Box::pin(self.change(&release.key, self.release_draft(release), "releasing a record"))
+    }
+
+    fn extend<'a>(&'a self, extend: &'a Extend) -> BoxFuture<'a, Result<Reply<()>, Fault>> {
+        Box::pin(self.change(&extend.key, self.extend_draft(extend), "extending a lease"))
+    }
+
+    fn commit<'a>(
+        &'a self,
+        settle: &'a Settle,
+        writes: &'a [TransactWriteItem],
+    ) -> BoxFuture<'a, Result<CommitReply, Fault>> {
+        Box::pin(async move {
+            if writes.is_empty() {
+                return self.settle(settle).await.map(CommitReply::from);
+            }
+            let draft = self.settle_draft(settle)?;
+            let mut reply = self.transact(&settle.key, &settle.owner, draft, writes).await?;
+            if let CommitReply::Refused(found) = &mut reply {
+                self.as_sent(found, &settle.owner, &settle.result);
+            }
+            Ok(reply)
+        })
+    }
+
+    fn commit_once<'a>(
+        &'a self,
+        once: &'a Once,
+        writes: &'a [TransactWriteItem],
+    ) -> BoxFuture<'a, Result<CommitReply, Fault>> {
+        Box::pin(async move {
+            let draft = self.once_draft(once)?;
+            if writes.is_empty() {
+                return self.change(&once.key, draft, "committing").await.map(CommitReply::from);
+            }
+            self.transact(&once.key, &once.owner, draft, writes).await
+        })
+    }
+
+    fn read<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Box<Record>>, Fault>> {
+        Box::pin(async move {
+            let answer = self
+                .client
+                .get_item()
+                .table_name(&self.table.name)
+                .set_key(Some(self.table.primary_key(key.as_str())))
+                .consistent_read(true)
+                .send()
+                .await;
+            match answer {
+                Ok(output) => Ok(self.record(output.item)),
+                Err(error) => Err(Fault::from(error).with_context("reading a record")),
+            }
+        })
+    }
+
+    fn amend<'a>(&'a self, amend: &'a Amend) -> BoxFuture<'a, Result<Reply<()>, Fault>> {
+        Box::pin(async move {
+            let mut draft = match &amend.change {
+                Change::Release { expires_at } => {
+                    let mut draft = Draft::new(&self.vocabulary, 12);
+                    self.set_released(&mut draft, amend.now, *expires_at);
+                    draft
+                }
+                Change::Resolve { end, result, expires_at } => {
+                    self.resolve_draft(amend.now, *end, result, *expires_at)?
+                }
+                Change::Forget => return self.forget(amend).await,
+            };
+            self.when_seen(&mut draft, &amend.seen);
+            self.change(&amend.key, draft, "changing a record").await
+        })
+    }
+
+    fn put_spill<'a>(&'a self, spill: &'a Spill) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            if spill.bytes.len() > self.max_spill {
+                return Err(Fault::permanent("a result is larger than the store keeps"));
+            }
+            for (part, bytes) in spill.bytes.chunks(PART).enumerate() {
+                let mut draft = Draft::new(&self.vocabulary, 2);
+                draft.update.push_str(&self.vocabulary.spill);
+                draft.value(":data", AttributeValue::B(Blob::new(bytes)));
+                draft.number(":expires", item::seconds(spill.expires_at));
+                let answer = self
+                    .client
+                    .update_item()
+                    .table_name(&self.table.name)
+                    .set_key(Some(self.part_key(&spill.key, &spill.spill, part)))
+                    .set_expression_attribute_names(draft.names())
+                    .set_expression_attribute_values(Some(draft.values))
+                    .update_expression(draft.update)
+                    .send()
+                    .await;
+                if let Err(error) = answer {
+                    return Err(Fault::from(error).with_context("keeping a large result"));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn get_spill<'a>(
+        &'a self,
+        key: &'a RecordKey,
+        spill: &'a SpillRef,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, Fault>> {
+        Box::pin(async move {
+            let mut bytes = Vec::new();
+            for part in 0.. {
+                if bytes.len() as u64 >= spill.len {
+                    break;
+                }
+                // It was written before the record said so and never changes, so a read at half the
+                // price will do, unless it finds nothing.
+                let found = match self.part(key, spill, part, false).await? {
+                    Some(found) => Some(found),
+                    None => self.part(key, spill, part, true).await?,
+                };
+                match found {
+                    Some(found) if !found.is_empty() => bytes.extend_from_slice(&found),
+                    _ => return Ok(None),
+                }
+            }
+            Ok((bytes.len() as u64 == spill.len).then_some(bytes))
+        })
+    }
+}
+
+impl From<Reply<()>> for CommitReply {
+    fn from(reply: Reply<()>) -> Self {
+        match reply {
+            Reply::Applied(()) => Self::Applied,
+            Reply::Refused(found) => Self::Refused(found),
+            Reply::Contended => Self::Contended,
+        }
+    }
+}
+
+/// The token of a claim's transaction: its owner, which was drawn for this claim alone, or a digest
+/// of one that is too long.
+fn token(owner: &Owner) -> String {
+    let mut token = owner.as_str().to_owned();
+    if token.len() > MAX_TOKEN || token.is_empty() {
+        token = digest::hex(&digest::sha256(token.as_bytes()));
+        token.truncate(MAX_TOKEN);
+    }
+    token
+}

@@ -1,0 +1,506 @@
+use std::{error::Error as StdError, fmt};
+
+use setpiece_envelope::Timestamp;
+use setpiece_policy::Fault;
+
+use crate::{RecordedError, keep::UnreadableWhy, record::Record, store::RecordKey};
+
+/// Why a guarded call has no result.
+///
+/// Each variant is something else to do. What they have in common is
+/// [`may_have_happened`](Self::may_have_happened): whether this call's effect may have happened all
+/// the same.
+///
+/// `E` is the error of the work; calls that run nothing have [`Never`] in its place.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum GuardError<E = Never> {
+    /// The work returned an error. What became of the key is in [`HandlerFailed::after`].
+    Handler(HandlerFailed<E>),
+    /// The work failed for good before, and this is the error that was recorded then.
+    Recorded(RecordedError),
+    /// Somebody else works on it. Come again when the lease is over.
+    Busy(Busy),
+    /// The key was used before with another payload: the caller has a mistake.
+    Mismatch(Box<Inspected>),
+    /// The work was begun once and did not come back, and it must not be run again. Somebody has to
+    /// find out how far it was, and [resolve](crate::Guard::resolve) or
+    /// [release](crate::Guard::release) it.
+    Interrupted(Box<Inspected>),
+    /// The work was begun as often as it may be.
+    Exhausted(Exhausted),
+    /// There is too little time left to claim the key. Nothing was done.
+    NoTime,
+    /// The claim was lost while the work went on. The work was cancelled, or what it returned was
+    /// not recorded.
+    LeaseLost(LeaseLost),
+    /// The condition of one of the caller's writes did not hold, and nothing was written. The key
+    /// was given back.
+    WriteRefused(WriteRefused),
+    /// The result could not be written as JSON. The work is done, and will not be run again; but
+    /// there is nothing to replay.
+    NotKept(NotKept),
+    /// The result of before cannot be read.
+    Unreadable(Unreadable),
+    /// A newer version of this crate wrote the record. Deploy it here, too.
+    Newer(Box<Inspected>),
+    /// The record is not one.
+    Corrupt(Box<Inspected>, &'static str),
+    /// It is done, or somebody works on it, and there is nothing to answer with where an answer is
+    /// needed.
+    Skipped(crate::Skipped),
+    /// There is no key for the request, so it was not run.
+    Key(crate::KeyError),
+    /// The store did not do what was asked of it.
+    Store(StoreFailed),
+}
+
+/// The error of work that was not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Never {}
+
+/// The work returned an error.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct HandlerFailed<E> {
+    /// The error.
+    pub error: E,
+    /// What became of the key.
+    pub after: After,
+}
+
+/// What became of a key after the work on it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum After {
+    /// It was given back: the next call runs the work again.
+    Released,
+    /// The error is kept: the next call gets it.
+    Recorded,
+    /// It is left as it is, by decision, until the lease is over.
+    Held,
+    /// It could be neither given back nor recorded, because the store did not answer. It is locked
+    /// until the lease is over.
+    Stuck,
+    /// It belongs to somebody else by now.
+    Lost,
+    /// There was no claim: the call was unguarded, or of the kind that claims nothing.
+    Unclaimed,
+}
+
+/// Somebody else works on a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Busy {
+    /// The key.
+    pub key: RecordKey,
+    /// Which attempt is under way. 0 if that is not known.
+    pub attempt: u64,
+    /// When its lease ends. A heartbeat may make it longer.
+    pub until: Option<Timestamp>,
+    /// How long it is until then, as of the call.
+    pub retry_after: Option<std::time::Duration>,
+}
+
+/// A record, as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Inspected {
+    /// The key.
+    pub key: RecordKey,
+    /// The record.
+    pub record: Record,
+}
+
+impl Inspected {
+    pub(crate) fn boxed(key: &RecordKey, record: Record) -> Box<Self> {
+        Box::new(Self { key: key.clone(), record })
+    }
+}
+
+/// The work was begun as often as it may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Exhausted {
+    /// The key.
+    pub key: RecordKey,
+    /// How often it may be begun.
+    pub max_attempts: u64,
+}
+
+/// A claim was lost while the work went on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeaseLost {
+    /// The key.
+    pub key: RecordKey,
+    /// Which attempt it was.
+    pub attempt: u64,
+    /// How it was lost.
+    pub why: LostHow,
+    /// Whether the effect may have happened: not where it was in writes that were refused.
+    pub may_have_happened: bool,
+}
+
+/// How a claim was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LostHow {
+    /// Somebody else has claimed the key, or has given it back for us.
+    Taken,
+    /// The work took longer than the lease. It was cancelled.
+    TimeUp,
+    /// The store did not answer until the lease was nearly over. The work was cancelled.
+    StoreSilent,
+}
+
+/// The condition of one of the caller's writes did not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WriteRefused {
+    /// Which of the writes, from 0.
+    pub index: usize,
+    /// What became of the key.
+    pub after: After,
+}
+
+/// A result could not be written as JSON.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct NotKept {
+    /// The type of the result.
+    pub type_name: &'static str,
+    /// Whether the work is done: not where its effect is in writes that were not sent.
+    pub may_have_happened: bool,
+}
+
+/// A result of before cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unreadable {
+    /// The record.
+    pub found: Box<Inspected>,
+    /// Why not.
+    pub why: UnreadableWhy,
+    /// The type that was expected. The one that was stored is on the record.
+    pub expected: Box<str>,
+}
+
+/// The store did not do what was asked of it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct StoreFailed {
+    /// What was asked of it.
+    pub phase: Phase,
+    /// Its fault, after all tries.
+    pub fault: Fault,
+    /// Whether the work was run, or the caller's writes may have been written.
+    pub may_have_happened: bool,
+}
+
+/// What was asked of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// To claim a key. The work was not run.
+    Acquire,
+    /// To read a record or a result.
+    Read,
+    /// To keep a result. The work was run.
+    Complete,
+    /// To keep a result and the caller's writes.
+    Commit,
+    /// To give a key back.
+    Release,
+    /// To make a lease longer.
+    Extend,
+    /// To change a record for somebody on call.
+    Amend,
+}
+
+impl<E> GuardError<E> {
+    /// Whether the effect of this call may have happened.
+    ///
+    /// For [an error of the work](Self::Handler) only the work itself knows; the answer is yes
+    /// where the key was not released after it.
+    #[must_use]
+    pub fn may_have_happened(&self) -> bool {
+        match self {
+            Self::Handler(failed) => failed.after != After::Released,
+            Self::Interrupted(_) => true,
+            Self::NotKept(not_kept) => not_kept.may_have_happened,
+            Self::LeaseLost(lost) => lost.may_have_happened,
+            Self::Store(failed) => failed.may_have_happened,
+            Self::Recorded(_)
+            | Self::Busy(_)
+            | Self::Mismatch(_)
+            | Self::Exhausted(_)
+            | Self::NoTime
+            | Self::WriteRefused(_)
+            | Self::Unreadable(_)
+            | Self::Newer(_)
+            | Self::Corrupt(..)
+            | Self::Skipped(_)
+            | Self::Key(_) => false,
+        }
+    }
+
+    /// Its name for metrics and for the error types of Lambda. It stays as it is.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Handler(_) => "Handler",
+            Self::Recorded(_) => "Recorded",
+            Self::Busy(_) => "InProgress",
+            Self::Mismatch(_) => "Mismatch",
+            Self::Interrupted(_) => "Interrupted",
+            Self::Exhausted(_) => "Exhausted",
+            Self::NoTime => "NoTime",
+            Self::LeaseLost(_) => "LeaseLost",
+            Self::WriteRefused(_) => "WriteRefused",
+            Self::NotKept(_) => "NotKept",
+            Self::Unreadable(_) => "Unreadable",
+            Self::Newer(_) => "Newer",
+            Self::Corrupt(..) => "Corrupt",
+            Self::Skipped(_) => "Skipped",
+            Self::Key(_) => "Key",
+            Self::Store(_) => "Store",
+        }
+    }
+
+    /// The same error in place of another one's type, where it is not the work's.
+    pub(crate) fn widen<F>(
+        self,
+        handler: impl FnOnce(HandlerFailed<E>) -> GuardError<F>,
+    ) -> GuardError<F> {
+        match self {
+            Self::Handler(failed) => handler(failed),
+            Self::Recorded(error) => GuardError::Recorded(error),
+            Self::Busy(busy) => GuardError::Busy(busy),
+            Self::Mismatch(found) => GuardError::Mismatch(found),
+            Self::Interrupted(found) => GuardError::Interrupted(found),
+            Self::Exhausted(exhausted) => GuardError::Exhausted(exhausted),
+            Self::NoTime => GuardError::NoTime,
+            Self::LeaseLost(lost) => GuardError::LeaseLost(lost),
+            Self::WriteRefused(refused) => GuardError::WriteRefused(refused),
+            Self::NotKept(not_kept) => GuardError::NotKept(not_kept),
+            Self::Unreadable(unreadable) => GuardError::Unreadable(unreadable),
+            Self::Newer(found) => GuardError::Newer(found),
+            Self::Corrupt(found, why) => GuardError::Corrupt(found, why),
+            Self::Skipped(why) => GuardError::Skipped(why),
+            Self::Key(error) => GuardError::Key(error),
+            Self::Store(failed) => GuardError::Store(failed),
+        }
+    }
+}
+
+impl GuardError<Never> {
+    /// The same error where the work has errors of type `E`.
+    #[must_use]
+    pub fn into_any<E>(self) -> GuardError<E> {
+        self.widen(|failed| match failed.error {})
+    }
+}
+
+impl<E> fmt::Display for GuardError<E> {
+    /// Says what is wrong, without the error of the work, which is its
+    /// [source](StdError::source), and without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Handler(_) => f.write_str("the guarded work failed"),
+            Self::Recorded(error) => write!(f, "the work failed for good before ({})", error.code),
+            Self::Busy(busy) => write!(f, "somebody else works on {}", busy.key.shown()),
+            Self::Mismatch(found) => {
+                write!(f, "{} was used with another payload", found.key.shown())
+            }
+            Self::Interrupted(found) => write!(
+                f,
+                "the work on {} was interrupted, and must not be run again",
+                found.key.shown()
+            ),
+            Self::Exhausted(Exhausted { key, max_attempts }) => {
+                write!(f, "the work on {} was begun {max_attempts} times", key.shown())
+            }
+            Self::NoTime => f.write_str("too little time is left to begin"),
+            Self::LeaseLost(LeaseLost { key, attempt, why, may_have_happened: _ }) => {
+                write!(f, "attempt {attempt} has lost its claim on {}: {why}", key.shown())
+            }
+            Self::WriteRefused(WriteRefused { index, after: _ }) => {
+                write!(f, "the condition of write {index} does not hold")
+            }
+            Self::NotKept(not_kept) => {
+                write!(f, "a result of type {} cannot be written as JSON", not_kept.type_name)
+            }
+            Self::Unreadable(Unreadable { found, why, expected }) => {
+                let stored = found.record.result.as_ref().and_then(|it| it.type_name.as_deref());
+                let stored = stored.unwrap_or("unknown");
+                write!(
+                    f,
+                    "the result on {} cannot be read: {why} (stored {stored}, expected {expected})",
+                    found.key.shown()
+                )
+            }
+            Self::Newer(found) => write!(
+                f,
+                "the record of {} has the newer schema {}",
+                found.key.shown(),
+                found.record.schema
+            ),
+            Self::Corrupt(found, why) => {
+                write!(f, "the record of {} cannot be read: {why}", found.key.shown())
+            }
+            Self::Skipped(_) => f.write_str("there is no result to answer with"),
+            Self::Key(error) => error.fmt(f),
+            Self::Store(failed) => write!(f, "the store failed to {}", failed.phase),
+        }
+    }
+}
+
+impl<E: StdError + 'static> StdError for GuardError<E> {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Handler(failed) => Some(&failed.error),
+            Self::Store(failed) => Some(&failed.fault),
+            Self::Recorded(_)
+            | Self::Busy(_)
+            | Self::Mismatch(_)
+            | Self::Interrupted(_)
+            | Self::Exhausted(_)
+            | Self::NoTime
+            | Self::LeaseLost(_)
+            | Self::WriteRefused(_)
+            | Self::NotKept(_)
+            | Self::Unreadable(_)
+            | Self::Newer(_)
+            | Self::Corrupt(..)
+            | Self::Skipped(_)
+            | Self::Key(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Never {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}
+
+impl StdError for Never {}
+
+impl From<Never> for Fault {
+    fn from(never: Never) -> Self {
+        match never {}
+    }
+}
+
+impl<E> From<crate::KeyError> for GuardError<E> {
+    fn from(error: crate::KeyError) -> Self {
+        Self::Key(error)
+    }
+}
+
+impl From<crate::KeyError> for Fault {
+    /// A [contract](setpiece_policy::FaultKind::Contract) fault: the same item has no key tomorrow
+    /// either.
+    fn from(error: crate::KeyError) -> Self {
+        Self::contract("there is no idempotency key").with_source(error)
+    }
+}
+
+impl<E: Into<Self>> From<GuardError<E>> for Fault {
+    /// What a handler returns when a guard refuses.
+    ///
+    /// An error of the work stays what it is. Where the record is at fault and not the item, it is
+    /// [handed back](Fault::hand_back), since somebody can repair the record.
+    fn from(error: GuardError<E>) -> Self {
+        let may_have_happened = error.may_have_happened();
+        let fault = match error {
+            GuardError::Handler(failed) => {
+                let fault: Self = failed.error.into();
+                let may_have_happened = fault.may_have_happened();
+                return match failed.after {
+                    // Trying it here would only find the key held.
+                    After::Held | After::Stuck | After::Lost => {
+                        fault.with_may_have_happened(may_have_happened).hand_back()
+                    }
+                    After::Released | After::Recorded | After::Unclaimed => fault,
+                };
+            }
+            GuardError::Store(failed) => failed.fault.hand_back(),
+            GuardError::NoTime => Self::deadline("too little time is left to begin"),
+            GuardError::Busy(busy) => {
+                let fault = Self::conflict("somebody else works on it");
+                match busy.retry_after {
+                    Some(delay) => fault.with_retry_after(delay),
+                    None => fault,
+                }
+            }
+            GuardError::LeaseLost(_) => Self::conflict("the claim was lost during the work"),
+            GuardError::WriteRefused(_) => Self::conflict("the condition of a write did not hold"),
+            GuardError::Skipped(_) => Self::conflict("there is no result to answer with"),
+            GuardError::Recorded(error) => {
+                Self::permanent("the work failed for good before").with_source(Replayed(error))
+            }
+            GuardError::Mismatch(_) => Self::permanent("the key was used with another payload"),
+            GuardError::Interrupted(_) => {
+                Self::permanent("the work was interrupted, and must not be run again")
+            }
+            GuardError::Exhausted(_) => Self::permanent("the work was begun as often as it may be"),
+            GuardError::NotKept(_) => Self::permanent("the result cannot be kept"),
+            GuardError::Unreadable(_) => {
+                Self::contract("the stored result cannot be read").hand_back()
+            }
+            GuardError::Newer(_) => Self::contract("the record has a newer schema").hand_back(),
+            GuardError::Corrupt(..) => Self::contract("the record cannot be read").hand_back(),
+            GuardError::Key(error) => error.into(),
+        };
+        fault.with_may_have_happened(may_have_happened)
+    }
+}
+
+/// An error of before, as the source of a fault.
+#[derive(Debug)]
+struct Replayed(RecordedError);
+
+impl fmt::Display for Replayed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.code, self.0.message)
+    }
+}
+
+impl StdError for Replayed {}
+
+impl fmt::Display for LostHow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Taken => "it is no longer ours",
+            Self::TimeUp => "the work took longer than the lease",
+            Self::StoreSilent => "the store did not answer",
+        })
+    }
+}
+
+impl fmt::Display for UnreadableWhy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Corrupt => "it is corrupt",
+            Self::AnotherType => "it is of another type",
+            Self::UnknownEncoding => "its encoding is not known",
+            Self::Missing => "it is missing",
+        })
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Acquire => "claim the key",
+            Self::Read => "read",
+            Self::Complete => "keep the result",
+            Self::Commit => "commit",
+            Self::Release => "release the key",
+            Self::Extend => "extend the lease",
+            Self::Amend => "amend the record",
+        })
+    }
+}

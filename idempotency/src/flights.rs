@@ -1,0 +1,85 @@
+//! Calls on one key within one process, so that they need not ask the store about each other.
+
+use std::{
+    collections::HashMap,
+    future::poll_fn,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Poll, Waker},
+};
+
+use crate::store::RecordKey;
+
+/// The keys that calls of this process work on.
+///
+/// It holds nothing that a call depends on: whoever follows asks the store once the leader is done,
+/// and the store alone says what has become of it.
+#[derive(Clone, Default)]
+pub(crate) struct Flights(Arc<Mutex<HashMap<RecordKey, Arc<Flight>>>>);
+
+#[derive(Default)]
+struct Flight(Mutex<Landing>);
+
+#[derive(Default)]
+struct Landing {
+    landed: bool,
+    waiting: Vec<Waker>,
+}
+
+/// Whether a call is the first on its key.
+pub(crate) enum Place {
+    Leader(Leader),
+    Follower(Follower),
+}
+
+/// The first call on a key. The others go on when it is dropped.
+pub(crate) struct Leader {
+    flights: Flights,
+    key: RecordKey,
+    flight: Arc<Flight>,
+}
+
+/// A later call on a key.
+pub(crate) struct Follower(Arc<Flight>);
+
+impl Flights {
+    pub(crate) fn join(&self, key: &RecordKey) -> Place {
+        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = flights.get(key) {
+            return Place::Follower(Follower(Arc::clone(flight)));
+        }
+        let flight = Arc::<Flight>::default();
+        flights.insert(key.clone(), Arc::clone(&flight));
+        drop(flights);
+        Place::Leader(Leader { flights: self.clone(), key: key.clone(), flight })
+    }
+}
+
+impl Follower {
+    /// Waits until the leader is done, however that ended.
+    pub(crate) async fn landed(&self) {
+        poll_fn(|cx| {
+            let mut landing = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if landing.landed {
+                return Poll::Ready(());
+            }
+            if !landing.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                landing.waiting.push(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        let mut flights = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner);
+        flights.remove(&self.key);
+        drop(flights);
+        let mut landing = self.flight.0.lock().unwrap_or_else(PoisonError::into_inner);
+        landing.landed = true;
+        let waiting = std::mem::take(&mut landing.waiting);
+        drop(landing);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}

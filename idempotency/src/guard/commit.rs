@@ -1,0 +1,276 @@
+use serde::{Serialize, de::DeserializeOwned};
+use setpiece_policy::{Deadline, Fault};
+
+use super::Guard;
+use crate::{
+    Key, Outcome, Skipped,
+    claim::Held,
+    core::{Answer, Claimant, Core, Judged, Step},
+    error::{After, Busy, GuardError, HandlerFailed, NotKept, Phase, WriteRefused},
+    keep::Kept,
+    record::{Owner, Status},
+    report::Event,
+    store::{CommitReply, Once, Store},
+    verdict::{self, Refusal},
+};
+
+/// Whether a key has been seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use = "it says whether to go on"]
+pub enum Sighting {
+    /// This is the first time.
+    First,
+    /// It was seen before.
+    Again,
+}
+
+impl<S: Store + ?Sized, C> Guard<S, C> {
+    /// Marks a key as seen, with one request, and says whether it was before.
+    ///
+    /// There is no claim and no result: what follows is done at most once, and not at all if the
+    /// caller dies first. It is for what may rather be lost than done twice, such as a
+    /// notification.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not known. The key may be marked all the same if the store did not answer.
+    pub async fn seen(&self, key: &Key, deadline: Deadline) -> Result<Sighting, GuardError> {
+        self.check_time(key, deadline)?;
+        let owner = self.core.new_owner(self.core.clock.now());
+        let request = self.once(key, deadline, owner, None, "").await?;
+        match self.send_once(&request, &[], deadline).await {
+            Ok(Answer::Applied(Ok(()))) => {
+                self.core.report(Event::Fresh, &request.key, 1);
+                Ok(Sighting::First)
+            }
+            Ok(Answer::Refused(Refusal::Completed(record) | Refusal::Failed(record))) => {
+                self.core.report(Event::Duplicate, &request.key, record.attempt);
+                Ok(Sighting::Again)
+            }
+            Ok(Answer::Refused(refusal)) => Err(self.refused_once(&request, refusal)),
+            // There are no writes whose conditions could not hold.
+            Ok(Answer::Applied(Err(_)) | Answer::Contended) => Err(self.busy_once(&request)),
+            Err(fault) => {
+                self.core.report(Event::StoreFailed, &request.key, 0);
+                let may_have_happened = fault.may_have_happened();
+                Err(Core::<S>::store_failed(Phase::Acquire, fault, may_have_happened))
+            }
+        }
+    }
+
+    /// Runs `work`, and writes its result and what it wants to have written in a single request,
+    /// unless it has been done.
+    ///
+    /// Nothing is claimed, so calls at the same time all run the work; one of them is written, and
+    /// the others return its result. The effect of the work must be in its writes. It takes one
+    /// round trip where [`commit`](Self::commit) takes two, and a duplicate runs the work for
+    /// nothing, unless the guard [probes first](crate::GuardBuilder::probe_first).
+    ///
+    /// # Errors
+    ///
+    /// As in [`commit`](Self::commit). Without a claim, an error of the work changes nothing.
+    pub async fn commit_once<T, E, F, Fut>(
+        &self,
+        key: &Key,
+        deadline: Deadline,
+        work: F,
+    ) -> Result<Outcome<T>, GuardError<E>>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnOnce(Held) -> Fut,
+        Fut: Future<Output = Result<(T, Vec<S::Write>), E>>,
+    {
+        self.check_time(key, deadline).map_err(GuardError::into_any)?;
+        if self.core.settings.probe_first
+            && let Some(outcome) = self.probe(key, deadline).await.map_err(GuardError::into_any)?
+        {
+            return Ok(outcome);
+        }
+        let owner = self.core.new_owner(self.core.clock.now());
+        let held = Held::new(self.record_key(key), owner.clone(), 0, deadline);
+        let (value, writes) = match work(held).await {
+            Ok(decision) => decision,
+            Err(error) => {
+                let after = After::Unclaimed;
+                return Err(GuardError::Handler(HandlerFailed { error, after }));
+            }
+        };
+        self.write_once(key, deadline, owner, value, writes).await.map_err(GuardError::into_any)
+    }
+
+    async fn write_once<T: Serialize + DeserializeOwned>(
+        &self,
+        key: &Key,
+        deadline: Deadline,
+        owner: Owner,
+        value: T,
+        writes: Vec<S::Write>,
+    ) -> Result<Outcome<T>, GuardError> {
+        let type_name = std::any::type_name::<T>();
+        let Ok(kept) = self.core.settings.keep.encode(&value) else {
+            // Nothing has been written yet, so there is nothing to keep it for.
+            return Err(GuardError::NotKept(NotKept { type_name, may_have_happened: false }));
+        };
+        let request = self.once(key, deadline, owner, kept, type_name).await?;
+        let answer = match self.send_once(&request, &writes, deadline).await {
+            Err(fault) if fault.may_have_happened() => self.look_once(&request, fault).await,
+            answer => answer,
+        };
+        match answer {
+            Ok(Answer::Applied(Ok(()))) => {
+                self.core.report(Event::Fresh, &request.key, 1);
+                Ok(Outcome::Fresh(value))
+            }
+            Ok(Answer::Applied(Err(index))) => {
+                self.core.report(Event::WriteRefused, &request.key, 0);
+                Err(GuardError::WriteRefused(WriteRefused { index, after: After::Unclaimed }))
+            }
+            Ok(Answer::Refused(Refusal::Completed(record) | Refusal::Failed(record))) => {
+                let found = Core::<S>::inspected(&request.key, record);
+                Ok(match self.core.replay(found, deadline.instant(), true).await? {
+                    Some(value) => Outcome::Replayed(value),
+                    None => Outcome::Skipped(Skipped::NotKept),
+                })
+            }
+            Ok(Answer::Refused(refusal)) => Err(self.refused_once(&request, refusal)),
+            Ok(Answer::Contended) => Err(self.busy_once(&request)),
+            Err(fault) => {
+                self.core.report(Event::StoreFailed, &request.key, 0);
+                let may_have_happened = fault.may_have_happened();
+                Err(Core::<S>::store_failed(Phase::Commit, fault, may_have_happened))
+            }
+        }
+    }
+
+    fn check_time(&self, key: &Key, deadline: Deadline) -> Result<(), GuardError> {
+        if deadline.remaining(&*self.core.clock) >= self.core.settings.min_time {
+            return Ok(());
+        }
+        self.core.report(Event::NoTime, &self.record_key(key), 0);
+        Err(GuardError::NoTime)
+    }
+
+    async fn once(
+        &self,
+        key: &Key,
+        deadline: Deadline,
+        owner: Owner,
+        kept: Option<Kept>,
+        type_name: &str,
+    ) -> Result<Once, GuardError> {
+        let now = self.core.clock.now();
+        let (key, fingerprint) = (self.record_key(key), key.fingerprint().cloned());
+        let expires_at = self.core.expiry(now);
+        let claimant = Claimant { key: &key, owner: &owner, until: deadline.instant() };
+        let result = self
+            .core
+            .place(claimant, kept, type_name, expires_at)
+            .await
+            .map_err(|fault| Core::<S>::store_failed(Phase::Commit, fault, false))?;
+        let mut request = Once::new(key, owner, now, result, expires_at);
+        request.fingerprint = fingerprint;
+        request.stale_before = self.core.stale_before(now);
+        request.semantics = self.core.settings.semantics;
+        Ok(request)
+    }
+
+    async fn send_once(
+        &self,
+        request: &Once,
+        writes: &[S::Write],
+        deadline: Deadline,
+    ) -> Result<Answer<Result<(), usize>, Refusal>, Fault> {
+        let core = &self.core;
+        let answer = core.write(&core.retry, deadline.instant(), || async {
+            Ok(match core.store.commit_once(request, writes).await? {
+                CommitReply::Applied => Judged::Applied(Ok(())),
+                CommitReply::WriteRefused(index) => Judged::Applied(Err(index)),
+                CommitReply::Contended => Judged::Contended,
+                CommitReply::Refused(found) => match verdict::once(request, found) {
+                    Refusal::Own { attempt } => {
+                        core.report(Event::OwnWrite, &request.key, attempt);
+                        Judged::Applied(Ok(()))
+                    }
+                    Refusal::Raced => Judged::Raced,
+                    refusal => Judged::Refused(refusal),
+                },
+            })
+        });
+        answer.await
+    }
+
+    /// Looks whether a request without an answer was applied. If it is not there, it may still
+    /// come.
+    async fn look_once(
+        &self,
+        request: &Once,
+        fault: Fault,
+    ) -> Result<Answer<Result<(), usize>, Refusal>, Fault> {
+        match self.core.store.read(&request.key).await {
+            Ok(Some(record))
+                if record.status == Status::Completed
+                    && record.owner.as_ref() == Some(&request.owner) =>
+            {
+                Ok(Answer::Applied(Ok(())))
+            }
+            Ok(_) | Err(_) => Err(fault),
+        }
+    }
+
+    async fn probe<T: DeserializeOwned>(
+        &self,
+        key: &Key,
+        deadline: Deadline,
+    ) -> Result<Option<Outcome<T>>, GuardError> {
+        let core = &self.core;
+        let key_of_record = self.record_key(key);
+        let read = core.insist(&core.retry, deadline.instant(), || async {
+            core.store.read(&key_of_record).await.map(Step::Done)
+        });
+        // What cannot be read is asked for with the write.
+        let Ok(Some(record)) = read.await else { return Ok(None) };
+        let owner = self.core.new_owner(self.core.clock.now());
+        let request = self.once(key, deadline, owner, None, "").await?;
+        if request.may_take(Some(&record)) {
+            return Ok(None);
+        }
+        match verdict::once(&request, Some(record)) {
+            Refusal::Completed(record) | Refusal::Failed(record) => {
+                let found = Core::<S>::inspected(&request.key, record);
+                Ok(Some(match core.replay(found, deadline.instant(), true).await? {
+                    Some(value) => Outcome::Replayed(value),
+                    None => Outcome::Skipped(Skipped::NotKept),
+                }))
+            }
+            Refusal::Raced | Refusal::Own { .. } | Refusal::Busy(_) => Ok(None),
+            refusal => Err(self.refused_once(&request, refusal)),
+        }
+    }
+
+    fn refused_once(&self, request: &Once, refusal: Refusal) -> GuardError {
+        let inspected = |record| Core::<S>::inspected(&request.key, record);
+        let (event, error) = match refusal {
+            Refusal::Newer(record) => (Event::Unreadable, GuardError::Newer(inspected(record))),
+            Refusal::Unreadable(record, why) => {
+                (Event::Unreadable, GuardError::Corrupt(inspected(record), why))
+            }
+            Refusal::Mismatch(record) => (Event::Mismatch, GuardError::Mismatch(inspected(record))),
+            Refusal::Interrupted(record) => {
+                (Event::Interrupted, GuardError::Interrupted(inspected(record)))
+            }
+            Refusal::Busy(_)
+            | Refusal::Completed(_)
+            | Refusal::Failed(_)
+            | Refusal::Own { .. }
+            | Refusal::Raced => return self.busy_once(request),
+        };
+        self.core.report(event, &request.key, 0);
+        error
+    }
+
+    fn busy_once(&self, request: &Once) -> GuardError {
+        self.core.report(Event::Busy, &request.key, 0);
+        let key = request.key.clone();
+        GuardError::Busy(Busy { key, attempt: 0, until: None, retry_after: None })
+    }
+}

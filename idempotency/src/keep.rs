@@ -1,0 +1,203 @@
+use std::{fmt, sync::Arc};
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::record::Encoding;
+
+/// What of a result is kept for the calls that follow.
+///
+/// Results are kept as JSON. Every conditional write that fails is charged by the size of the
+/// record, so a large result on the record makes each duplicate expensive: what is larger than a
+/// small limit is put beside the record, and read only when it is replayed.
+///
+/// ```
+/// use setpiece_idempotency::Keep;
+///
+/// // The whole result, up to 2000 bytes of it on the record.
+/// let whole = Keep::result().inline_up_to(2000);
+/// // What is replayed has no card number.
+/// let receipt = Keep::receipt(|mut result| {
+///     if let Some(members) = result.as_object_mut() {
+///         members.remove("card_number");
+///     }
+///     result
+/// });
+/// # _ = (whole, receipt);
+/// ```
+#[derive(Clone)]
+pub struct Keep {
+    what: What,
+    inline_up_to: usize,
+    #[cfg(feature = "compress")]
+    compress: bool,
+}
+
+type MakeReceipt = dyn Fn(Value) -> Value + Send + Sync;
+
+#[derive(Clone)]
+enum What {
+    Result,
+    Receipt(Arc<MakeReceipt>),
+    Nothing,
+}
+
+/// Bytes on their way to the store.
+pub(crate) struct Kept {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) encoding: Encoding,
+}
+
+/// Why bytes from the store are not the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UnreadableWhy {
+    /// They are not JSON, or cannot be decompressed.
+    Corrupt,
+    /// They are not JSON of that type.
+    AnotherType,
+    /// They are encoded as this program, with these features, does not know.
+    UnknownEncoding,
+    /// The result beside the record is not there, or it is not what was put there.
+    Missing,
+}
+
+impl Keep {
+    /// With 512 bytes of result, a record stays below 1 KB and costs one unit to write.
+    const DEFAULT_INLINE: usize = 512;
+
+    /// The result as it is.
+    #[must_use]
+    pub fn result() -> Self {
+        Self::new(What::Result)
+    }
+
+    /// What `receipt` makes of the result's JSON: less of it, or with parts made unreadable.
+    ///
+    /// A replay returns that, so it must still be one of the same type. The first call returns the
+    /// result itself.
+    #[must_use]
+    pub fn receipt(receipt: impl Fn(Value) -> Value + Send + Sync + 'static) -> Self {
+        Self::new(What::Receipt(Arc::new(receipt)))
+    }
+
+    /// Nothing but that it is done. A later call is [skipped](crate::Skipped::NotKept).
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self::new(What::Nothing)
+    }
+
+    fn new(what: What) -> Self {
+        Self {
+            what,
+            inline_up_to: Self::DEFAULT_INLINE,
+            #[cfg(feature = "compress")]
+            compress: false,
+        }
+    }
+
+    /// Up to how many bytes are kept on the record; the default is 512. A store may hold fewer.
+    #[must_use]
+    pub fn inline_up_to(mut self, bytes: usize) -> Self {
+        self.inline_up_to = bytes;
+        self
+    }
+
+    /// Compresses what is too large to be kept on the record.
+    ///
+    /// Whoever is to replay it must have been built with this feature as well.
+    #[cfg(feature = "compress")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "compress")))]
+    #[must_use]
+    pub fn compressed(mut self) -> Self {
+        self.compress = true;
+        self
+    }
+
+    pub(crate) fn inline_limit(&self) -> usize {
+        self.inline_up_to
+    }
+
+    /// What is to be stored of a result: `None` if nothing is.
+    pub(crate) fn encode<T: Serialize>(
+        &self,
+        result: &T,
+    ) -> Result<Option<Kept>, serde_json::Error> {
+        let bytes = match &self.what {
+            What::Nothing => return Ok(None),
+            What::Result => serde_json::to_vec(result)?,
+            What::Receipt(receipt) => serde_json::to_vec(&receipt(serde_json::to_value(result)?))?,
+        };
+        Ok(Some(self.pack(bytes)))
+    }
+
+    #[cfg(feature = "compress")]
+    fn pack(&self, bytes: Vec<u8>) -> Kept {
+        if self.compress && bytes.len() > self.inline_up_to {
+            let packed = miniz_oxide::deflate::compress_to_vec(&bytes, 6);
+            if packed.len() < bytes.len() {
+                return Kept { bytes: packed, encoding: Encoding::JsonDeflate };
+            }
+        }
+        Kept { bytes, encoding: Encoding::Json }
+    }
+
+    #[cfg(not(feature = "compress"))]
+    #[expect(clippy::unused_self, reason = "with the feature there is something to decide")]
+    fn pack(&self, bytes: Vec<u8>) -> Kept {
+        Kept { bytes, encoding: Encoding::Json }
+    }
+}
+
+impl Default for Keep {
+    /// The result as it is.
+    fn default() -> Self {
+        Self::result()
+    }
+}
+
+impl fmt::Debug for Keep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.what {
+            What::Result => "result",
+            What::Receipt(_) => "receipt",
+            What::Nothing => "nothing",
+        };
+        write!(f, "Keep({what}, inline up to {})", self.inline_up_to)
+    }
+}
+
+/// Reads a result from stored bytes.
+pub(crate) fn decode<T: DeserializeOwned>(
+    bytes: &[u8],
+    encoding: Encoding,
+) -> Result<T, UnreadableWhy> {
+    match encoding {
+        Encoding::Json => from_json(bytes),
+        Encoding::JsonDeflate => from_json(&inflate(bytes)?),
+        Encoding::Unknown => Err(UnreadableWhy::UnknownEncoding),
+    }
+}
+
+fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, UnreadableWhy> {
+    serde_json::from_slice(bytes).map_err(|_| {
+        // Of what breaks off, too, the beginning may already be another type's.
+        match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+            Ok(_) => UnreadableWhy::AnotherType,
+            Err(_) => UnreadableWhy::Corrupt,
+        }
+    })
+}
+
+#[cfg(feature = "compress")]
+fn inflate(bytes: &[u8]) -> Result<Vec<u8>, UnreadableWhy> {
+    /// No result that was ever stored is larger; bytes that claim to be are not one.
+    const MAX: usize = 64 << 20;
+    miniz_oxide::inflate::decompress_to_vec_with_limit(bytes, MAX)
+        .map_err(|_| UnreadableWhy::Corrupt)
+}
+
+#[cfg(not(feature = "compress"))]
+fn inflate(_: &[u8]) -> Result<Vec<u8>, UnreadableWhy> {
+    Err(UnreadableWhy::UnknownEncoding)
+}

@@ -1,0 +1,164 @@
+use serde_json::{Value, json};
+
+use super::{Key, KeyError, KeySecret};
+
+fn stored(key: &Key) -> String {
+    key.in_scope("shop#pay#").as_str().to_owned()
+}
+
+#[test]
+fn short_key_is_stored_as_it_is() {
+    assert_eq!(stored(&Key::of("order-17").unwrap()), "shop#pay#8:order-17");
+    let key = Key::from_parts(&[&"order", &17, &Some('x')]).unwrap();
+    assert_eq!(stored(&key), "shop#pay#5:order2:171:x");
+    assert_eq!(stored(&key.for_tenant("acme").unwrap()), "shop#pay#t4:acme5:order2:171:x");
+}
+
+#[test]
+fn parts_and_tenants_are_kept_apart() {
+    let keys = [
+        Key::from_parts(&[&"ab", &"c"]),
+        Key::from_parts(&[&"a", &"bc"]),
+        Key::of("abc"),
+        Key::of("2:ab1:c"),
+        Key::of("bc").and_then(|key| key.for_tenant("a")),
+        Key::of("c").and_then(|key| key.for_tenant("ab")),
+        Key::of("t1:a2:bc"),
+        Key::json("abc"),
+        Key::of("abc").and_then(Key::sensitive),
+    ];
+    let mut texts: Vec<_> = keys.into_iter().map(|key| stored(&key.unwrap())).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    assert_eq!(texts.len(), 9);
+}
+
+#[test]
+fn what_is_missing_is_no_key() {
+    let none: Option<&str> = None;
+    assert_eq!(Key::of(&none), Err(KeyError::Missing));
+    assert_eq!(Key::from_parts(&[&"order", &none]), Err(KeyError::Missing));
+    assert_eq!(Key::from_parts(&[]), Err(KeyError::Missing));
+    assert_eq!(Key::of(""), Err(KeyError::Empty));
+    assert_eq!(Key::of(" \n"), Err(KeyError::Empty));
+    assert_eq!(Key::from_parts(&[&"order", &""]), Err(KeyError::Empty));
+    assert_eq!(Key::of("a").unwrap().for_tenant(""), Err(KeyError::Empty));
+    for void in
+        [json!(null), json!([]), json!({}), json!(""), json!([null, null]), json!({"a": null})]
+    {
+        assert_eq!(Key::json(&void), Err(KeyError::Empty), "{void}");
+        assert_eq!(Key::powertools("f", &void), Err(KeyError::Empty), "{void}");
+    }
+    assert_eq!(Key::powertools("", &1), Err(KeyError::Empty));
+    assert_eq!(Key::json(&std::collections::BTreeMap::from([((), 1)])), Err(KeyError::NotJson));
+}
+
+#[test]
+fn small_values_are_keys() {
+    for value in
+        [json!(true), json!(false), json!(0), json!(0.0), json!("False"), json!([null, "v"])]
+    {
+        Key::json(&value).unwrap();
+    }
+    Key::of(&0).unwrap();
+    Key::of(&false).unwrap();
+}
+
+#[test]
+fn order_of_members_makes_no_difference_and_order_of_elements_does() {
+    let key = |text: &str| Key::json(&serde_json::from_str::<Value>(text).unwrap()).unwrap();
+    let one = key(r#"{"a": {"x": 1, "y": [1, 2]}, "b": 2}"#);
+    assert_eq!(one, key(r#"{"b":2,"a":{"y":[1,2],"x":1}}"#));
+    assert_ne!(one, key(r#"{"b":2,"a":{"y":[2,1],"x":1}}"#));
+    assert_ne!(one, key(r#"{"b":2,"a":{"y":[1,2],"x":"1"}}"#));
+    let fingerprint = |text: &str| {
+        let payload: Value = serde_json::from_str(text).unwrap();
+        Key::of("k").unwrap().with_fingerprint(&payload).unwrap()
+    };
+    assert_eq!(
+        fingerprint(r#"{"a":1,"b":{"d":4,"c":3}}"#),
+        fingerprint(r#"{"b":{"c":3,"d":4},"a":1}"#)
+    );
+    assert_ne!(fingerprint(r#"{"a":1}"#), fingerprint(r#"{"a":2}"#));
+}
+
+#[test]
+fn long_and_sensitive_keys_are_stored_as_digests() {
+    let long = stored(&Key::of("x".repeat(125).as_str()).unwrap());
+    assert_eq!(long.len(), "shop#pay#sha256:".len() + 64);
+    assert_eq!(stored(&Key::of("x".repeat(124).as_str()).unwrap()).len(), 9 + 128);
+    let key = Key::of("ada@example.org").unwrap();
+    let hashed = stored(&key.clone().sensitive().unwrap());
+    assert!(hashed.starts_with("shop#pay#sha256:") && !hashed.contains("ada"));
+    let keyed = |secret: &[u8]| stored(&key.clone().keyed(&KeySecret::new(secret)).unwrap());
+    assert!(keyed(b"one").starts_with("shop#pay#hmac:"));
+    assert_eq!(keyed(b"one"), keyed(b"one"));
+    assert_ne!(keyed(b"one"), keyed(b"two"));
+}
+
+#[test]
+fn hmac_is_the_one_of_the_standard() {
+    // RFC 4231, test case 2.
+    let signed = KeySecret::new(*b"Jefe").sign(b"what do ya want for nothing?");
+    let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+    assert_eq!(crate::digest::hex(&signed), expected);
+}
+
+#[test]
+fn keys_are_shown_as_digests() {
+    let key = Key::of("ada@example.org").unwrap();
+    for text in [format!("{key}"), format!("{key:?}"), format!("{:?}", key.in_scope("a#b#"))] {
+        assert!(!text.contains("ada"), "{text}");
+    }
+    assert_eq!(format!("{:?}", KeySecret::new(*b"secret")), "KeySecret(…)");
+}
+
+#[test]
+fn powertools_for_python_has_the_same_keys() {
+    let nested = json!({"b": [1, 2.5, null, true], "a": {"z": "é\u{2028}😀\n\"\\", "y": ""}});
+    for (value, md5) in [
+        (nested, "51c3adf2f93449f1dafaebc2b2170a31"),
+        (json!("order-17"), "307f2c7570f91850a9ad3456ef9ad74f"),
+        (json!(17), "70efdf2ec9b086079795c442636b55fb"),
+        (json!(0), "cfcd208495d565ef66e7dff9f98764da"),
+        (json!(false), "68934a3e9455fa72420237eb05902327"),
+        (json!(1e16), "17ad58a7ab5201decb18b0996a327592"),
+        (json!(1e-5), "0e6c77caff4e0ac45fc1951e85bbff6a"),
+        (json!(1e22), "ff5337f5aa621f4ac4e2b6d8d4445b6a"),
+        (json!(123_456_789.125), "10549462475c217e26b32b00785f76b8"),
+        (json!(-0.0), "e80c77464a0cfaf2c46a5574f6bc76b9"),
+        (json!(1.0), "e4c2e8edac362acab7123654b9e73432"),
+        (json!(0.0001), "ac382d58b1125bb9aeaf1a83ebf5e9c6"),
+        (json!(1.5e300), "2139ee3bcd43893ec117ca8c2dd00824"),
+        (json!(5e-324), "62704aaf46a899ad1563b7f0ced1d768"),
+        (json!(["x"]), "4559c071008d3779d3efd0caa5135728"),
+    ] {
+        let key = Key::powertools("orders.app.handler", &value).unwrap();
+        // Without namespace and operation, which Powertools does not know.
+        assert_eq!(stored(&key), format!("orders.app.handler#{md5}"), "{value}");
+        assert_eq!(key.for_tenant("acme"), Err(KeyError::Foreign));
+    }
+}
+
+#[test]
+fn powertools_for_typescript_has_the_same_keys() {
+    let nested =
+        json!({"B": [1, 2.5, null, true], "a": {"z": "é\u{2028}😀\n\"\\\u{1}\u{7f}", "y": ""}});
+    for (value, md5) in [
+        (nested, "4zbf/c0D14SDuf2dfPOnuQ=="),
+        (json!("order-17"), "MH8sdXD5GFCprTRW75rXTw=="),
+        (json!(17), "cO/fLsmwhgeXlcRCY2tV+w=="),
+        (json!(1e16), "7mLz4kg/Gyxn+aXfHc8CCg=="),
+        (json!(1e-5), "TTSaPW252slDV+/4pCc9fg=="),
+        (json!(1e21), "OKkjo8sn5USSUjdjCUBynw=="),
+        (json!(1e22), "/1M39apiH0rE4rbY1ERbag=="),
+        (json!(1e-7), "0/370SVjSqHxw3+AHdGUMQ=="),
+        (json!(123_456_789.125), "EFSUYkdcIX4msysAeF92uA=="),
+        (json!(1.0), "xMpCOKC5I4INzFCab3WEmw=="),
+        (json!(1.5e300), "ITnuO81DiT7BF8qMLdAIJA=="),
+        (json!(5e-324), "YnBKr0aoma0VY7fwztHXaA=="),
+    ] {
+        let key = Key::powertools_typescript("orders", &value).unwrap();
+        assert_eq!(stored(&key), format!("orders#{md5}"), "{value}");
+    }
+}

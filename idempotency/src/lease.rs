@@ -1,0 +1,101 @@
+use std::time::Duration;
+
+use setpiece_envelope::Timestamp;
+use setpiece_policy::Deadline;
+
+/// How long a claim keeps others away.
+///
+/// It is always given: a claim without an end would lock its key until somebody looks, and nobody
+/// but the caller knows when the work must have ended.
+///
+/// ```
+/// use std::time::Duration;
+/// use setpiece_envelope::FixedClock;
+/// use setpiece_idempotency::Lease;
+/// use setpiece_policy::Deadline;
+///
+/// let clock = FixedClock::default();
+/// // In a Lambda function: `Deadline::from_unix_millis(context.deadline)`.
+/// let deadline = Deadline::after(&clock, Duration::from_secs(900));
+/// let whole = Lease::until(deadline);
+/// let short = Lease::short(deadline, Duration::from_secs(30));
+/// # _ = (whole, short);
+/// ```
+///
+/// # Until the deadline
+///
+/// [`until`](Self::until) needs no request while the work goes on. Lambda kills a function up to
+/// 0.7 s after its deadline, so the lease ends a grace later. A function that crashes leaves its
+/// key locked until then.
+///
+/// # Short, with a heartbeat
+///
+/// [`short`](Self::short) makes the lease longer every third of its length, for one write each, so
+/// that the key of a crashed function is free again soon. When a heartbeat finds that somebody else
+/// has the key, or cannot reach the store until the lease is nearly over, the work is cancelled.
+#[derive(Clone, Copy, Debug)]
+pub struct Lease {
+    deadline: Deadline,
+    grace: Duration,
+    length: Option<Duration>,
+    beat: Option<Duration>,
+}
+
+impl Lease {
+    /// The shortest length of a short lease. Under it, what clocks differ by would be all of it.
+    pub const SHORTEST: Duration = Duration::from_secs(5);
+
+    /// A lease until the deadline, and a second of grace.
+    #[must_use]
+    pub fn until(deadline: Deadline) -> Self {
+        Self { deadline, grace: Duration::from_secs(1), length: None, beat: None }
+    }
+
+    /// A lease of `length` that a heartbeat makes longer while the work goes on, until the
+    /// deadline at most. It is no shorter than [`SHORTEST`](Self::SHORTEST).
+    #[must_use]
+    pub fn short(deadline: Deadline, length: Duration) -> Self {
+        Self { length: Some(length.max(Self::SHORTEST)), ..Self::until(deadline) }
+    }
+
+    /// How long after the deadline the lease ends.
+    #[must_use]
+    pub fn with_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// How long it is from one heartbeat to the next, in place of a third of the length.
+    #[must_use]
+    pub fn with_beat(mut self, beat: Duration) -> Self {
+        self.beat = Some(beat);
+        self
+    }
+
+    /// Until when the work must have ended.
+    #[must_use]
+    pub fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    /// When a lease ends that is taken or made longer at `now`.
+    pub(crate) fn end(&self, now: Timestamp) -> Timestamp {
+        // The instant, since other machines compare it with their own clocks.
+        let last = self.deadline.instant().saturating_add(self.grace);
+        match self.length {
+            Some(length) => last.min(now.saturating_add(length)),
+            None => last,
+        }
+    }
+
+    /// How long it is until the next heartbeat, if there is one.
+    pub(crate) fn beat(&self) -> Option<Duration> {
+        let length = self.length?;
+        Some(self.beat.unwrap_or(length / 3).max(Duration::from_millis(1)))
+    }
+
+    /// Whether a lease that ends at `end` can be made longer.
+    pub(crate) fn can_grow(&self, end: Timestamp) -> bool {
+        end < self.deadline.instant().saturating_add(self.grace)
+    }
+}

@@ -1,0 +1,85 @@
+use setpiece_envelope::Timestamp;
+
+use crate::store::RecordKey;
+
+/// One thing that a guard has to say about a call, for metrics and logs.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Report<'a> {
+    /// What happened.
+    pub event: Event,
+    /// The namespace of the guard.
+    pub namespace: &'a str,
+    /// The operation of the guard.
+    pub operation: &'a str,
+    /// The key. Its `Debug` text may be logged, and its own text may not.
+    pub key: &'a RecordKey,
+    /// Which attempt it is about; 0 if there is none.
+    pub attempt: u64,
+    /// When what is replayed will be forgotten.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What happened in a guarded call.
+///
+/// Each call ends with exactly one event that is [final](Self::is_final).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Event {
+    /// The work was run and its result kept.
+    Fresh,
+    /// A result was replayed.
+    Replayed,
+    /// A recorded error was replayed.
+    ReplayedError,
+    /// The work was run without protection, because the store was down.
+    Unguarded,
+    /// Somebody else works on it.
+    Busy,
+    /// Somebody else works on it, and the call was skipped.
+    Skipped,
+    /// It is done, and there is nothing to replay.
+    Duplicate,
+    /// The key was used with another payload.
+    Mismatch,
+    /// The work was interrupted before and must not be run again.
+    Interrupted,
+    /// The work was begun as often as it may be.
+    Exhausted,
+    /// Too little time was left to begin.
+    NoTime,
+    /// The work failed, and the key was given back.
+    Released,
+    /// The work failed, and the error is kept.
+    Recorded,
+    /// The work failed, and the key is held.
+    Held,
+    /// The claim was lost.
+    LeaseLost,
+    /// The work was run, but another result was there first, and it is the answer.
+    Superseded,
+    /// The work was run, but the record was gone. The result was returned, and is not kept.
+    Vanished,
+    /// The work was run, and its result could not be kept.
+    CompletionLost,
+    /// A condition of the caller's own writes did not hold.
+    WriteRefused,
+    /// The record or the result on it cannot be read.
+    Unreadable,
+    /// The store was down.
+    StoreFailed,
+    /// A claim was dropped without an end: its key is locked until the lease is over.
+    Dropped,
+    /// An answer was lost and the own write recognised. Not final.
+    OwnWrite,
+    /// The call waits for somebody else. Not final.
+    Waiting,
+}
+
+impl Event {
+    /// Whether a call ends with it.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::OwnWrite | Self::Waiting)
+    }
+}

@@ -1,0 +1,530 @@
+//! The port to where records are kept.
+
+use std::{fmt, pin::Pin, sync::Arc};
+
+use setpiece_envelope::Timestamp;
+use setpiece_policy::Fault;
+
+use crate::{
+    digest,
+    record::{Fingerprint, Owner, Record, SpillRef, Status, Stored},
+};
+
+/// What a method of a [`Store`] returns.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Keeps one [`Record`] per key, and writes it under conditions.
+///
+/// A store holds no policy. Each method is one conditional write or one read, made once; the
+/// condition is evaluated and the write is applied as one step that nobody can come between. When
+/// the condition does not hold, the store answers with the record that it found, and
+/// [one function for all stores](crate::verdict) says what that means. Whether to try again is the
+/// guard's decision as well, and it sends the very same request then. So a client under a store
+/// should not try again by itself; if it does, its own writes are still recognised by their owner.
+///
+/// The moment is part of each request. A store that lives elsewhere has another clock, and two
+/// stores that are asked the same must answer the same.
+///
+/// # Faults
+///
+/// A [`Fault`] says that there is no answer, or none that was expected, and
+/// [`Fault::may_have_happened`] that the write may have been applied. A condition that does not
+/// hold is no fault.
+///
+/// # Writes
+///
+/// [`commit`](Self::commit) writes to the same store what the caller wants to have written exactly
+/// once. What such a write looks like is the store's affair, so it has a type of its own for them,
+/// and the guard passes them through without looking. A port behind `dyn` names it:
+/// `Arc<dyn Store<Write = MemoryWrite>>`.
+pub trait Store: Send + Sync + 'static {
+    /// A write of the caller's that can be part of a [`commit`](Self::commit).
+    type Write: Send + Sync + 'static;
+
+    /// How many bytes of a result fit on a record at most. What is larger is spilled.
+    fn max_inline(&self) -> usize;
+
+    /// Claims a key: makes the record in progress for the owner and counts the attempt up, if
+    /// [`Acquire::may_take`] allows it. The previous result goes; what the store does not know
+    /// stays.
+    fn acquire<'a>(&'a self, acquire: &'a Acquire)
+    -> BoxFuture<'a, Result<Reply<Acquired>, Fault>>;
+
+    /// Ends a claim with a result or an error, if the record is in progress and the owner's.
+    fn settle<'a>(&'a self, settle: &'a Settle) -> BoxFuture<'a, Result<Reply<()>, Fault>>;
+
+    /// Gives a claim back, if the record is in progress and the owner's. Attempt, owner and
+    /// fingerprint stay.
+    fn release<'a>(&'a self, release: &'a Release) -> BoxFuture<'a, Result<Reply<()>, Fault>>;
+
+    /// Makes the lease longer, if the record is in progress and the owner's.
+    fn extend<'a>(&'a self, extend: &'a Extend) -> BoxFuture<'a, Result<Reply<()>, Fault>>;
+
+    /// Does what [`settle`](Self::settle) does and all of `writes`, or nothing.
+    ///
+    /// The guard may call it again with the same request. The store builds the same transaction
+    /// from it then, with the owner as its token.
+    fn commit<'a>(
+        &'a self,
+        settle: &'a Settle,
+        writes: &'a [Self::Write],
+    ) -> BoxFuture<'a, Result<CommitReply, Fault>>;
+
+    /// Claims and settles in one step, with all of `writes`, if [`Once::may_take`] allows it; or
+    /// does nothing. Without writes it need not be a transaction.
+    fn commit_once<'a>(
+        &'a self,
+        once: &'a Once,
+        writes: &'a [Self::Write],
+    ) -> BoxFuture<'a, Result<CommitReply, Fault>>;
+
+    /// Reads a record as it is now, expired or not.
+    fn read<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Box<Record>>, Fault>>;
+
+    /// Changes a record for somebody on call, if it is still the one that was [seen](Seen).
+    fn amend<'a>(&'a self, amend: &'a Amend) -> BoxFuture<'a, Result<Reply<()>, Fault>>;
+
+    /// Keeps a large result beside the record. Written again, it is the same.
+    fn put_spill<'a>(&'a self, spill: &'a Spill) -> BoxFuture<'a, Result<(), Fault>>;
+
+    /// Reads a large result. `None` says that it is not there, or not all of it.
+    fn get_spill<'a>(
+        &'a self,
+        key: &'a RecordKey,
+        spill: &'a SpillRef,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, Fault>>;
+}
+
+/// What became of a conditional write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reply<T> {
+    /// It was applied.
+    Applied(T),
+    /// Its condition did not hold. This is the record as it was then, or `None` if there was none.
+    Refused(Option<Box<Record>>),
+    /// A transaction holds the record at this moment, so it was not applied. Ask again.
+    Contended,
+}
+
+/// What became of a [`Store::commit`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommitReply {
+    /// All of it was applied.
+    Applied,
+    /// The condition on the record did not hold, and nothing was applied. This is the record as it
+    /// was then.
+    Refused(Option<Box<Record>>),
+    /// The condition of the caller's write with that index did not hold, and nothing was applied.
+    WriteRefused(usize),
+    /// Another transaction holds one of the items at this moment, and nothing was applied. Ask
+    /// again.
+    Contended,
+}
+
+/// What a store says of a claim that it granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Acquired {
+    /// How often the key has been claimed, this time included.
+    pub attempt: u64,
+}
+
+impl Acquired {
+    /// A claim that is the `attempt`-th.
+    #[must_use]
+    pub fn new(attempt: u64) -> Self {
+        Self { attempt }
+    }
+}
+
+/// How often the work of one key may be run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Semantics {
+    /// Again after a lease has lapsed, since nobody knows how far the work was.
+    #[default]
+    AtLeastOnce,
+    /// Never again once it has begun. A lease that has lapsed must be looked at by somebody.
+    AtMostOnce,
+}
+
+/// A request to claim a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Acquire {
+    /// The key.
+    pub key: RecordKey,
+    /// Who claims it.
+    pub owner: Owner,
+    /// The fingerprint of the payload.
+    pub fingerprint: Option<Fingerprint>,
+    /// The present moment.
+    pub now: Timestamp,
+    /// The present moment less what clocks may differ by: a lease that ended before has lapsed.
+    pub stale_before: Timestamp,
+    /// Until when it is claimed.
+    pub lease_until: Timestamp,
+    /// When the record may be forgotten, in whole seconds.
+    pub expires_at: Timestamp,
+    /// Whether it may be claimed after a lapsed lease.
+    pub semantics: Semantics,
+}
+
+impl Acquire {
+    /// A claim on `key` from `now` to `lease_until`, without skew, at least once.
+    #[must_use]
+    pub fn new(
+        key: RecordKey,
+        owner: Owner,
+        now: Timestamp,
+        lease_until: Timestamp,
+        expires_at: Timestamp,
+    ) -> Self {
+        Self {
+            key,
+            owner,
+            fingerprint: None,
+            now,
+            stale_before: now,
+            lease_until,
+            expires_at,
+            semantics: Semantics::default(),
+        }
+    }
+
+    /// The condition of [`Store::acquire`]: whether `found` may be claimed.
+    ///
+    /// Stores that evaluate conditions themselves call it; others write it in their own language,
+    /// and the conformance suite shows that they said the same.
+    #[must_use]
+    pub fn may_take(&self, found: Option<&Record>) -> bool {
+        may_take(found, self.fingerprint.as_ref(), self.now, self.stale_before, self.semantics)
+    }
+}
+
+/// A request to end a claim with what is to be replayed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settle {
+    /// The key.
+    pub key: RecordKey,
+    /// Who holds the claim.
+    pub owner: Owner,
+    /// The present moment.
+    pub now: Timestamp,
+    /// How it ends.
+    pub end: End,
+    /// What is replayed.
+    pub result: Stored,
+    /// When the record may be forgotten, in whole seconds.
+    pub expires_at: Timestamp,
+}
+
+impl Settle {
+    /// The end of the claim of `owner` on `key`.
+    #[must_use]
+    pub fn new(
+        key: RecordKey,
+        owner: Owner,
+        now: Timestamp,
+        end: End,
+        result: Stored,
+        expires_at: Timestamp,
+    ) -> Self {
+        Self { key, owner, now, end, result, expires_at }
+    }
+}
+
+/// How a claim ends for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// With a result.
+    Completed,
+    /// With an error that is to be replayed.
+    Failed,
+}
+
+impl From<End> for Status {
+    fn from(end: End) -> Self {
+        match end {
+            End::Completed => Self::Completed,
+            End::Failed => Self::Failed,
+        }
+    }
+}
+
+/// A request to give a claim back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Release {
+    /// The key.
+    pub key: RecordKey,
+    /// Who holds the claim.
+    pub owner: Owner,
+    /// The present moment.
+    pub now: Timestamp,
+    /// When the record may be forgotten, in whole seconds.
+    pub expires_at: Timestamp,
+}
+
+impl Release {
+    /// The release of the claim of `owner` on `key`.
+    #[must_use]
+    pub fn new(key: RecordKey, owner: Owner, now: Timestamp, expires_at: Timestamp) -> Self {
+        Self { key, owner, now, expires_at }
+    }
+}
+
+/// A request to make a lease longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Extend {
+    /// The key.
+    pub key: RecordKey,
+    /// Who holds the claim.
+    pub owner: Owner,
+    /// The present moment.
+    pub now: Timestamp,
+    /// The new end of the lease.
+    pub lease_until: Timestamp,
+    /// When the record may be forgotten, in whole seconds: later than the lease ends.
+    pub expires_at: Timestamp,
+}
+
+impl Extend {
+    /// A lease of `owner` on `key` until `lease_until`.
+    #[must_use]
+    pub fn new(
+        key: RecordKey,
+        owner: Owner,
+        now: Timestamp,
+        lease_until: Timestamp,
+        expires_at: Timestamp,
+    ) -> Self {
+        Self { key, owner, now, lease_until, expires_at }
+    }
+}
+
+/// A request to claim and settle a key in one step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Once {
+    /// The key.
+    pub key: RecordKey,
+    /// Who claims it.
+    pub owner: Owner,
+    /// The fingerprint of the payload.
+    pub fingerprint: Option<Fingerprint>,
+    /// The present moment.
+    pub now: Timestamp,
+    /// The present moment less what clocks may differ by.
+    pub stale_before: Timestamp,
+    /// What is replayed.
+    pub result: Stored,
+    /// When the record may be forgotten, in whole seconds.
+    pub expires_at: Timestamp,
+    /// Whether it may be claimed after a lapsed lease.
+    pub semantics: Semantics,
+}
+
+impl Once {
+    /// A result for `key`, without skew, at least once.
+    #[must_use]
+    pub fn new(
+        key: RecordKey,
+        owner: Owner,
+        now: Timestamp,
+        result: Stored,
+        expires_at: Timestamp,
+    ) -> Self {
+        Self {
+            key,
+            owner,
+            fingerprint: None,
+            now,
+            stale_before: now,
+            result,
+            expires_at,
+            semantics: Semantics::default(),
+        }
+    }
+
+    /// The condition of [`Store::commit_once`]: that of [`Acquire::may_take`].
+    #[must_use]
+    pub fn may_take(&self, found: Option<&Record>) -> bool {
+        may_take(found, self.fingerprint.as_ref(), self.now, self.stale_before, self.semantics)
+    }
+}
+
+/// A change by somebody on call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Amend {
+    /// The key.
+    pub key: RecordKey,
+    /// What was seen of the record, and must still be so.
+    pub seen: Seen,
+    /// The present moment.
+    pub now: Timestamp,
+    /// What to do.
+    pub change: Change,
+}
+
+impl Amend {
+    /// A `change` to the record of `key` that was `seen`.
+    #[must_use]
+    pub fn new(key: RecordKey, seen: Seen, now: Timestamp, change: Change) -> Self {
+        Self { key, seen, now, change }
+    }
+}
+
+/// What tells one state of a record from any other: if all of this is the same, then nobody has
+/// claimed, ended or extended it in between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Seen {
+    /// Its status.
+    pub status: Status,
+    /// Its owner; a record of another program has none.
+    pub owner: Option<Owner>,
+    /// Its attempt.
+    pub attempt: u64,
+    /// The end of its lease, which a heartbeat moves.
+    pub lease_until: Option<Timestamp>,
+    /// When it expires, in whole seconds.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Seen {
+    /// What is to be seen of `record`.
+    #[must_use]
+    pub fn of(record: &Record) -> Self {
+        Self {
+            status: record.status,
+            owner: record.owner.clone(),
+            attempt: record.attempt,
+            lease_until: record.lease_until,
+            expires_at: record.expires_at,
+        }
+    }
+}
+
+/// What somebody on call does to a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// Give it back, so that it may be claimed at once.
+    Release {
+        /// When the record may be forgotten, in whole seconds.
+        expires_at: Timestamp,
+    },
+    /// Say how it ended.
+    Resolve {
+        /// How it ended.
+        end: End,
+        /// What is replayed.
+        result: Stored,
+        /// When the record may be forgotten, in whole seconds.
+        expires_at: Timestamp,
+    },
+    /// Delete it. The attempts are counted anew then.
+    Forget,
+}
+
+/// A large result, to be kept beside its record.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Spill {
+    /// The key of the record.
+    pub key: RecordKey,
+    /// How it is named.
+    pub spill: SpillRef,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// When it may be forgotten, in whole seconds: not before its record.
+    pub expires_at: Timestamp,
+}
+
+impl Spill {
+    /// The result `bytes` of `key`, named `spill`.
+    #[must_use]
+    pub fn new(key: RecordKey, spill: SpillRef, bytes: Vec<u8>, expires_at: Timestamp) -> Self {
+        Self { key, spill, bytes, expires_at }
+    }
+}
+
+impl fmt::Debug for Spill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, spill, bytes: _, expires_at } = self;
+        f.debug_struct("Spill")
+            .field("key", key)
+            .field("spill", spill)
+            .field("expires_at", expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The key of a record, as the store has it: namespace, operation and the caller's key in one text.
+///
+/// Its texts may hold what identifies a person, so `Debug` shows a digest of it.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RecordKey(Arc<str>);
+
+impl RecordKey {
+    /// The key with that text.
+    #[must_use]
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for stores. It is not to be logged.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What may be shown of it: the first 16 hexadecimal digits of its SHA-256.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let mut digest = digest::hex(&digest::sha256(self.0.as_bytes()));
+        digest.truncate(16);
+        digest
+    }
+}
+
+impl fmt::Debug for RecordKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordKey({})", self.shown())
+    }
+}
+
+/// Whether a record may be claimed: there is none, it has expired, it was released, or its lease
+/// has lapsed and that is enough.
+///
+/// A record that has expired while somebody holds a lease on it is not free. That cannot come from
+/// this crate, whose records expire after their leases end.
+fn may_take(
+    found: Option<&Record>,
+    fingerprint: Option<&Fingerprint>,
+    now: Timestamp,
+    stale_before: Timestamp,
+    semantics: Semantics,
+) -> bool {
+    let Some(record) = found else { return true };
+    let lapsed = record.has_lapsed(stale_before);
+    if record.has_expired(now) {
+        let held = record.status == Status::InProgress && record.lease_until.is_some() && !lapsed;
+        return !held;
+    }
+    // What a newer version wrote may mean something else.
+    if record.schema > Record::SCHEMA {
+        return false;
+    }
+    let free = match record.status {
+        Status::Released => true,
+        Status::InProgress => lapsed && semantics == Semantics::AtLeastOnce,
+        Status::Completed | Status::Failed | Status::Unreadable(_) => false,
+    };
+    free && Fingerprint::fits(fingerprint, record.fingerprint.as_ref())
+}

@@ -1,0 +1,167 @@
+//! The suites of all stores on this one.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use aws_sdk_dynamodb::{
+    Client,
+    primitives::Blob,
+    types::{AttributeValue, Put, TransactWriteItem, Update},
+};
+use dynoxide::Database;
+use setpiece_envelope::FixedClock;
+use setpiece_idempotency::{
+    dynamodb::{DynamoDbStore, Table},
+    record::{Body, Encoding, Record, Status},
+    store::RecordKey,
+};
+use setpiece_policy::{Deadline, InstantSleep, Retry, SeededRandom};
+
+use crate::{
+    conformance::conformance,
+    support::{Harness, World, drive},
+};
+
+#[path = "engine.rs"]
+mod engine;
+
+const TABLE: &str = "records";
+
+conformance!(run);
+
+#[test]
+fn guard_says_what_the_model_says() {
+    // Fewer than in memory: a step is some requests, and a request some milliseconds.
+    for seed in 0..60 {
+        run(async |world| crate::model::history(world, seed).await);
+    }
+}
+
+fn run(test: impl AsyncFnOnce(&World<Dynamo>)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let world = World::<Dynamo>::new().await;
+        drive(&world, test(&world)).await;
+    });
+}
+
+struct Dynamo {
+    engine: Database,
+    client: Client,
+    store: Arc<DynamoDbStore>,
+}
+
+impl Harness for Dynamo {
+    type Store = DynamoDbStore;
+
+    async fn new(clock: FixedClock) -> Self {
+        let (engine, config) = engine::start(&clock).await;
+        let plain = aws_smithy_http_client::Builder::new().build_http();
+        let client = Client::from_conf(config.http_client(plain).build());
+        let table = Table::new(TABLE);
+        let sleep = InstantSleep::new(clock.clone());
+        let retry = Retry::new(clock.clone(), SeededRandom::new(7), sleep);
+        let deadline = Deadline::after(&clock, Duration::from_secs(30));
+        table.create(&client, &retry, deadline).await.unwrap();
+        let store = Arc::new(DynamoDbStore::new(client.clone(), table));
+        Self { engine, client, store }
+    }
+
+    fn store(&self) -> Arc<DynamoDbStore> {
+        Arc::clone(&self.store)
+    }
+
+    fn add(&self, name: &str, number: i64) -> TransactWriteItem {
+        let update = Update::builder()
+            .table_name(TABLE)
+            .key("id", id(name))
+            .update_expression("ADD the_number :number")
+            .expression_attribute_values(":number", n(number))
+            .build()
+            .unwrap();
+        TransactWriteItem::builder().update(update).build()
+    }
+
+    fn put_new(&self, name: &str) -> TransactWriteItem {
+        let put = Put::builder()
+            .table_name(TABLE)
+            .item("id", id(name))
+            .item("the_number", n(1))
+            .condition_expression("attribute_not_exists(id)")
+            .build()
+            .unwrap();
+        TransactWriteItem::builder().put(put).build()
+    }
+
+    async fn number(&self, name: &str) -> i64 {
+        let get = self.client.get_item().table_name(TABLE).key("id", id(name));
+        let item = get.send().await.unwrap().item;
+        item.map_or(0, |item| item["the_number"].as_n().unwrap().parse().unwrap())
+    }
+
+    async fn sweep(&self) {
+        self.engine.sweep_ttl().unwrap();
+    }
+
+    async fn put_record(&self, key: &RecordKey, record: Record) {
+        let put = self.client.put_item().table_name(TABLE).set_item(Some(item(key, &record)));
+        put.send().await.unwrap();
+    }
+
+    async fn lose_spills(&self) {
+        let items = self.client.scan().table_name(TABLE).send().await.unwrap().items.unwrap();
+        for item in items.iter().filter(|item| item["id"].as_s().unwrap().contains("#R#")) {
+            let delete = self.client.delete_item().table_name(TABLE);
+            delete.key("id", item["id"].clone()).send().await.unwrap();
+        }
+    }
+}
+
+fn s(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+fn n(number: impl ToString + Copy) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+fn id(name: &str) -> AttributeValue {
+    s(&format!("number#{name}"))
+}
+
+/// The record as an item, written by hand.
+fn item(key: &RecordKey, record: &Record) -> HashMap<String, AttributeValue> {
+    let status = match record.status {
+        Status::InProgress | Status::Released => "INPROGRESS",
+        Status::Completed => "COMPLETED",
+        Status::Failed => "FAILED",
+        _ => "SOMETHING_ELSE",
+    };
+    let mut item =
+        HashMap::from([("id".to_owned(), s(key.as_str())), ("status".to_owned(), s(status))]);
+    let mut set = |name: &str, value: Option<AttributeValue>| {
+        item.extend(value.map(|value| (name.to_owned(), value)));
+    };
+    let is_released = record.status == Status::Released;
+    let millis =
+        |moment: Option<setpiece_envelope::Timestamp>| moment.map(|moment| n(moment.unix_millis()));
+    set("record_version", (record.schema > 0).then(|| n(record.schema)));
+    set("attempt", (record.attempt > 0).then(|| n(record.attempt)));
+    set("owner_token", record.owner.as_ref().map(|owner| s(owner.as_str())));
+    set("validation", record.fingerprint.as_ref().map(|print| s(print.as_str())));
+    set("expiration", record.expires_at.map(|end| n(end.unix_millis() / 1000)));
+    set("created_at", millis(record.created_at));
+    set("updated_at", millis(record.updated_at));
+    let lease = millis(record.lease_until);
+    set("in_progress_expiration", if is_released { Some(n(0)) } else { lease });
+    set("released_at", is_released.then(|| n(1)));
+    if let Some(stored) = &record.result {
+        let Body::Inline(bytes) = &stored.body else { panic!("only what is on the record") };
+        let text = || s(std::str::from_utf8(bytes).unwrap());
+        let is_json = stored.encoding == Encoding::Json;
+        let bytes = || AttributeValue::B(Blob::new(bytes.clone()));
+        set("data", Some(if is_json { text() } else { bytes() }));
+        set("result_encoding", (!is_json).then(|| s(stored.encoding.as_str())));
+        set("result_type", stored.type_name.as_deref().map(s));
+    }
+    item
+}

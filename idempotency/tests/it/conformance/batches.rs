@@ -1,0 +1,148 @@
+//! Batches, and work that panics.
+
+use std::{cell::Cell, panic::AssertUnwindSafe, time::Duration};
+
+use setpiece_idempotency::{Key, Lease, Outcome, record::Status};
+use setpiece_policy::Fault;
+
+use super::calls::never_run;
+use crate::support::{Harness, KEY, Op, SECOND, World};
+
+pub(crate) async fn equal_keys_of_a_batch_are_one_call<H: Harness>(world: &World<H>) {
+    let runs = Cell::new(0);
+    let records = ["a", "b", "a", "a"];
+    let report = world
+        .guard()
+        .batch(world.lease())
+        .run(
+            &records,
+            |record| Key::of(*record),
+            |_, record| {
+                runs.set(runs.get() + 1);
+                let record = (*record).to_owned();
+                async move { Ok::<_, Fault>(record) }
+            },
+        )
+        .await;
+    assert_eq!(runs.get(), 2);
+    let values: Vec<_> =
+        report.iter().map(|it| it.as_ref().unwrap().clone().value().unwrap()).collect();
+    assert_eq!(values, records);
+    assert_eq!((report.calls(), report.failed().count()), (2, 0));
+    assert_eq!(world.probe.asked().len(), 4);
+}
+
+pub(crate) async fn one_bad_record_does_not_fail_its_batch<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let busy = super::calls::owned(guard.claim(&Key::of("busy").unwrap(), world.lease()).await);
+    let records = ["good", "bad", "busy", "better"];
+    let report = guard
+        .batch(world.lease())
+        .run(
+            &records,
+            |record| Key::of(*record),
+            |_, record| {
+                let result = if *record == "bad" { Err(Fault::permanent("bad")) } else { Ok(1) };
+                async move { result }
+            },
+        )
+        .await;
+    assert_eq!(report.failed().collect::<Vec<_>>(), [1, 2]);
+    busy.release().await.unwrap();
+}
+
+pub(crate) async fn equal_keys_with_other_payloads_are_mismatches<H: Harness>(world: &World<H>) {
+    let records = [("a", 1), ("a", 2), ("a", 1)];
+    let report = world
+        .guard()
+        .batch(world.lease())
+        .run(
+            &records,
+            |(key, payload)| Key::of(*key)?.with_fingerprint(payload),
+            |_, _| async {
+                world.sleep_for(SECOND).await;
+                Ok::<_, Fault>(1)
+            },
+        )
+        .await;
+    assert_eq!(report.failed().collect::<Vec<_>>(), [1]);
+    assert_eq!(report.get(1).unwrap().as_ref().unwrap_err().name(), "Mismatch");
+}
+
+pub(crate) async fn batch_is_worked_on_side_by_side_within_bounds<H: Harness>(world: &World<H>) {
+    let (now, most) = (Cell::new(0), Cell::new(0));
+    let records: Vec<u32> = (0..20).collect();
+    let start = world.now();
+    let report = world
+        .guard()
+        .batch(world.lease())
+        .concurrency(4)
+        .run(&records, Key::of, |_, _| async {
+            now.set(now.get() + 1);
+            most.set(most.get().max(now.get()));
+            world.sleep_for(SECOND).await;
+            now.set(now.get() - 1);
+            Ok::<_, Fault>(1)
+        })
+        .await;
+    assert_eq!(report.failed().count(), 0);
+    assert_eq!(most.get(), 4);
+    assert_eq!(world.now(), start.saturating_add(5 * SECOND));
+}
+
+pub(crate) async fn batch_begins_nothing_when_time_is_short<H: Harness>(world: &World<H>) {
+    let records: Vec<u32> = (0..10).collect();
+    let lease = Lease::until(world.deadline_in(Duration::from_millis(4500)));
+    let report = world
+        .guard()
+        .batch(lease)
+        .concurrency(2)
+        .reserve(2 * SECOND)
+        .run(&records, Key::of, |_, _| async {
+            world.sleep_for(SECOND).await;
+            Ok::<_, Fault>(1)
+        })
+        .await;
+    assert_eq!(report.failed().collect::<Vec<_>>(), [6, 7, 8, 9]);
+    let asked = world.probe.asked();
+    assert_eq!(asked.iter().filter(|op| **op == Op::Acquire).count(), 6, "the rest is unclaimed");
+}
+
+pub(crate) async fn panic_releases_the_key_and_goes_on<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    for early in [true, false] {
+        let work = |_| {
+            assert!(!early, "early");
+            async { panic!("late") }
+        };
+        let call = guard.run::<(), Fault, _, _>(&KEY, world.lease(), work);
+        let panic = catch(call).await.unwrap_err();
+        let text = panic.downcast_ref::<&str>().unwrap();
+        assert_eq!(*text, if early { "early" } else { "late" });
+        assert_eq!(world.record(&KEY).await.unwrap().status, Status::Released);
+    }
+    let outcome = guard.run(&KEY, world.lease(), async |held| Ok::<_, Fault>(held.attempt()));
+    assert_eq!(outcome.await.unwrap(), Outcome::Fresh(3));
+}
+
+pub(crate) async fn panic_of_work_that_must_not_be_run_twice_holds_the_key<H: Harness>(
+    world: &World<H>,
+) {
+    let guard = world.at_most_once();
+    let work = |_| async { panic!("late") };
+    catch(guard.run::<(), Fault, _, _>(&KEY, world.lease(), work)).await.unwrap_err();
+    world.clock.advance(40 * SECOND);
+    let error = guard.run(&KEY, world.lease(), never_run::<()>).await.unwrap_err();
+    assert_eq!(error.name(), "Interrupted");
+}
+
+async fn catch<F: Future>(future: F) -> std::thread::Result<F::Output> {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|cx| {
+        match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => std::task::Poll::Ready(Err(panic)),
+        }
+    })
+    .await
+}

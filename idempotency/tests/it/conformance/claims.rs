@@ -1,0 +1,435 @@
+//! Leases, takeovers, lost answers, attempts, clocks and waiting.
+
+use std::time::Duration;
+
+use setpiece_idempotency::{
+    Completed, Event, GuardError, Key, Lease, LostHow, OnBusy, Outcome, record::Status,
+};
+use setpiece_policy::Fault;
+
+use super::calls::{never_run, owned};
+use crate::support::{HOUR, Harness, KEY, Op, SECOND, Trouble, World, join, key};
+
+const MILLI: Duration = Duration::from_millis(1);
+
+pub(crate) async fn lapsed_claim_is_taken_over_and_not_before<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    drop(owned(guard.claim(&KEY, world.lease()).await));
+    // 30 s, a second of grace, and a second that clocks may differ by.
+    world.clock.advance(32 * SECOND);
+    let error = guard.run(&KEY, world.lease(), never_run::<i32>).await.unwrap_err();
+    assert_eq!(error.name(), "InProgress");
+    world.clock.advance(MILLI);
+    let outcome = guard.run(&KEY, world.lease(), async |held| Ok::<_, Fault>(held.attempt()));
+    assert_eq!(outcome.await.unwrap(), Outcome::Fresh(2));
+    let outcome = guard.run(&KEY, world.lease(), never_run::<u64>).await;
+    assert_eq!(outcome.unwrap(), Outcome::Replayed(2));
+}
+
+pub(crate) async fn one_of_two_takes_over<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    drop(owned(guard.claim(&KEY, world.lease()).await));
+    world.clock.advance(33 * SECOND);
+    let first = owned(guard.claim(&KEY, world.lease()).await);
+    let error = guard.claim(&KEY, world.lease()).await.unwrap_err();
+    assert_eq!(error.name(), "InProgress");
+    assert_eq!(first.attempt(), 2);
+    first.release().await.unwrap();
+}
+
+pub(crate) async fn late_completion_counts_while_nobody_took_over<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    world.clock.advance(10 * 60 * SECOND);
+    assert_eq!(claim.complete(&1).await.unwrap(), Completed::Kept);
+    let outcome = guard.run(&KEY, world.lease(), never_run::<i32>).await;
+    assert_eq!(outcome.unwrap(), Outcome::Replayed(1));
+}
+
+pub(crate) async fn zombie_neither_completes_nor_releases<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let mut zombies = Vec::new();
+    for _ in 0..4 {
+        zombies.push(owned(guard.claim(&KEY, world.lease()).await));
+        world.clock.advance(33 * SECOND);
+    }
+    let live = owned(guard.claim(&KEY, world.lease()).await);
+    let before = world.record(&KEY).await;
+    let lost = |error: GuardError| {
+        let GuardError::LeaseLost(lost) = error else { panic!("{error:?}") };
+        assert_eq!(lost.why, LostHow::Taken);
+    };
+    lost(zombies.remove(0).complete(&"zombie").await.unwrap_err());
+    lost(zombies.remove(0).release().await.unwrap_err());
+    let mut zombie = zombies.remove(0);
+    lost(zombie.extend().await.unwrap_err());
+    drop(zombie);
+    let writes = [world.harness.add("zombie", 1)];
+    lost(zombies.remove(0).commit(&"zombie", &writes).await.unwrap_err());
+    assert_eq!(world.record(&KEY).await, before);
+    assert_eq!(world.harness.number("zombie").await, 0);
+    assert_eq!(live.complete(&"live").await.unwrap(), Completed::Kept);
+    let outcome = guard.run(&KEY, world.lease(), never_run::<String>).await;
+    assert_eq!(outcome.unwrap(), Outcome::Replayed("live".to_owned()));
+}
+
+pub(crate) async fn zombie_answers_with_the_result_that_stands<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    // A lease that its holder overstays: it sleeps through it on a clock that stands still.
+    let zombie = owned(guard.claim(&KEY, world.lease()).await);
+    world.clock.advance(33 * SECOND);
+    _ = guard.run(&KEY, world.lease(), async |_| Ok::<_, Fault>(1)).await.unwrap();
+    let Completed::Superseded(found) = zombie.complete(&"zombie").await.unwrap() else {
+        panic!("it was kept")
+    };
+    assert_eq!(found.record.attempt, 2);
+    assert_eq!(world.events(), [Event::Fresh, Event::Superseded]);
+    // And so does a call that was overtaken while it ran.
+    let key = Key::of("other").unwrap();
+    let outcome = guard
+        .run(&key, world.lease(), async |_| {
+            let seen = guard.inspect(&key, world.deadline()).await.unwrap().unwrap();
+            _ = guard.resolve(&seen, &2, world.deadline()).await.unwrap();
+            Ok::<_, Fault>(1)
+        })
+        .await;
+    assert_eq!(outcome.unwrap(), Outcome::Replayed(2));
+    assert_eq!(world.events(), [Event::Superseded]);
+}
+
+pub(crate) async fn attempts_rise_over_release_takeover_and_expiry<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let mut attempts = Vec::new();
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    attempts.push(claim.attempt());
+    claim.release().await.unwrap();
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    attempts.push(claim.attempt());
+    drop(claim);
+    world.clock.advance(33 * SECOND);
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    attempts.push(claim.attempt());
+    _ = claim.complete(&1).await.unwrap();
+    world.clock.advance(2 * HOUR);
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    attempts.push(claim.attempt());
+    claim.release().await.unwrap();
+    assert_eq!(attempts, [1, 2, 3, 4]);
+}
+
+pub(crate) async fn downstream_keys_are_stable_over_attempts<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let first = owned(guard.claim(&KEY, world.lease()).await);
+    let (card, mail) = (first.downstream_key("card"), first.downstream_key("mail"));
+    first.release().await.unwrap();
+    let second = owned(guard.claim(&KEY, world.lease()).await);
+    assert_eq!(second.downstream_key("card"), card);
+    assert_ne!(card, mail);
+    second.release().await.unwrap();
+    let other = owned(guard.claim(&Key::of("order-18").unwrap(), world.lease()).await);
+    assert_ne!(other.downstream_key("card"), card);
+    other.release().await.unwrap();
+}
+
+pub(crate) async fn lost_answer_to_a_claim_is_recognised<H: Harness>(world: &World<H>) {
+    world.probe.next(Op::Acquire, Trouble::AnswerLost);
+    let guard = world.guard();
+    let outcome = guard.run(&KEY, world.lease(), async |held| Ok::<_, Fault>(held.attempt()));
+    assert_eq!(outcome.await.unwrap(), Outcome::Fresh(1));
+    assert_eq!(world.probe.asked(), [Op::Acquire, Op::Acquire, Op::Settle]);
+    assert_eq!(world.events(), [Event::OwnWrite, Event::Fresh]);
+}
+
+pub(crate) async fn lost_answer_to_a_completion_is_recognised<H: Harness>(world: &World<H>) {
+    world.probe.next(Op::Settle, Trouble::AnswerLost);
+    let outcome = world.guard().run(&KEY, world.lease(), async |_| Ok::<_, Fault>(1)).await;
+    assert_eq!(outcome.unwrap(), Outcome::Fresh(1));
+    assert_eq!(world.events(), [Event::OwnWrite, Event::Fresh]);
+}
+
+pub(crate) async fn lost_answers_to_releases_and_heartbeats_are_recognised<H: Harness>(
+    world: &World<H>,
+) {
+    let guard = world.guard();
+    let mut claim = owned(guard.claim(&KEY, world.lease()).await);
+    world.probe.next(Op::Extend, Trouble::AnswerLost);
+    claim.extend().await.unwrap();
+    world.probe.next(Op::Release, Trouble::AnswerLost);
+    claim.release().await.unwrap();
+    assert_eq!(world.record(&KEY).await.unwrap().status, Status::Released);
+}
+
+pub(crate) async fn at_most_once_never_runs_again<H: Harness>(world: &World<H>) {
+    let guard = world.at_most_once();
+    drop(owned(guard.claim(&KEY, world.lease()).await));
+    let error = guard.run(&KEY, world.lease(), never_run::<i32>).await.unwrap_err();
+    assert_eq!(error.name(), "InProgress");
+    world.clock.advance(40 * SECOND);
+    let error = guard.run(&KEY, world.lease(), never_run::<i32>).await.unwrap_err();
+    assert!(error.may_have_happened());
+    let GuardError::Interrupted(found) = error else { panic!("{error:?}") };
+    assert_eq!(found.record.status, Status::InProgress);
+    // An error alone does not tell that nothing happened.
+    let key = Key::of("order-18").unwrap();
+    guard.run(&key, world.lease(), async |_| Err::<i32, _>("?")).await.unwrap_err();
+    world.clock.advance(40 * SECOND);
+    let error = guard.run(&key, world.lease(), never_run::<i32>).await.unwrap_err();
+    assert_eq!(error.name(), "Interrupted");
+}
+
+pub(crate) async fn heartbeat_keeps_a_short_lease<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let lease = Lease::short(world.deadline_in(600 * SECOND), 9 * SECOND);
+    let other = world.guard();
+    let outcome = guard
+        .run(&KEY, lease, async |_| {
+            for _ in 0..10 {
+                world.sleep_for(10 * SECOND).await;
+                let error = other.run(&KEY, world.lease(), never_run::<i32>).await.unwrap_err();
+                assert_eq!(error.name(), "InProgress");
+            }
+            Ok::<_, Fault>(1)
+        })
+        .await;
+    assert_eq!(outcome.unwrap(), Outcome::Fresh(1));
+    let beats = world.probe.asked().iter().filter(|op| **op == Op::Extend).count();
+    assert!((30..=34).contains(&beats), "{beats} in 100 s, one in 3 s");
+}
+
+pub(crate) async fn crash_frees_a_short_lease_soon<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let lease = Lease::short(world.deadline_in(600 * SECOND), 9 * SECOND);
+    drop(owned(guard.claim(&KEY, lease).await));
+    world.clock.advance(10 * SECOND + MILLI);
+    _ = guard.run(&KEY, world.lease(), async |_| Ok::<_, Fault>(1)).await.unwrap();
+}
+
+pub(crate) async fn heartbeat_that_lost_its_lease_cancels_the_work<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let lease = Lease::short(world.deadline_in(600 * SECOND), 9 * SECOND);
+    let error = guard
+        .run(&KEY, lease, async |_| {
+            world.sleep_for(SECOND).await;
+            let seen = guard.inspect(&KEY, world.deadline()).await.unwrap().unwrap();
+            _ = guard.release(&seen, world.deadline()).await.unwrap();
+            world.sleep_for(3 * SECOND).await;
+            panic!("it was not cancelled");
+            #[expect(unreachable_code, reason = "it says what the work would return")]
+            Ok::<i32, Fault>(1)
+        })
+        .await
+        .unwrap_err();
+    let GuardError::LeaseLost(lost) = error else { panic!("{error:?}") };
+    assert_eq!((lost.why, lost.may_have_happened), (LostHow::Taken, true));
+}
+
+pub(crate) async fn heartbeat_without_answers_cancels_the_work_in_time<H: Harness>(
+    world: &World<H>,
+) {
+    let guard = world.guard();
+    let lease = Lease::short(world.deadline_in(600 * SECOND), 9 * SECOND);
+    let start = world.now();
+    world.probe.always(Some(Op::Extend), Trouble::RequestLost);
+    let error = guard
+        .run(&KEY, lease, async |_| {
+            world.sleep_for(60 * SECOND).await;
+            Ok::<_, Fault>(1)
+        })
+        .await
+        .unwrap_err();
+    let GuardError::LeaseLost(lost) = error else { panic!("{error:?}") };
+    assert_eq!(lost.why, LostHow::StoreSilent);
+    // A second before the lease is over, which is what clocks may differ by.
+    assert!(world.now() <= start.saturating_add(8 * SECOND));
+}
+
+pub(crate) async fn work_is_cancelled_before_its_lease_is_over<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let start = world.now();
+    let error = guard
+        .run(&KEY, world.lease(), async |_| {
+            world.sleep_for(60 * SECOND).await;
+            Ok::<_, Fault>(1)
+        })
+        .await
+        .unwrap_err();
+    let GuardError::LeaseLost(lost) = error else { panic!("{error:?}") };
+    assert_eq!(lost.why, LostHow::TimeUp);
+    assert_eq!(world.now(), start.saturating_add(30 * SECOND));
+}
+
+pub(crate) async fn too_little_time_claims_nothing<H: Harness>(world: &World<H>) {
+    for left in [Duration::ZERO, 50 * MILLI] {
+        let lease = Lease::until(world.deadline_in(left));
+        let error = world.guard().run(&KEY, lease, never_run::<i32>).await.unwrap_err();
+        assert_eq!(error.name(), "NoTime");
+    }
+    assert_eq!(world.probe.asked(), []);
+    let (guard, lease) = (world.guard(), Lease::until(world.deadline_in(100 * MILLI)));
+    let outcome = guard.run(&KEY, lease, async |_| Ok::<_, Fault>(1));
+    assert_eq!(outcome.await.unwrap(), Outcome::Fresh(1));
+}
+
+pub(crate) async fn contended_record_is_busy_and_no_fault<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    world.probe.next(Op::Acquire, Trouble::Contended);
+    let outcome = guard.run(&KEY, world.lease(), async |_| Ok::<_, Fault>(1)).await;
+    assert_eq!(outcome.unwrap(), Outcome::Fresh(1));
+    world.probe.always(Some(Op::Acquire), Trouble::Contended);
+    let error = guard.run(&KEY, world.lease(), never_run::<i32>).await.unwrap_err();
+    let GuardError::Busy(busy) = error else { panic!("{error:?}") };
+    assert_eq!(busy.until, None);
+}
+
+pub(crate) async fn record_that_keeps_changing_is_given_up<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    world.probe.next(Op::Acquire, Trouble::Raced);
+    let outcome = guard.run(&KEY, world.lease(), async |_| Ok::<_, Fault>(1)).await;
+    assert_eq!(outcome.unwrap(), Outcome::Fresh(1));
+    world.probe.asked();
+    world.probe.always(Some(Op::Acquire), Trouble::Raced);
+    let error = guard.run(&KEY, world.lease(), never_run::<i32>).await.unwrap_err();
+    assert_eq!((error.name(), error.may_have_happened()), ("Store", false));
+    assert_eq!(world.probe.asked().len(), 3);
+}
+
+pub(crate) async fn attempts_are_bounded<H: Harness>(world: &World<H>) {
+    let guard = world.builder().max_attempts(2).build().unwrap();
+    for _ in 0..2 {
+        guard.run(&KEY, world.lease(), async |_| Err::<i32, _>("no")).await.unwrap_err();
+    }
+    for _ in 0..2 {
+        let error = guard.run(&KEY, world.lease(), never_run::<i32>).await.unwrap_err();
+        let GuardError::Exhausted(exhausted) = error else { panic!("{error:?}") };
+        assert_eq!(exhausted.max_attempts, 2);
+    }
+}
+
+pub(crate) async fn busy_call_waits_for_the_result_of_the_other<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    // Of another process, so that only the store tells.
+    let waiting = world.builder().on_busy(OnBusy::Wait(10 * SECOND)).build().unwrap();
+    let work = async |_| {
+        world.sleep_for(2 * SECOND).await;
+        Ok::<_, Fault>(1)
+    };
+    let key = key();
+    let outcomes = join(vec![
+        Box::pin(guard.run(&key, world.lease(), work)),
+        Box::pin(async {
+            world.sleep_for(SECOND).await;
+            waiting.run(&key, world.lease(), never_run::<i32>).await
+        }),
+    ])
+    .await;
+    let outcomes: Vec<_> = outcomes.into_iter().map(Result::unwrap).collect();
+    assert_eq!(outcomes, [Outcome::Fresh(1), Outcome::Replayed(1)]);
+    let asked = world.probe.asked();
+    assert_eq!(asked.iter().filter(|op| **op == Op::Acquire).count(), 2, "waiting only reads");
+}
+
+pub(crate) async fn waiting_call_takes_over_what_was_released<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let waiting = world.builder().on_busy(OnBusy::Wait(10 * SECOND)).build().unwrap();
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    let key = key();
+    let outcomes = join::<u64>(vec![
+        Box::pin(async {
+            world.sleep_for(SECOND).await;
+            claim.release().await.unwrap();
+            0
+        }),
+        Box::pin(async {
+            let work = async |held: setpiece_idempotency::Held| Ok::<_, Fault>(held.attempt());
+            waiting.run(&key, world.lease(), work).await.unwrap().value().unwrap()
+        }),
+    ])
+    .await;
+    assert_eq!(outcomes, [0, 2]);
+}
+
+pub(crate) async fn waiting_ends<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    let start = world.now();
+    let waiting = world.builder().on_busy(OnBusy::Wait(2 * SECOND)).build().unwrap();
+    let error = waiting.run(&KEY, world.lease(), never_run::<i32>).await.unwrap_err();
+    assert_eq!(error.name(), "InProgress");
+    assert_eq!(world.now(), start.saturating_add(2 * SECOND));
+    // And never later than there is time for an answer.
+    let lease = Lease::until(world.deadline_in(SECOND));
+    let error = waiting.run(&KEY, lease, never_run::<i32>).await.unwrap_err();
+    assert_eq!(error.name(), "InProgress");
+    assert_eq!(world.now(), start.saturating_add(2900 * MILLI));
+    claim.release().await.unwrap();
+}
+
+pub(crate) async fn busy_call_can_be_skipped<H: Harness>(world: &World<H>) {
+    let guard = world.builder().on_busy(OnBusy::Skip).build().unwrap();
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    let outcome = guard.run(&KEY, world.lease(), never_run::<i32>).await.unwrap();
+    assert_eq!(outcome, Outcome::Skipped(setpiece_idempotency::Skipped::Busy));
+    claim.release().await.unwrap();
+}
+
+pub(crate) async fn record_that_vanishes_does_not_take_the_result_along<H: Harness>(
+    world: &World<H>,
+) {
+    let guard = world.guard();
+    let outcome = guard
+        .run(&KEY, Lease::until(world.deadline_in(4 * HOUR)), async |_| {
+            let seen = guard.inspect(&KEY, world.deadline()).await.unwrap().unwrap();
+            _ = guard.forget(&seen, world.deadline()).await.unwrap();
+            Ok::<_, Fault>(1)
+        })
+        .await;
+    assert_eq!(outcome.unwrap(), Outcome::Fresh(1));
+    assert!(world.events().contains(&Event::Vanished));
+}
+
+pub(crate) async fn record_in_progress_outlives_its_lease<H: Harness>(world: &World<H>) {
+    // A retention that is shorter than the work.
+    let guard = world.builder().retention(SECOND).build().unwrap();
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    world.clock.advance(20 * SECOND);
+    world.harness.sweep().await;
+    let error = guard.run(&KEY, world.lease(), never_run::<i32>).await.unwrap_err();
+    assert_eq!(error.name(), "InProgress");
+    assert_eq!(claim.complete(&1).await.unwrap(), Completed::Kept);
+}
+
+pub(crate) async fn clocks_may_differ_by_a_second<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let ahead = world.builder_at(Ahead(world.clock.clone(), SECOND)).build().unwrap();
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    // At the end of the lease by the holder's clock.
+    world.clock.advance(31 * SECOND);
+    let lease = Lease::until(world.deadline_in(60 * SECOND));
+    let error = ahead.run(&KEY, lease, never_run::<i32>).await.unwrap_err();
+    assert_eq!(error.name(), "InProgress");
+    assert_eq!(claim.complete(&1).await.unwrap(), Completed::Kept);
+}
+
+/// A clock that is ahead of another.
+pub(crate) struct Ahead(pub(crate) setpiece_envelope::FixedClock, pub(crate) Duration);
+
+impl setpiece_envelope::Clock for Ahead {
+    fn now(&self) -> setpiece_envelope::Timestamp {
+        self.0.now().saturating_add(self.1)
+    }
+}
+
+pub(crate) async fn calls_of_one_process_wait_without_requests<H: Harness>(world: &World<H>) {
+    let guard = world.builder().on_busy(OnBusy::Wait(20 * SECOND)).build().unwrap();
+    let key = key();
+    let call = || {
+        guard.run(&key, world.lease(), async |_| {
+            world.sleep_for(5 * SECOND).await;
+            Ok::<_, Fault>(1)
+        })
+    };
+    let outcomes = join(vec![Box::pin(call()), Box::pin(call()), Box::pin(call())]).await;
+    let outcomes: Vec<_> = outcomes.into_iter().map(Result::unwrap).collect();
+    assert_eq!(outcomes, [Outcome::Fresh(1), Outcome::Replayed(1), Outcome::Replayed(1)]);
+    assert_eq!(world.probe.asked().len(), 4, "two for the first, and one for each other");
+}

@@ -1,0 +1,172 @@
+//! Trouble with every kind of request: no effect happens twice, no key is locked for longer than
+//! its lease, and the caller is told the truth.
+
+use std::cell::Cell;
+
+use setpiece_idempotency::{GuardError, Key, Outcome, Phase, Semantics};
+use setpiece_policy::Fault;
+
+use crate::support::{HOUR, Harness, KEY, Op, SECOND, Trouble, World, run};
+
+const TROUBLES: [Trouble; 7] = [
+    Trouble::AnswerLost,
+    Trouble::RequestLost,
+    Trouble::Throttled,
+    Trouble::Unconnected,
+    Trouble::Contended,
+    Trouble::AnswerStalled,
+    Trouble::Stalled,
+];
+
+/// Calls with trouble in one kind of request, once or all the time, until one succeeds.
+async fn trouble_is_survived<H: Harness>(world: &World<H>) {
+    for semantics in [Semantics::AtLeastOnce, Semantics::AtMostOnce] {
+        for op in [Op::Acquire, Op::Settle, Op::Release, Op::Extend] {
+            for trouble in TROUBLES {
+                for always in [false, true] {
+                    let name = format!("{semantics:?} {op:?} {trouble:?} {always}");
+                    let key = Key::of(name.as_str()).unwrap();
+                    if always {
+                        world.probe.always(Some(op), trouble);
+                    } else {
+                        world.probe.next(op, trouble);
+                    }
+                    call_until_done(world, &key, semantics, op == Op::Release, &name).await;
+                }
+            }
+        }
+    }
+}
+
+async fn call_until_done<H: Harness>(
+    world: &World<H>,
+    key: &Key,
+    semantics: Semantics,
+    fails: bool,
+    name: &str,
+) {
+    // A guard for each, since what they spend on retries is shared.
+    let guard = world.builder().semantics(semantics).build().unwrap();
+    let effects = Cell::new(0);
+    let begin = world.now();
+    let work = async |held: setpiece_idempotency::Held| {
+        if fails && held.attempt() == 1 {
+            return Err("not yet");
+        }
+        world.sleep_for(SECOND).await;
+        effects.set(effects.get() + 1);
+        Ok(29)
+    };
+    let first = guard.run(key, world.lease(), work).await;
+    world.probe.calm();
+    match &first {
+        Ok(outcome) => assert_eq!(*outcome, Outcome::Fresh(29), "{name}"),
+        Err(GuardError::Handler(_)) => assert_eq!(effects.get(), 0, "{name}"),
+        Err(error) => assert_eq!(error.may_have_happened(), effects.get() > 0, "{name}: {error}"),
+    }
+    // Whoever comes when the lease must be over is answered.
+    let over = begin.saturating_add(34 * SECOND);
+    world.clock.advance(over.saturating_duration_since(world.now()));
+    let second = guard.run(key, world.lease(), work).await;
+    match &second {
+        Ok(_) => {}
+        Err(GuardError::Interrupted(_)) => assert_eq!(semantics, Semantics::AtMostOnce, "{name}"),
+        Err(error) => panic!("{name}: {error:?}"),
+    }
+    if first.is_ok() || semantics == Semantics::AtMostOnce {
+        assert!(effects.get() <= 1, "{name}: {} effects", effects.get());
+    }
+}
+
+/// The requests in which effects are committed; the last one is all there is.
+const OPS: [(Op, bool); 4] =
+    [(Op::Acquire, false), (Op::Commit, false), (Op::Release, false), (Op::CommitOnce, true)];
+
+/// The same with the effect in writes beside the record: then it happens once in any case.
+async fn committed_effects_happen_once<H: Harness>(world: &World<H>) {
+    for (op, once) in OPS {
+        for trouble in TROUBLES {
+            for always in [false, true] {
+                let name = format!("{op:?} {trouble:?} {always}");
+                let key = Key::of(name.as_str()).unwrap();
+                let guard = world.guard();
+                if always {
+                    world.probe.always(Some(op), trouble);
+                } else {
+                    world.probe.next(op, trouble);
+                }
+                let work = async |_| Ok::<_, Fault>((29, vec![world.harness.add(&name, 1)]));
+                let begin = world.now();
+                let call = async || {
+                    if once {
+                        guard.commit_once(&key, world.deadline(), work).await
+                    } else {
+                        guard.commit(&key, world.lease(), work).await
+                    }
+                };
+                let first = call().await;
+                world.probe.calm();
+                let written = world.harness.number(&name).await;
+                match &first {
+                    Ok(_) => assert_eq!(written, 1, "{name}"),
+                    Err(error) if !error.may_have_happened() => {
+                        assert_eq!(written, 0, "{name}");
+                    }
+                    Err(_) => {}
+                }
+                let over = begin.saturating_add(34 * SECOND);
+                world.clock.advance(over.saturating_duration_since(world.now()));
+                assert_eq!(call().await.unwrap().value(), Some(29), "{name}");
+                assert_eq!(world.harness.number(&name).await, 1, "{name}");
+            }
+        }
+    }
+}
+
+async fn completion_that_is_lost_says_so<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    world.probe.always(Some(Op::Settle), Trouble::NoTable);
+    let error = guard.run(&KEY, world.lease(), async |_| Ok::<_, Fault>(1)).await.unwrap_err();
+    let GuardError::Store(failed) = &error else { panic!("{error:?}") };
+    assert_eq!((failed.phase, failed.may_have_happened), (Phase::Complete, true));
+    assert!(Fault::from(error).may_have_happened());
+}
+
+async fn replay_that_cannot_be_read_says_so<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let work = async |_| Ok::<_, Fault>("x".repeat(10_000));
+    _ = guard.run(&KEY, world.lease(), work).await.unwrap();
+    world.probe.always(Some(Op::GetSpill), Trouble::NoTable);
+    let error = guard.run(&KEY, world.lease(), work).await.unwrap_err();
+    let GuardError::Store(failed) = &error else { panic!("{error:?}") };
+    assert_eq!((failed.phase, failed.may_have_happened), (Phase::Read, false));
+    world.probe.calm();
+    // A result that cannot be put beside the record is done all the same.
+    let key = Key::of("other").unwrap();
+    world.probe.always(Some(Op::PutSpill), Trouble::NoTable);
+    let error = guard.run(&key, world.lease(), work).await.unwrap_err();
+    assert!(error.may_have_happened());
+    assert!(
+        world.record(&key).await.unwrap().expires_at.unwrap() > world.now().saturating_add(HOUR)
+    );
+}
+
+#[test]
+fn no_trouble_makes_an_effect_happen_twice_or_locks_a_key_for_ever() {
+    run(trouble_is_survived);
+}
+
+#[test]
+fn no_trouble_makes_a_committed_effect_happen_twice() {
+    run(committed_effects_happen_once);
+}
+
+#[test]
+fn lost_completion_is_told() {
+    run(completion_that_is_lost_says_so);
+}
+
+#[test]
+fn unreadable_replay_is_told() {
+    run(replay_that_cannot_be_read_says_so);
+}
