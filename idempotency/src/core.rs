@@ -215,7 +215,7 @@ impl<S: Store + ?Sized> Core<S> {
             return Ok(Stored::new(Body::Omitted, crate::record::Encoding::Json));
         };
         let limit = self.settings.keep.inline_limit().min(self.store.max_inline());
-        let name = self.settings.result_name.as_deref().unwrap_or(type_name);
+        let name = self.settings.result_name.as_deref().unwrap_or_else(|| shortened(type_name));
         let body = if kept.bytes.len() <= limit {
             Body::Inline(kept.bytes)
         } else {
@@ -294,4 +294,10 @@ impl<S: ?Sized> fmt::Debug for Core<S> {
             .field("on_busy", on_busy)
             .finish_non_exhaustive()
     }
+}
+
+/// The beginning of a type's name, which can be as long as the types within it.
+fn shortened(type_name: &str) -> &str {
+    const MAX: usize = 128;
+    &type_name[..type_name.floor_char_boundary(MAX)]
 }

@@ -63,8 +63,9 @@ pub enum UnreadableWhy {
 }
 
 impl Keep {
-    /// With 512 bytes of result, a record stays below 1 KB and costs one unit to write.
-    const DEFAULT_INLINE: usize = 512;
+    /// With 400 bytes of result, a record stays below 1 KB and costs one unit to write, also with
+    /// a fingerprint and with the longest key and type name that are kept as they are.
+    const DEFAULT_INLINE: usize = 400;
 
     /// The result as it is.
     #[must_use]
@@ -96,7 +97,7 @@ impl Keep {
         }
     }
 
-    /// Up to how many bytes are kept on the record; the default is 512. A store may hold fewer.
+    /// Up to how many bytes are kept on the record; the default is 400. A store may hold fewer.
     #[must_use]
     pub fn inline_up_to(mut self, bytes: usize) -> Self {
         self.inline_up_to = bytes;

@@ -241,6 +241,20 @@ impl Key {
         Ok(self)
     }
 
+    /// Remembers the payload as Powertools (TypeScript) does with `payloadValidationJmesPath`.
+    ///
+    /// # Errors
+    ///
+    /// The payload cannot be written as JSON.
+    pub fn with_powertools_typescript_fingerprint(
+        mut self,
+        payload: &(impl Serialize + ?Sized),
+    ) -> Result<Self, KeyError> {
+        let payload = canonical::tree(payload)?;
+        self.fingerprint = Some(Fingerprint::new(powertools::typescript(&payload)));
+        Ok(self)
+    }
+
     pub(crate) fn fingerprint(&self) -> Option<&Fingerprint> {
         self.fingerprint.as_ref()
     }

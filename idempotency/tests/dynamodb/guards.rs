@@ -105,7 +105,25 @@ async fn small_results_cost_two_writes_and_then_one() {
     assert_eq!(check(&desk, "é\n\u{0}".to_owned()).await, expected);
     // One byte, and as many as are kept on a record with the two quotation marks.
     assert_eq!(check(&desk, 1).await, expected);
-    assert_eq!(check(&desk, "x".repeat(510)).await, expected);
+    assert_eq!(check(&desk, "x".repeat(398)).await, expected);
+}
+
+#[tokio::test]
+async fn the_largest_record_without_a_spill_costs_one_unit() {
+    let desk = Desk::open().await;
+    let guard = desk.guard().build().unwrap();
+    // 400 bytes of JSON, of a type whose name is longer than what is kept of it.
+    let value = vec![vec![vec![vec![vec![vec![vec![vec!["x".repeat(382)]]]]]]]];
+    assert_eq!(serde_json::to_string(&value).unwrap().len(), 400);
+    let key = Key::of(&"k".repeat(124)).unwrap().with_fingerprint(&value).unwrap();
+    assert!(guard.record_key(&key).as_str().contains("kkk"), "it is kept as it is");
+    for spent in
+        [(operations(&["UpdateItem", "UpdateItem"]), 2.0), (operations(&["UpdateItem"]), 1.0)]
+    {
+        let work = |_| async { Ok::<_, Fault>(value.clone()) };
+        _ = guard.run(&key, desk.lease(), work).await.unwrap();
+        assert_eq!(desk.spent(), spent);
+    }
 }
 
 #[tokio::test]
