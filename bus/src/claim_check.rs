@@ -2,13 +2,16 @@ mod error;
 mod memory;
 
 use std::{
+    borrow::Cow,
     fmt::{self, Write as _},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
 };
 
+use futures_util::future::{Either, select};
+
 use serde::de::DeserializeOwned;
-use setpiece_envelope::{Extensions, RawEnvelope};
+use setpiece_envelope::{EventId, Extensions, RawEnvelope};
 use setpiece_policy::{Deadline, Fault, Retry};
 use sha2::{Digest as _, Sha256};
 
@@ -19,9 +22,9 @@ use crate::OutgoingEvent;
 pub trait PayloadStore: Send + Sync + 'static {
     /// Keeps `payload` under `key`, and says by which reference a reader asks for it.
     ///
-    /// A key has up to 193 printable characters, and is the same for the same event with the same
-    /// payload: to keep it again changes nothing. The reference is a URI reference, such as
-    /// `s3://bucket/key`, of at most 1024 printable characters.
+    /// A key has up to 193 characters: ASCII letters, digits, `-`, `_` and one `/`. It is the same
+    /// for the same event with the same payload: to keep it again changes nothing. The reference is
+    /// a URI reference, such as `s3://bucket/key`, of at most 1024 characters, ASCII without spaces.
     ///
     /// # Errors
     ///
@@ -115,14 +118,14 @@ pub struct ClaimCheck {
     max_payload_bytes: usize,
 }
 
-const REFERENCE: &str = "dataref";
+pub(crate) const REFERENCE: &str = "dataref";
 const LENGTH: &str = "datalength";
 const SHA_256: &str = "datasha256";
 
 impl ClaimCheck {
     /// The most bytes of an event that is sent as it is, unless
-    /// [`with_threshold`](Self::with_threshold) says otherwise: 256 KiB, which all targets of
-    /// EventBridge take with what is put around it.
+    /// [`with_threshold`](Self::with_threshold) says otherwise: 252 KiB, so that an
+    /// event fits into the 256 KiB that older limits of targets have, with what is put around it.
     pub const DEFAULT_THRESHOLD: usize = 256 * 1024 - 4 * 1024;
 
     /// The most bytes of data, unless
@@ -171,8 +174,13 @@ impl ClaimCheck {
             return Err(self.too_large(data.len()));
         }
         let sha_256 = sha_256(data);
-        let key = format!("{}/{sha_256}", event.event_id());
+        let key = format!("{}/{sha_256}", in_key(event.event_id()));
         let reference = self.store.put_boxed(&key, data).await?;
+        if !is_reference(&reference) {
+            let invalid = ClaimCheckError::Malformed { member: REFERENCE };
+            let fault = Fault::permanent("the payload store gave a reference that no reader takes");
+            return Err(fault.hand_back().with_source(invalid));
+        }
         let length = data.len();
         let mut referring = envelope.with_data(b"null", "null".len())?;
         let extensions = &mut referring.metadata.extensions;
@@ -181,7 +189,7 @@ impl ClaimCheck {
         extensions.insert(SHA_256, &sha_256)?;
         let detail = referring.to_detail()?;
         match String::from_utf8(detail) {
-            Ok(detail) => Ok(event.clone().with_detail(detail)),
+            Ok(detail) => Ok(event.clone().referring(detail)),
             Err(_) => unreachable!("details are written from texts"),
         }
     }
@@ -208,7 +216,14 @@ impl ClaimCheck {
             return Err(self.too_large(claim.length));
         }
         let get = |_| self.store.get_boxed(&claim.reference, claim.length);
-        let found = retry.run(deadline, get).await?;
+        let fetched = pin!(retry.run(deadline, get));
+        let timer = pin!(retry.sleep(deadline.remaining(retry.clock())));
+        let found = match select(fetched, timer).await {
+            Either::Left((found, _)) => found?,
+            Either::Right(((), _)) => {
+                return Err(Fault::deadline("the payload store did not answer in time"));
+            }
+        };
         *payload = found.ok_or(ClaimCheckError::Missing)?;
         if payload.len() != claim.length || sha_256(payload) != claim.sha_256 {
             return Err(ClaimCheckError::Altered.into());
@@ -253,10 +268,11 @@ impl Claim {
         let length = member(extensions, LENGTH)?;
         let sha_256: String = member(extensions, SHA_256)?;
         let malformed = |member| Err(ClaimCheckError::Malformed { member });
-        if reference.is_empty() || reference.chars().count() > ClaimCheck::MAX_REFERENCE_CHARS {
+        if !is_reference(&reference) {
             return malformed(REFERENCE);
         }
-        if sha_256.len() != 64 {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if sha_256.len() != 64 || !sha_256.bytes().all(is_digit) {
             return malformed(SHA_256);
         }
         Ok(Some(Self { reference, length, sha_256 }))
@@ -269,6 +285,23 @@ fn member<T: DeserializeOwned>(
 ) -> Result<T, ClaimCheckError> {
     let value = extensions.get(member).and_then(|json| serde_json::from_str(json.get()).ok());
     value.ok_or(ClaimCheckError::Malformed { member })
+}
+
+/// A URI has no spaces and nothing that cannot be printed, and all of it is ASCII: RFC 3986.
+fn is_reference(reference: &str) -> bool {
+    (1..=ClaimCheck::MAX_REFERENCE_CHARS).contains(&reference.len())
+        && reference.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// The id as a part of a key: itself where it is plain, as ours are, or else its SHA-256, since a
+/// store may take `..` or `%2f` for more than a text.
+fn in_key(id: &EventId) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if id.as_str().bytes().all(is_plain) {
+        Cow::Borrowed(id.as_str())
+    } else {
+        Cow::Owned(sha_256(id.as_str().as_bytes()))
+    }
 }
 
 fn sha_256(data: &[u8]) -> String {

@@ -1,12 +1,12 @@
 use std::{borrow::Cow, error::Error as StdError, fmt};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use setpiece_envelope::{
     DomainEvent, Envelope, EventId, MAX_EVENT_BYTES, Metadata, RawEnvelope, ReadError, Reason,
     Timestamp, WriteError,
 };
 
-use crate::trace_header::trace_header;
+use crate::{claim_check, trace_header::trace_header};
 
 /// An event on its way to a bus, as data: what a [`Bus`](crate::Bus) takes.
 ///
@@ -17,7 +17,8 @@ use crate::trace_header::trace_header;
 /// It can be sent: `PutEvents` refuses none of its fields, the detail is JSON that every reader of
 /// the form takes, and all integers in it fit in 64 bits. How large it may be is up to the
 /// [limits](crate::Limits) of each bus.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Stored", try_from = "Stored")]
 pub struct OutgoingEvent {
     event_id: EventId,
     name: Box<str>,
@@ -28,6 +29,7 @@ pub struct OutgoingEvent {
     resources: Vec<String>,
     trace_header: Option<String>,
     group_id: Option<String>,
+    is_reference: bool,
 }
 
 impl OutgoingEvent {
@@ -60,7 +62,9 @@ impl OutgoingEvent {
             InvalidEvent::Field { field: "detail", reason: Reason::NotUtf8 { offset } }
         })?;
         let metadata = &envelope.metadata;
-        Self::checked(E::SOURCE.into(), E::DETAIL_TYPE.into(), detail, metadata)
+        // As it is written here.
+        let has_no_data = detail.ends_with(r#""data":null}"#);
+        Self::checked(E::SOURCE.into(), E::DETAIL_TYPE.into(), detail, metadata, has_no_data)
     }
 
     /// Reads an event that was written before: one that was stored, or that others wrote.
@@ -78,9 +82,11 @@ impl OutgoingEvent {
         detail: impl Into<String>,
     ) -> Result<Self, InvalidEvent> {
         let detail = detail.into();
-        let metadata = RawEnvelope::parse_within(detail.as_bytes(), detail.len());
-        let metadata = metadata.map_err(InvalidEvent::Read)?.metadata;
-        Self::checked(source.into(), detail_type.into(), detail, &metadata)
+        let envelope = RawEnvelope::parse_within(detail.as_bytes(), detail.len());
+        let envelope = envelope.map_err(InvalidEvent::Read)?;
+        let has_no_data = envelope.data() == "null";
+        let metadata = envelope.metadata;
+        Self::checked(source.into(), detail_type.into(), detail, &metadata, has_no_data)
     }
 
     fn checked(
@@ -88,6 +94,7 @@ impl OutgoingEvent {
         detail_type: Cow<'static, str>,
         detail: String,
         metadata: &Metadata,
+        has_no_data: bool,
     ) -> Result<Self, InvalidEvent> {
         check("source", &source, Self::MAX_SOURCE_BYTES, source.len())?;
         if source.starts_with("aws.") {
@@ -99,7 +106,9 @@ impl OutgoingEvent {
         }
         let chars = detail_type.chars().count();
         check("detail-type", &detail_type, Self::MAX_DETAIL_TYPE_CHARS, chars)?;
+        let is_reference = has_no_data && metadata.extensions.get(claim_check::REFERENCE).is_some();
         Ok(Self {
+            is_reference,
             event_id: metadata.event_id.clone(),
             name: metadata.name.as_str().into(),
             source,
@@ -218,9 +227,14 @@ impl OutgoingEvent {
         self.group_id.as_deref()
     }
 
-    /// The same with another detail of the same event.
-    pub(crate) fn with_detail(self, detail: String) -> Self {
-        Self { detail, ..self }
+    /// The same with a detail that refers to the data.
+    pub(crate) fn referring(self, detail: String) -> Self {
+        Self { detail, is_reference: true, ..self }
+    }
+
+    /// Whether the data is elsewhere, and the event says where.
+    pub(crate) fn is_reference(&self) -> bool {
+        self.is_reference
     }
 }
 
@@ -234,6 +248,58 @@ impl fmt::Debug for OutgoingEvent {
             .field("time", &self.time)
             .field("detail_bytes", &self.detail.len())
             .finish_non_exhaustive()
+    }
+}
+
+/// An event as it is stored. What follows from the detail is not in it.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    source: Cow<'static, str>,
+    detail_type: Cow<'static, str>,
+    detail: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    time: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    resources: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace_header: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group_id: Option<String>,
+}
+
+impl From<OutgoingEvent> for Stored {
+    fn from(event: OutgoingEvent) -> Self {
+        let OutgoingEvent {
+            event_id: _,
+            name: _,
+            source,
+            detail_type,
+            detail,
+            time,
+            resources,
+            trace_header,
+            group_id,
+            is_reference: _,
+        } = event;
+        Self { source, detail_type, detail, time, resources, trace_header, group_id }
+    }
+}
+
+impl TryFrom<Stored> for OutgoingEvent {
+    type Error = InvalidEvent;
+
+    fn try_from(stored: Stored) -> Result<Self, InvalidEvent> {
+        let Stored { source, detail_type, detail, time, resources, trace_header, group_id } =
+            stored;
+        let event = Self::from_detail(source, detail_type, detail)?.with_resources(resources)?;
+        let mut event = Self { time, trace_header: None, group_id: None, ..event };
+        if let Some(header) = trace_header {
+            event = event.with_trace_header(header)?;
+        }
+        if let Some(group_id) = group_id {
+            event = event.with_group_id(group_id)?;
+        }
+        Ok(event)
     }
 }
 

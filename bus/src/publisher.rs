@@ -2,7 +2,7 @@ mod error;
 mod pack;
 mod publication;
 
-use std::{any::Any, fmt, pin::pin};
+use std::{any::Any, fmt, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
 use serde::Serialize;
@@ -86,6 +86,7 @@ pub struct Publisher<B> {
     retry: Retry,
     stamp: Stamp,
     max_in_flight: usize,
+    request_timeout: Duration,
     claim_check: Option<ClaimCheck>,
     #[cfg(feature = "schema")]
     schemas: WrittenSchemas,
@@ -96,7 +97,14 @@ impl<B: Bus> Publisher<B> {
     /// [`with_max_in_flight`](Self::with_max_in_flight) says otherwise.
     pub const DEFAULT_MAX_IN_FLIGHT: usize = 8;
 
+    /// How long an answer is waited for, unless
+    /// [`with_request_timeout`](Self::with_request_timeout) says otherwise.
+    pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
     /// Publishes to `bus`, and waits and pays as `retry` does.
+    ///
+    /// How often it tries is up to the deadline and not to `retry`. Under a `retry` that is [at most
+    /// once](Retry::at_most_once), no event is sent again that may have been accepted.
     ///
     /// The retries of a client below `bus` must be off: see [`Retry`].
     #[must_use]
@@ -107,6 +115,7 @@ impl<B: Bus> Publisher<B> {
             retry: retry.with_max_attempts(u32::MAX),
             stamp: Stamp::system(),
             max_in_flight: Self::DEFAULT_MAX_IN_FLIGHT,
+            request_timeout: Self::DEFAULT_REQUEST_TIMEOUT,
             claim_check: None,
             #[cfg(feature = "schema")]
             schemas: WrittenSchemas::default(),
@@ -128,10 +137,18 @@ impl<B: Bus> Publisher<B> {
         Self { stamp, ..self }
     }
 
-    /// Has at most so many requests in flight at a time; at least one.
+    /// Has at most so many requests in flight at a time for each publication; at least one. As many
+    /// payloads may be on their way to a store.
     #[must_use]
     pub fn with_max_in_flight(self, requests: usize) -> Self {
         Self { max_in_flight: requests.max(1), ..self }
+    }
+
+    /// Waits so long for the answer to a request, and for a payload store. Then the answer counts as
+    /// lost, and the events are sent again.
+    #[must_use]
+    pub fn with_request_timeout(self, timeout: Duration) -> Self {
+        Self { request_timeout: timeout, ..self }
     }
 
     /// Sends large events by reference.
@@ -236,6 +253,8 @@ impl<B: Bus> Publisher<B> {
 
     /// Sends events that have their ids already: those of several types, those that came back in a
     /// [`PublishError`], or those of an outbox.
+    ///
+    /// They are sent as they are, and not checked against the schemas of their types.
     pub fn send_all(
         &self,
         events: impl IntoIterator<Item = OutgoingEvent>,
@@ -313,7 +332,7 @@ impl From<OutgoingEvent> for Draft {
         Self {
             event_id: event.event_id().clone(),
             name: event.name().into(),
-            event: Kept::Outgoing(event),
+            event: Kept::Outgoing(Arc::new(event)),
             fault: None,
         }
     }

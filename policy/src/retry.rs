@@ -166,6 +166,12 @@ impl Retry {
         self
     }
 
+    /// Whether it does not try again once the effect may have happened.
+    #[must_use]
+    pub fn is_at_most_once(&self) -> bool {
+        self.settings.at_most_once
+    }
+
     /// The budget that retries are paid out of.
     #[must_use]
     pub fn budget(&self) -> &RetryBudget {

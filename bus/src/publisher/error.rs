@@ -1,4 +1,4 @@
-use std::{any::Any, error::Error as StdError, fmt};
+use std::{any::Any, error::Error as StdError, fmt, sync::Arc};
 
 use setpiece_envelope::EventId;
 use setpiece_policy::{Disposition, Fault};
@@ -120,7 +120,7 @@ pub struct Unaccepted {
 
 /// An event that is still the publisher's to send.
 pub(super) enum Kept {
-    Outgoing(OutgoingEvent),
+    Outgoing(Arc<OutgoingEvent>),
     /// One that has no wire form is kept as the value that it was.
     Typed(Box<dyn Any + Send + Sync>),
 }
@@ -162,7 +162,8 @@ impl Unaccepted {
         &self.fault
     }
 
-    /// The event as it was to be sent, if it has a wire form.
+    /// The event as it was to be sent, if it has a wire form. One whose data is in a store by now
+    /// refers to it there.
     #[must_use]
     pub fn outgoing(&self) -> Option<&OutgoingEvent> {
         match &*self.event {
@@ -178,7 +179,7 @@ impl Unaccepted {
     /// Itself, when the event has no wire form.
     pub fn into_outgoing(self) -> Result<OutgoingEvent, Self> {
         match *self.event {
-            Kept::Outgoing(event) => Ok(event),
+            Kept::Outgoing(event) => Ok(Arc::unwrap_or_clone(event)),
             event @ Kept::Typed(_) => Err(Self { event: Box::new(event), ..self }),
         }
     }

@@ -1,16 +1,22 @@
 use std::{
+    collections::VecDeque,
     fmt,
     marker::PhantomData,
     mem,
     pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
 };
 
 use futures_util::{
-    future::{join, select},
-    stream::{FuturesUnordered, StreamExt as _, iter},
+    future::{Either, select},
+    stream::{FuturesUnordered, StreamExt as _},
 };
 use setpiece_envelope::EventId;
-use setpiece_policy::{Deadline, Disposition, Fault, FaultKind, GiveUp, RetryBudget, Withdrawal};
+use setpiece_policy::{
+    Attempts, Deadline, Disposition, Fault, FaultKind, GiveUp, Retry, RetryBudget, Withdrawal,
+};
 
 use super::{Draft, Kept, PublishError, Published, Publisher, Unaccepted, fault, pack::pack};
 use crate::{Bus, ClaimCheck, EntryResult, InvalidEvent, OutgoingEvent};
@@ -99,8 +105,6 @@ struct Past {
     may_have_happened: bool,
     /// Whether it is sent in a request of its own, to find out which entry is refused.
     is_alone: bool,
-    /// Whether its data is in a store.
-    is_stored: bool,
 }
 
 impl<'p, B: Bus, T> Publication<'p, B, T> {
@@ -133,40 +137,71 @@ impl<'p, B: Bus, T> Publication<'p, B, T> {
         let remaining = self.deadline.remaining(retry.clock());
         self.resume();
         {
-            let rounds = pin!(self.run_rounds());
+            let work = pin!(self.work());
             let timer = pin!(retry.sleep(remaining));
-            select(rounds, timer).await;
+            select(work, timer).await;
         }
         self.resume();
-        self.give_up(GiveUp::NoTime);
+        for state in &mut self.states {
+            state.give_up(GiveUp::NoTime);
+        }
     }
 
     /// Sends what waits, and again what has to be, until nothing waits or it is of no use.
-    async fn run_rounds(&mut self) {
+    async fn work(&mut self) {
         let retry = &self.publisher.retry;
-        // What retries cost is paid for each request, by `send`.
+        // What retries cost is paid when they begin, by `Work`.
         let unpaid = retry.clone().with_budget(RetryBudget::new(u32::MAX));
-        let mut attempts = unpaid.attempts(self.deadline);
+        let Self { publisher, deadline, events, states, output: _ } = self;
+        let attempts = unpaid.attempts(*deadline);
+        let mut work = Work::new(publisher, *deadline, events, states, attempts);
+        let waiting = work.waiting();
+        work.line_up(&waiting);
+        let mut sending = FuturesUnordered::new();
+        let mut storing = FuturesUnordered::new();
+        let mut pause = None;
         loop {
-            let (large, ready) = self.waiting();
-            if large.is_empty() && ready.is_empty() {
+            if !deadline.has_passed(retry.clock()) {
+                while storing.len() < publisher.max_in_flight
+                    && let Some((index, event)) = work.next_to_store()
+                {
+                    storing.push(store(publisher, index, event));
+                }
+                while sending.len() < publisher.max_in_flight
+                    && let Some(request) = work.next_request(sending.is_empty())
+                {
+                    sending.push(send(publisher, request));
+                }
+            }
+            if pause.is_none()
+                && let Some(delay) = work.time_to_retry()
+            {
+                pause = Some(Box::pin(retry.sleep(delay)));
+            }
+            if sending.is_empty() && storing.is_empty() && pause.is_none() {
                 return;
             }
-            if let Err(why) = attempts.start() {
-                return self.give_up(why);
-            }
-            let Self { publisher, deadline, events, states, output: _ } = self;
-            // A store that does not answer keeps only those events that need it.
-            let stored = store(publisher, events, &large);
-            let sent = send(publisher, *deadline, events, states, &ready);
-            let (stored, ()) = join(stored, sent).await;
-            let stored = self.settle_stored(stored);
-            let Self { publisher, deadline, events, states, output: _ } = self;
-            send(publisher, *deadline, events, states, &stored).await;
-            let Some(pace) = self.pace() else { return };
-            match attempts.next(&pace) {
-                Ok(delay) => retry.sleep(delay).await,
-                Err(why) => return self.give_up(why),
+            // A store that does not answer keeps only the events that need it, and so does a
+            // request: all others go on.
+            let next = std::future::poll_fn(|context| {
+                if let Poll::Ready(Some(stored)) = storing.poll_next_unpin(context) {
+                    return Poll::Ready(Next::Stored(stored));
+                }
+                if let Poll::Ready(Some(answered)) = sending.poll_next_unpin(context) {
+                    return Poll::Ready(Next::Answered(answered));
+                }
+                match &mut pause {
+                    Some(pause) => pause.as_mut().poll(context).map(|()| Next::Retry),
+                    None => Poll::Pending,
+                }
+            });
+            match next.await {
+                Next::Stored((index, result)) => work.settle_stored(index, result),
+                Next::Answered((request, answer)) => work.settle(request, answer),
+                Next::Retry => {
+                    pause = None;
+                    work.retry();
+                }
             }
         }
     }
@@ -213,80 +248,6 @@ impl<'p, B: Bus, T> Publication<'p, B, T> {
             }
         }
     }
-
-    /// The events that wait to be sent: those that are to go by reference and are still whole, and
-    /// the others. Those that can do neither are refused.
-    fn waiting(&mut self) -> (Vec<usize>, Vec<usize>) {
-        let Self { publisher, deadline: _, events, states, output: _ } = self;
-        let limits = publisher.bus.limits();
-        let threshold = publisher.claim_check.as_ref().map(ClaimCheck::threshold);
-        let (mut large, mut ready) = (Vec::new(), Vec::new());
-        for (index, (event, state)) in events.iter().zip(states).enumerate() {
-            let (Kept::Outgoing(outgoing), State::Waiting(past)) = (&event.kept, &mut *state)
-            else {
-                continue;
-            };
-            let size = (limits.size)(outgoing);
-            match threshold {
-                Some(threshold) if !past.is_stored && size > limits.max_bytes.min(threshold) => {
-                    large.push(index);
-                }
-                _ if size > limits.max_bytes => {
-                    let invalid = InvalidEvent::TooLarge { size, limit: limits.max_bytes };
-                    *state = State::Refused(fault(invalid));
-                }
-                _ => ready.push(index),
-            }
-        }
-        (large, ready)
-    }
-
-    /// Notes which events go by reference now.
-    fn settle_stored(&mut self, stored: Vec<(usize, Result<OutgoingEvent, Fault>)>) -> Vec<usize> {
-        let mut settled = Vec::new();
-        for (index, result) in stored {
-            let State::Waiting(past) = &mut self.states[index] else { continue };
-            let past = mem::take(past);
-            self.states[index] = match result {
-                Ok(referring) => {
-                    self.events[index].kept = Kept::Outgoing(referring);
-                    settled.push(index);
-                    State::Waiting(Past { is_stored: true, ..Past::default() })
-                }
-                // Whatever became of the payload, the event was not sent.
-                Err(fault) => past.after(fault.with_may_have_happened(false)),
-            };
-        }
-        settled
-    }
-
-    /// The fault by which all that waits has to wait, if anything does.
-    fn pace(&self) -> Option<Fault> {
-        let mut pace = None;
-        let mut after = None;
-        for state in &self.states {
-            let State::Waiting(past) = state else { continue };
-            let fault = past.fault.as_ref();
-            let is_throttled = fault.is_some_and(|it| it.kind() == FaultKind::Throttled);
-            pace = Some(is_throttled || pace == Some(true));
-            after = after.max(fault.and_then(Fault::retry_after));
-        }
-        let pace = if pace? {
-            Fault::throttled("events were throttled")
-        } else {
-            Fault::transient("events were not accepted").with_may_have_happened(false)
-        };
-        Some(match after {
-            Some(after) => pace.with_retry_after(after),
-            None => pace,
-        })
-    }
-
-    fn give_up(&mut self, why: GiveUp) {
-        for state in &mut self.states {
-            state.give_up(why);
-        }
-    }
 }
 
 impl State {
@@ -305,12 +266,15 @@ impl State {
 
 impl Past {
     /// What becomes of an event when it fails once more.
-    fn after(self, fault: Fault) -> State {
+    fn after(self, fault: Fault, retry: &Retry) -> State {
         match fault.disposition() {
             Disposition::RetryHere { .. } => {}
             Disposition::FailItem | Disposition::Quarantine => {
                 return State::Refused(self.remember(fault));
             }
+        }
+        if retry.is_at_most_once() && (self.may_have_happened || fault.may_have_happened()) {
+            return State::Refused(self.remember(fault).given_up(GiveUp::MayHaveHappened));
         }
         let is_capped = fault.max_retries().is_some();
         if fault.max_retries().is_some_and(|max| self.capped >= max) {
@@ -321,7 +285,6 @@ impl Past {
             may_have_happened: self.may_have_happened || fault.may_have_happened(),
             fault: Some(fault),
             is_alone: self.is_alone,
-            is_stored: self.is_stored,
         })
     }
 
@@ -340,137 +303,321 @@ impl Past {
     }
 }
 
-/// An event in a request.
-#[derive(Clone, Copy)]
-struct Entry<'a> {
-    index: usize,
-    event: &'a OutgoingEvent,
+/// What comes next while events are on their way.
+enum Next {
+    Stored((usize, Result<OutgoingEvent, Fault>)),
+    Answered((Request, Result<Vec<EntryResult>, Fault>)),
+    /// What failed has waited long enough.
+    Retry,
 }
 
-/// Puts the data of the events at `large` where they can refer to it.
+/// The entries of one request.
+struct Request {
+    entries: Vec<(usize, Arc<OutgoingEvent>)>,
+    is_retry: bool,
+}
+
+/// The decisions about events that are on their way, without the waiting.
+struct Work<'w, B> {
+    publisher: &'w Publisher<B>,
+    deadline: Deadline,
+    events: &'w mut [Event],
+    states: &'w mut [State],
+    attempts: Attempts<'w>,
+    /// To be stored before they are sent.
+    large: VecDeque<usize>,
+    /// To be sent, packed.
+    requests: VecDeque<(Vec<usize>, bool)>,
+    /// Stored by now, and to be sent.
+    stored: Vec<usize>,
+    /// Failed, and to be sent again after a pause.
+    failed: Vec<usize>,
+    /// What the latest retry has cost, until the bus shows that it works.
+    paid: Option<Withdrawal>,
+}
+
+impl<'w, B: Bus> Work<'w, B> {
+    fn new(
+        publisher: &'w Publisher<B>,
+        deadline: Deadline,
+        events: &'w mut [Event],
+        states: &'w mut [State],
+        attempts: Attempts<'w>,
+    ) -> Self {
+        Self {
+            publisher,
+            deadline,
+            events,
+            states,
+            attempts,
+            large: VecDeque::new(),
+            requests: VecDeque::new(),
+            stored: Vec::new(),
+            failed: Vec::new(),
+            paid: None,
+        }
+    }
+
+    fn waiting(&self) -> Vec<usize> {
+        let states = self.states.iter().enumerate();
+        let waiting = |(index, state)| matches!(state, &State::Waiting(_)).then_some(index);
+        states.filter_map(waiting).collect()
+    }
+
+    /// Puts events where they wait for a store or for a request; those that can do neither are
+    /// refused.
+    fn line_up(&mut self, waiting: &[usize]) {
+        let limits = self.publisher.bus.limits();
+        let threshold = self.publisher.claim_check.as_ref().map(ClaimCheck::threshold);
+        let mut ready = Vec::with_capacity(waiting.len());
+        for &index in waiting {
+            let Kept::Outgoing(event) = &self.events[index].kept else { continue };
+            let size = (limits.size)(event);
+            let is_large = |threshold: usize| size > limits.max_bytes.min(threshold);
+            if !event.is_reference() && threshold.is_some_and(is_large) {
+                self.large.push_back(index);
+            } else if size > limits.max_bytes {
+                self.refuse_oversized(index, size, limits.max_bytes);
+            } else {
+                ready.push(index);
+            }
+        }
+        self.pack(&ready);
+    }
+
+    fn refuse_oversized(&mut self, index: usize, size: usize, limit: usize) {
+        self.states[index] = State::Refused(fault(InvalidEvent::TooLarge { size, limit }));
+    }
+
+    fn pack(&mut self, ready: &[usize]) {
+        let limits = self.publisher.bus.limits();
+        let size = |index: &usize| match (&self.states[*index], &self.events[*index].kept) {
+            // Nothing fits beside it.
+            (State::Waiting(Past { is_alone: true, .. }), _) => limits.max_bytes,
+            (_, Kept::Outgoing(event)) => (limits.size)(event),
+            (_, Kept::Typed(_)) => 0,
+        };
+        for request in pack(ready.iter().map(size), limits.max_entries, limits.max_bytes) {
+            let entries = ready[request].to_vec();
+            let is_retry = entries.iter().any(|index| self.past_fault(*index).is_some());
+            self.requests.push_back((entries, is_retry));
+        }
+    }
+
+    /// Why the event was not accepted the last time.
+    fn past_fault(&self, index: usize) -> Option<&Fault> {
+        match &self.states[index] {
+            State::Waiting(past) => past.fault.as_ref(),
+            State::Sent(_) | State::Accepted(_) | State::Refused(_) => None,
+        }
+    }
+
+    fn next_to_store(&mut self) -> Option<(usize, Arc<OutgoingEvent>)> {
+        let index = self.large.pop_front()?;
+        match &self.events[index].kept {
+            Kept::Outgoing(event) => Some((index, Arc::clone(event))),
+            Kept::Typed(_) => None,
+        }
+    }
+
+    fn next_request(&mut self, is_idle: bool) -> Option<Request> {
+        // What is being stored is worth waiting for while there is something else to do.
+        let is_full = self.stored.len() >= self.publisher.bus.limits().max_entries;
+        if self.requests.is_empty() && (is_idle || is_full) {
+            let mut stored = mem::take(&mut self.stored);
+            stored.sort_unstable();
+            self.pack(&stored);
+        }
+        let (indexes, is_retry) = self.requests.pop_front()?;
+        let mut entries = Vec::with_capacity(indexes.len());
+        for index in indexes {
+            let Kept::Outgoing(event) = &self.events[index].kept else { continue };
+            if let State::Waiting(past) = &mut self.states[index] {
+                let past = mem::take(past);
+                self.states[index] = State::Sent(past);
+                entries.push((index, Arc::clone(event)));
+            }
+        }
+        Some(Request { entries, is_retry })
+    }
+
+    /// Notes whether an event goes by reference now.
+    fn settle_stored(&mut self, index: usize, result: Result<OutgoingEvent, Fault>) {
+        let State::Waiting(past) = &mut self.states[index] else { return };
+        match result {
+            Ok(referring) => {
+                let limits = self.publisher.bus.limits();
+                let size = (limits.size)(&referring);
+                if size > limits.max_bytes {
+                    // What is around the data is too large by itself.
+                    return self.refuse_oversized(index, size, limits.max_bytes);
+                }
+                self.events[index].kept = Kept::Outgoing(Arc::new(referring));
+                self.stored.push(index);
+            }
+            Err(fault) => {
+                // Whatever became of the payload, the event was not sent.
+                let fault = fault.with_may_have_happened(false);
+                self.states[index] = mem::take(past).after(fault, &self.publisher.retry);
+                self.note_failed(index);
+            }
+        }
+    }
+
+    fn note_failed(&mut self, index: usize) {
+        if let State::Waiting(_) = self.states[index] {
+            self.failed.push(index);
+        }
+    }
+
+    /// Notes what became of each entry.
+    fn settle(&mut self, request: Request, answer: Result<Vec<EntryResult>, Fault>) {
+        let Request { entries, is_retry } = request;
+        let same_for_all = |fault: Fault| vec![Err(fault); entries.len()];
+        let mut is_refused_together = false;
+        let results = match answer {
+            Ok(results) if results.len() == entries.len() => results,
+            Ok(_) => same_for_all(Fault::transient("the bus answered about other entries")),
+            Err(fault) => {
+                // One of them may be to blame, and the others need not suffer for it.
+                is_refused_together =
+                    entries.len() > 1 && fault.disposition() == Disposition::Quarantine;
+                same_for_all(fault)
+            }
+        };
+        let mut bus_works = false;
+        for ((index, event), result) in entries.into_iter().zip(results) {
+            let State::Sent(past) = &mut self.states[index] else { continue };
+            let past = mem::take(past);
+            self.states[index] = match result {
+                Ok(accepted) => State::Accepted(Published::new(event.event_id().clone(), accepted)),
+                Err(fault) if is_refused_together => {
+                    State::Waiting(Past { fault: Some(fault), is_alone: true, ..past })
+                }
+                Err(fault) => past.after(fault, &self.publisher.retry),
+            };
+            bus_works |= !matches!(self.states[index], State::Waiting(_));
+            self.note_failed(index);
+        }
+        if bus_works {
+            match self.paid.take() {
+                Some(paid) => paid.refund(),
+                None if is_retry => {}
+                None => self.publisher.retry.budget().reward(),
+            }
+        }
+    }
+
+    /// How long what failed has to wait, once all else is on its way; `None` if nothing does.
+    fn time_to_retry(&mut self) -> Option<Duration> {
+        if self.failed.is_empty() || !self.requests.is_empty() {
+            return None;
+        }
+        let remaining = self.deadline.remaining(self.publisher.retry.clock());
+        let (mut is_throttled, mut after) = (false, None);
+        let mut patient = Vec::with_capacity(self.failed.len());
+        for index in mem::take(&mut self.failed) {
+            let fault = self.past_fault(index);
+            let asked = fault.and_then(Fault::retry_after);
+            is_throttled |= fault.is_some_and(|it| it.kind() == FaultKind::Throttled);
+            if asked.is_some_and(|asked| asked > remaining) {
+                // The others need not wait for it.
+                self.states[index].give_up(GiveUp::NoTime);
+                continue;
+            }
+            after = after.max(asked);
+            patient.push(index);
+        }
+        if patient.is_empty() {
+            return None;
+        }
+        let pace = if is_throttled {
+            Fault::throttled("events were throttled")
+        } else {
+            Fault::transient("events were not accepted")
+        };
+        let pace = pace.with_may_have_happened(false);
+        let pace = match after {
+            Some(after) => pace.with_retry_after(after),
+            None => pace,
+        };
+        match self.attempts.next(&pace) {
+            Ok(delay) => {
+                self.failed = patient;
+                Some(delay)
+            }
+            Err(why) => {
+                self.give_up(&patient, why);
+                None
+            }
+        }
+    }
+
+    /// Lines up what failed once more, if there is time and it can be paid.
+    fn retry(&mut self) {
+        let mut failed = mem::take(&mut self.failed);
+        failed.sort_unstable();
+        if let Err(why) = self.attempts.start() {
+            return self.give_up(&failed, why);
+        }
+        // A lost answer costs more than a refusal.
+        let faults = failed.iter().filter_map(|index| self.past_fault(*index));
+        let worst = faults.max_by_key(|fault| fault.may_have_happened());
+        let paid = worst.map(|fault| self.publisher.retry.budget().withdraw(fault));
+        match paid {
+            Some(None) => self.give_up(&failed, GiveUp::BudgetSpent),
+            paid => {
+                self.paid = paid.flatten();
+                self.line_up(&failed);
+            }
+        }
+    }
+
+    fn give_up(&mut self, indexes: &[usize], why: GiveUp) {
+        for index in indexes {
+            self.states[*index].give_up(why);
+        }
+    }
+}
+
+/// Puts the data of an event where it can refer to it.
 async fn store<B>(
     publisher: &Publisher<B>,
-    events: &[Event],
-    large: &[usize],
-) -> Vec<(usize, Result<OutgoingEvent, Fault>)> {
-    let Some(claim_check) = &publisher.claim_check else { return Vec::new() };
-    let mut stored = Vec::with_capacity(large.len());
-    for index in large {
-        if let Kept::Outgoing(event) = &events[*index].kept {
-            stored.push(async move { (*index, claim_check.check_in(event).await) });
-        }
-    }
-    iter(stored).buffered(publisher.max_in_flight).collect().await
+    index: usize,
+    event: Arc<OutgoingEvent>,
+) -> (usize, Result<OutgoingEvent, Fault>) {
+    let Some(claim_check) = &publisher.claim_check else { return (index, Ok((*event).clone())) };
+    let stored = within(publisher, claim_check.check_in(&event), || {
+        Fault::transient("the payload store did not answer in time")
+    });
+    (index, stored.await)
 }
 
-/// Sends the events at `ready` once, or those for which there is time.
+/// Sends one request.
 async fn send<B: Bus>(
     publisher: &Publisher<B>,
-    deadline: Deadline,
-    events: &[Event],
-    states: &mut [State],
-    ready: &[usize],
-) {
-    let Publisher { bus, retry, max_in_flight, .. } = publisher;
-    let limits = bus.limits();
-    let all: Vec<Entry<'_>> = ready
-        .iter()
-        .filter_map(|index| match &events[*index].kept {
-            Kept::Outgoing(event) => Some(Entry { index: *index, event }),
-            Kept::Typed(_) => None,
-        })
-        .collect();
-    let sizes = all.iter().map(|entry| match &states[entry.index] {
-        // Nothing fits beside it.
-        State::Waiting(Past { is_alone: true, .. }) => limits.max_bytes,
-        _ => (limits.size)(entry.event),
+    request: Request,
+) -> (Request, Result<Vec<EntryResult>, Fault>) {
+    let entries: Vec<&OutgoingEvent> = request.entries.iter().map(|(_, event)| &**event).collect();
+    let answer = within(publisher, publisher.bus.put(&entries), || {
+        Fault::transient("the bus did not answer in time")
     });
-    let mut requests = pack(sizes, limits.max_entries, limits.max_bytes).into_iter();
-    let mut in_flight = FuturesUnordered::new();
-    loop {
-        while in_flight.len() < *max_in_flight
-            && !deadline.has_passed(retry.clock())
-            && let Some(request) = requests.next()
-        {
-            let entries = &all[request];
-            let Ok(payment) = pay(entries, states, retry.budget()) else { continue };
-            for entry in entries {
-                let state = &mut states[entry.index];
-                if let State::Waiting(past) = state {
-                    *state = State::Sent(mem::take(past));
-                }
-            }
-            in_flight.push(async move {
-                let sent: Vec<&OutgoingEvent> = entries.iter().map(|it| it.event).collect();
-                (entries, payment, bus.put(&sent).await)
-            });
-        }
-        let Some((entries, payment, answer)) = in_flight.next().await else { return };
-        let bus_works = settle(entries, answer, states);
-        match payment {
-            Some(payment) if bus_works => payment.refund(),
-            None if bus_works => retry.budget().reward(),
-            Some(_) | None => {}
-        }
-    }
+    let answer = answer.await;
+    drop(entries);
+    (request, answer)
 }
 
-/// Pays for a request with these entries if it is a retry, or else gives them up.
-fn pay(
-    entries: &[Entry<'_>],
-    states: &mut [State],
-    budget: &RetryBudget,
-) -> Result<Option<Withdrawal>, GiveUp> {
-    let past = |entry: &Entry<'_>| match &states[entry.index] {
-        State::Waiting(past) => past.fault.as_ref(),
-        State::Sent(_) | State::Accepted(_) | State::Refused(_) => None,
-    };
-    // A lost answer costs more than a refusal.
-    let worst = entries.iter().filter_map(past).max_by_key(|fault| fault.may_have_happened());
-    let Some(worst) = worst else { return Ok(None) };
-    if let Some(withdrawal) = budget.withdraw(worst) {
-        return Ok(Some(withdrawal));
+/// Waits for an answer as long as for any.
+async fn within<B, T>(
+    publisher: &Publisher<B>,
+    call: impl Future<Output = Result<T, Fault>>,
+    late: impl FnOnce() -> Fault,
+) -> Result<T, Fault> {
+    let timer = publisher.retry.sleep(publisher.request_timeout);
+    match select(pin!(call), pin!(timer)).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(((), _)) => Err(late()),
     }
-    for entry in entries {
-        states[entry.index].give_up(GiveUp::BudgetSpent);
-    }
-    Err(GiveUp::BudgetSpent)
-}
-
-/// Notes what became of each entry, and says whether the bus works: whether it decided about any
-/// of them.
-fn settle(
-    entries: &[Entry<'_>],
-    answer: Result<Vec<EntryResult>, Fault>,
-    states: &mut [State],
-) -> bool {
-    let same_for_all = |fault: Fault| vec![Err(fault); entries.len()];
-    let mut is_refused_together = false;
-    let results = match answer {
-        Ok(results) if results.len() == entries.len() => results,
-        Ok(_) => same_for_all(Fault::transient("the bus answered about other entries")),
-        Err(fault) => {
-            // One of them may be to blame, and the others need not suffer for it.
-            is_refused_together =
-                entries.len() > 1 && fault.disposition() == Disposition::Quarantine;
-            same_for_all(fault)
-        }
-    };
-    let mut bus_works = false;
-    for (Entry { index, event }, result) in entries.iter().zip(results) {
-        let state = &mut states[*index];
-        let State::Sent(past) = state else { continue };
-        let past = mem::take(past);
-        *state = match result {
-            Ok(accepted) => State::Accepted(Published::new(event.event_id().clone(), accepted)),
-            Err(fault) if is_refused_together => {
-                State::Waiting(Past { fault: Some(fault), is_alone: true, ..past })
-            }
-            Err(fault) => past.after(fault),
-        };
-        bus_works |= !matches!(state, State::Waiting(_));
-    }
-    bus_works
 }
 
 impl<'p, B: Bus, T: PublicationOutput + 'p> IntoFuture for Publication<'p, B, T> {

@@ -41,7 +41,10 @@ fn ids() -> BTreeSet<String> {
 }
 
 /// Polls `future` so often at most, and says how often it was until it was done.
-async fn poll_at_most(mut future: Pin<&mut impl Future<Output = ()>>, most: usize) -> usize {
+pub(super) async fn poll_at_most(
+    mut future: Pin<&mut impl Future<Output = ()>>,
+    most: usize,
+) -> usize {
     let mut polls = 0;
     std::future::poll_fn(|context| {
         if polls == most {

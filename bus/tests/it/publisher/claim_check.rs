@@ -1,16 +1,24 @@
 use std::{
+    pin::pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use setpiece_bus::{ClaimCheck, ClaimCheckError, InMemoryPayloads, PayloadStore};
+use setpiece_bus::{
+    ClaimCheck, ClaimCheckError, InMemoryPayloads, OutgoingEvent, PayloadStore, Publisher,
+};
 use setpiece_envelope::{MAX_EVENT_BYTES, RawEnvelope};
-use setpiece_policy::{Disposition, Fault, FaultKind};
+use setpiece_policy::{Disposition, Fault, FaultKind, GiveUp, RetryBudget};
 
-use super::{World, bus::ScriptedBus, event, world};
+use super::{
+    World,
+    bus::{Answer, ScriptedBus},
+    cancelling::poll_at_most,
+    event, world,
+};
 
 const LARGE: usize = 3 * MAX_EVENT_BYTES;
 
@@ -174,5 +182,212 @@ async fn a_store_that_fails_is_tried_again_and_then_the_event_comes_back_whole()
             assert!(is_sent);
         }
         assert!(world.clock.elapsed() <= Duration::from_secs(20));
+    }
+}
+
+/// Never answers about some keys, and never brings anything.
+#[derive(Clone)]
+struct Hung(InMemoryPayloads, &'static str);
+
+impl PayloadStore for Hung {
+    async fn put(&self, key: &str, payload: &[u8]) -> Result<String, Fault> {
+        if key.starts_with(self.1) {
+            return std::future::pending().await;
+        }
+        tokio::task::yield_now().await;
+        self.0.put(key, payload).await
+    }
+
+    async fn get(&self, _: &str, _: usize) -> Result<Option<Vec<u8>>, Fault> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_answer_keeps_only_the_event_that_needs_it() {
+    let bus = ScriptedBus::per_entry(|id, times| {
+        (id == "e-small" && times == 1).then(|| Fault::from_put_events_code("ThrottlingException"))
+    });
+    let mut world = world(bus);
+    let store = Hung(InMemoryPayloads::new(), "e-hung/");
+    world.publisher = world.publisher.with_claim_check(ClaimCheck::new(store));
+    let events = [
+        event("e-hung", LARGE),
+        event("e-small", 500),
+        event("e-large", LARGE),
+        event("e-larger", LARGE + 1),
+    ];
+
+    let error = world.publisher.send_all(events, world.deadline(60)).await.unwrap_err();
+
+    let [unaccepted] = <[_; 1]>::try_from(error.into_unaccepted()).unwrap();
+    assert_eq!(unaccepted.event_id().as_str(), "e-hung");
+    assert!(!unaccepted.fault().may_have_happened());
+    assert_eq!(unaccepted.into_outgoing().unwrap(), event("e-hung", LARGE));
+    assert_eq!(world.bus.taken().len(), 3);
+    assert!(world.clock.elapsed() <= Duration::from_secs(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_answer_is_left_at_the_deadline_when_it_is_read() {
+    let world = world(ScriptedBus::willing());
+    let detail = detail_with("x:y", &"0".repeat(64));
+    let mut payload = Vec::new();
+    let claim_check = ClaimCheck::new(Hung(InMemoryPayloads::new(), ""));
+    let received = RawEnvelope::parse(detail.as_bytes()).unwrap();
+    let resolve = claim_check.resolve(received, &mut payload, &world.retry, world.deadline(3));
+    assert_eq!(resolve.await.unwrap_err().kind(), FaultKind::Deadline);
+    assert_eq!(world.clock.elapsed().as_secs(), 3);
+}
+
+fn detail_with(reference: &str, sha_256: &str) -> String {
+    format!(
+        r#"{{"metadata":{{"event_id":"e","name":"n","version":"1","dataref":"{reference}",
+            "datalength":3,"datasha256":"{sha_256}"}},"data":null}}"#
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_came_back_by_reference_is_sent_again_as_it_is() {
+    let (mut world, payloads, claim_check) = world_with_payloads();
+    let mut is_first = true;
+    world.bus = ScriptedBus::new(move |call| {
+        let denied = std::mem::take(&mut is_first)
+            .then(|| Fault::from_put_events_code("AccessDeniedException"));
+        Answer::Entries(call.ids.iter().map(|_| denied.clone()).collect())
+    });
+    let claim_check = claim_check.with_threshold(100);
+    world.publisher = Publisher::new(world.bus.clone(), world.retry.clone())
+        .with_claim_check(claim_check.clone());
+    let original = event("e-1", 5_000);
+
+    let error = world.publisher.send_all([original.clone()], world.generous()).await.unwrap_err();
+    let [unaccepted] = <[_; 1]>::try_from(error.into_unaccepted()).unwrap();
+    let returned = unaccepted.into_outgoing().unwrap();
+    // Also after it was stored and read.
+    let stored = serde_json::to_string(&returned).unwrap();
+    let returned: OutgoingEvent = serde_json::from_str(&stored).unwrap();
+    world.publisher.send_all([returned], world.generous()).await.unwrap();
+
+    assert_eq!(payloads.len(), 1);
+    let sent = world.bus.detail("e-1");
+    let data = RawEnvelope::parse(original.detail().as_bytes()).unwrap().data().to_owned();
+    assert_eq!(resolve(&world, &claim_check, &sent).await.unwrap(), data);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_is_too_large_without_its_data_is_refused() {
+    let (world, _, _) = world_with_payloads();
+    let resources = (0..600).map(|index| format!("{index:02000}"));
+    let large = event("e-1", 500).with_resources(resources).unwrap();
+
+    let error = world.publisher.send_all([large.clone()], world.generous()).await.unwrap_err();
+
+    assert!(world.bus.calls().is_empty());
+    let [unaccepted] = <[_; 1]>::try_from(error.into_unaccepted()).unwrap();
+    assert_eq!(unaccepted.fault().kind(), FaultKind::Permanent);
+    assert_eq!(unaccepted.into_outgoing().unwrap(), large);
+}
+
+/// Gives out one reference, and remembers what it is asked for.
+#[derive(Clone)]
+struct Fixed(&'static str, Arc<Mutex<Vec<String>>>);
+
+impl PayloadStore for Fixed {
+    async fn put(&self, key: &str, _: &[u8]) -> Result<String, Fault> {
+        self.1.lock().unwrap().push(key.to_owned());
+        Ok(self.0.to_owned())
+    }
+
+    async fn get(&self, reference: &str, _: usize) -> Result<Option<Vec<u8>>, Fault> {
+        self.1.lock().unwrap().push(reference.to_owned());
+        Ok(None)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reference_that_no_reader_takes_is_not_published() {
+    for reference in ["", "a b", "x:\n", "x:é", &*"x".repeat(1025)] {
+        let (mut world, _, _) = world_with_payloads();
+        let store = Fixed(reference.to_owned().leak(), Arc::default());
+        world.publisher = world.publisher.with_claim_check(ClaimCheck::new(store));
+        let result = world.publisher.send_all([event("e-1", LARGE)], world.generous()).await;
+        let [unaccepted] = <[_; 1]>::try_from(result.unwrap_err().into_unaccepted()).unwrap();
+        // It is not the event that is to blame.
+        assert_eq!(unaccepted.fault().disposition(), Disposition::FailItem);
+        assert!(world.bus.calls().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_and_references_hold_nothing_that_a_store_could_mistake() {
+    for (id, expected) in [
+        ("01JD4QZ0000000000000000000", Some("01JD4QZ0000000000000000000/")),
+        ("a-b_c", Some("a-b_c/")),
+        ("../../x", None),
+        ("é/..%2f", None),
+        ("a b", None),
+    ] {
+        let (mut world, _, _) = world_with_payloads();
+        let store = Fixed("x:y", Arc::default());
+        world.publisher = world.publisher.with_claim_check(ClaimCheck::new(store.clone()));
+        world.publisher.send_all([event(id, LARGE)], world.generous()).await.unwrap();
+        let keys = store.1.lock().unwrap().clone();
+        let [key] = &keys[..] else { panic!("{keys:?}") };
+        assert!(expected.is_none_or(|start| key.starts_with(start)), "{key}");
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_/".contains(&byte);
+        assert!(key.bytes().all(is_plain) && key.matches('/').count() == 1, "{key}");
+        assert!(key.len() <= 193, "{key}");
+    }
+    for (reference, sha_256) in [
+        (r"s3://b/k\u0000\r\nX:y", "0".repeat(64)),
+        ("a b", "0".repeat(64)),
+        ("x:y", "A".repeat(64)),
+    ] {
+        let (world, _, _) = world_with_payloads();
+        let store = Fixed("x:y", Arc::default());
+        let detail = detail_with(reference, &sha_256);
+        let fault = resolve(&world, &ClaimCheck::new(store.clone()), &detail).await.unwrap_err();
+        assert_eq!(fault.kind(), FaultKind::Contract);
+        assert!(store.1.lock().unwrap().is_empty(), "the store is not asked");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_of_a_store_are_paid_for() {
+    let (mut world, payloads, _) = world_with_payloads();
+    let left = Arc::new(AtomicUsize::new(99));
+    let store = Failing(payloads, Arc::clone(&left));
+    let retry = world.retry.clone().with_budget(RetryBudget::new(0));
+    world.publisher =
+        Publisher::new(world.bus.clone(), retry).with_claim_check(ClaimCheck::new(store));
+    let error = world.publisher.send_all([event("e-1", LARGE)], world.generous()).await;
+    let [unaccepted] = <[_; 1]>::try_from(error.unwrap_err().into_unaccepted()).unwrap();
+    assert_eq!(unaccepted.fault().gave_up(), Some(GiveUp::BudgetSpent));
+    assert_eq!(left.load(Ordering::Relaxed), 98);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_at_any_point_an_event_is_whole_or_refers_to_what_is_there() {
+    for polls in 0..40 {
+        let (mut world, payloads, _) = world_with_payloads();
+        let claim_check = ClaimCheck::new(Hung(payloads.clone(), "none/")).with_threshold(600);
+        world.bus = ScriptedBus::willing().with_yields(2);
+        world.publisher =
+            Publisher::new(world.bus.clone(), world.retry.clone()).with_claim_check(claim_check);
+        let size = |index: usize| if index.is_multiple_of(3) { 3_000 } else { 200 };
+        let events: Vec<_> =
+            (0..12).map(|index| event(&format!("e-{index}"), size(index))).collect();
+        let mut publication = world.publisher.send_all(events.clone(), world.generous());
+        poll_at_most(pin!(publication.run()), polls).await;
+
+        assert_eq!(publication.await.unwrap().len(), 12);
+
+        let reader = ClaimCheck::new(payloads);
+        for event in &events {
+            let sent = world.bus.detail(event.event_id().as_str());
+            let data = RawEnvelope::parse(event.detail().as_bytes()).unwrap().data().to_owned();
+            assert_eq!(resolve(&world, &reader, &sent).await.unwrap(), data);
+        }
     }
 }

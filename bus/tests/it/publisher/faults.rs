@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use setpiece_bus::{PublishError, Publisher, Unaccepted};
+use setpiece_bus::{OutgoingEvent, PublishError, Publisher, Unaccepted};
 use setpiece_envelope::FixedClock;
 use setpiece_policy::{
     Deadline, Disposition, Fault, FaultKind, GiveUp, InstantSleep, Random as _, Retry, RetryBudget,
@@ -8,7 +8,7 @@ use setpiece_policy::{
 };
 
 use super::{
-    bus::{Answer, ScriptedBus},
+    bus::{Answer, Call, ScriptedBus},
     event, events, paused, world, world_with,
 };
 
@@ -135,9 +135,11 @@ fn no_request_begins_after_the_deadline_also_if_none_has_to_be_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_bus_that_never_answers_is_left_at_the_deadline() {
-    let world = world(ScriptedBus::new(|call| match call.number {
-        1 => Answer::Never,
-        _ => Answer::Entries(call.ids.iter().map(|_| None).collect()),
+    let world = world(ScriptedBus::new(|call| {
+        if call.ids.iter().any(|id| id == "e-10") {
+            return Answer::Never;
+        }
+        Answer::Entries(call.ids.iter().map(|_| None).collect())
     }));
 
     let error = world.publisher.send_all(events(30), world.deadline(30)).await.unwrap_err();
@@ -222,8 +224,8 @@ async fn retries_wait_as_long_as_the_bus_asks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_retried_request_is_paid_for() {
-    // 40 requests fail, and there are tokens for 20 of their retries.
+async fn each_round_of_retries_is_paid_for_until_the_budget_is_spent() {
+    // Each costs 5 tokens, however many requests are in it.
     let budget = RetryBudget::new(100);
     let world = world_with(ScriptedBus::per_entry(|_, _| Some(throttled())), |retry| {
         retry.with_budget(budget.clone())
@@ -231,11 +233,93 @@ async fn each_retried_request_is_paid_for() {
 
     let error = world.publisher.send_all(events(400), world.generous()).await.unwrap_err();
 
-    assert_eq!(world.bus.requests().len(), 60);
+    assert_eq!(world.bus.requests().len(), 40 + 20 * 40);
     assert_eq!(budget.available(), 0);
     assert_eq!(error.unaccepted().len(), 400);
     let gave_up = |it: &Unaccepted| it.fault().gave_up() == Some(GiveUp::BudgetSpent);
     assert!(error.unaccepted().iter().all(gave_up));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bus_that_takes_nothing_for_a_while_is_waited_for() {
+    for (count, seconds) in [(500, 5), (10_000, 3), (1_000, 60)] {
+        let start = tokio::time::Instant::now();
+        let world = world_with(
+            ScriptedBus::per_entry(move |_, _| {
+                (start.elapsed() < Duration::from_secs(seconds)).then(throttled)
+            }),
+            |retry| retry.with_budget(RetryBudget::default()),
+        );
+        let published = world.publisher.send_all(events(count), world.deadline(600)).await;
+        assert_eq!(published.unwrap().len(), count);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_has_to_wait_too_long_holds_up_no_other() {
+    let world = world(ScriptedBus::new(|call| match call.number {
+        0 => Answer::Fault(throttled().with_retry_after(Duration::from_secs(120)), false),
+        1 => Answer::Fault(lost(), false),
+        _ => Answer::Entries(call.ids.iter().map(|_| None).collect()),
+    }));
+
+    let error = world.publisher.send_all(events(20), world.deadline(60)).await.unwrap_err();
+
+    let ids: Vec<usize> = unaccepted(&error).into_iter().map(|(index, _)| index).collect();
+    assert_eq!(ids, (0..10).collect::<Vec<_>>());
+    let gave_up = |it: &Unaccepted| it.fault().gave_up() == Some(GiveUp::NoTime);
+    assert!(error.unaccepted().iter().all(gave_up));
+    assert!(world.clock.elapsed() < Duration::from_secs(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_most_once_sends_nothing_again_that_may_have_been_taken() {
+    let script = |call: &Call| match call.number {
+        0 => Answer::Fault(lost(), true),
+        1 => Answer::Entries(call.ids.iter().map(|_| Some(throttled())).collect()),
+        _ => Answer::Entries(call.ids.iter().map(|_| None).collect()),
+    };
+    let world = world_with(ScriptedBus::new(script), Retry::at_most_once);
+
+    let error = world.publisher.send_all(events(20), world.generous()).await.unwrap_err();
+
+    assert!(world.bus.taken().values().all(|times| *times == 1));
+    assert_eq!(error.accepted().len(), 10);
+    for unaccepted in error.unaccepted() {
+        assert_eq!(unaccepted.fault().gave_up(), Some(GiveUp::MayHaveHappened));
+        assert!(unaccepted.fault().may_have_happened());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_without_an_answer_is_sent_again_and_holds_up_no_other() {
+    let world = world(ScriptedBus::new(|call| match call.number {
+        0 => Answer::Never,
+        1 => Answer::Entries(call.ids.iter().map(|_| Some(throttled())).collect()),
+        _ => Answer::Entries(call.ids.iter().map(|_| None).collect()),
+    }));
+
+    let published = world.publisher.send_all(events(20), world.deadline(60)).await.unwrap();
+
+    assert_eq!(published.len(), 20);
+    // What was throttled has not waited for the answer that never came.
+    assert_eq!(world.bus.requests()[2], events(20)[10..].iter().map(id).collect::<Vec<_>>());
+    assert!(world.clock.elapsed() < Duration::from_secs(15), "{:?}", world.clock.elapsed());
+}
+
+fn id(event: &OutgoingEvent) -> String {
+    event.event_id().as_str().to_owned()
+}
+
+#[tokio::test]
+async fn a_publication_may_run_in_a_task_or_under_a_timeout() {
+    let world = world(ScriptedBus::willing());
+    let (publisher, deadline) = (world.publisher.clone(), world.generous());
+    let task = tokio::spawn(async move { publisher.send_all(events(3), deadline).await });
+    assert_eq!(task.await.unwrap().unwrap().len(), 3);
+    let publication = world.publisher.send_all(events(3), deadline);
+    let published = tokio::time::timeout(Duration::from_secs(9), publication).await;
+    assert_eq!(published.unwrap().unwrap().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]

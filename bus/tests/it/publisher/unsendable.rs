@@ -117,6 +117,27 @@ async fn an_event_is_published_as_its_service_would() {
 }
 
 #[test]
+fn an_event_that_is_stored_and_read_is_the_same() {
+    let event = event("e-1", 300)
+        .with_resources(["arn:x", "arn:y"])
+        .and_then(|event| event.with_group_id("g"))
+        .and_then(|event| event.with_trace_header("Root=1"))
+        .unwrap()
+        .with_time("2026-01-01T00:00:00.123Z".parse().unwrap());
+    let json = serde_json::to_string(&event).unwrap();
+    assert_eq!(serde_json::from_str::<OutgoingEvent>(&json).unwrap(), event);
+    // What was changed in between is found out, without showing it.
+    let refuse = |from: &str, to: &str| {
+        assert!(json.contains(from), "{json}");
+        let changed = json.replace(from, to);
+        serde_json::from_str::<OutgoingEvent>(&changed).unwrap_err().to_string()
+    };
+    assert!(refuse(r#""a.b.c""#, r#""aws.x""#).starts_with("`source` does not have the form"));
+    assert!(refuse(r#""arn:x""#, r#""""#).starts_with("`resources` is empty"));
+    assert!(refuse(r#"\"name\""#, r#"\"nom\""#).starts_with("`metadata.name` is missing"));
+}
+
+#[test]
 fn fields_that_put_events_refuses_are_refused_by_name() {
     let detail = event("e-1", 200).detail().to_owned();
     let new = |source: &str, detail_type: &str| {
