@@ -111,8 +111,8 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `eventbridge` | `EventBridge`, through the AWS SDK and a client that the caller builds |
-//! | `schema` | refusing events that break the schema of their type, and checks of patterns against schemas |
+//! | `eventbridge` | `EventBridge`, through the AWS SDK and a client that the caller builds; brings `tokio` |
+//! | `schema` | `Publisher::with_schema`, for refusing events that break the schema of their type, and checks of patterns against schemas |
 //! | `tokio` | `Publisher::system`, which waits on tokio's timer |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -8,7 +8,8 @@ use crate::OutgoingEvent;
 /// [`Publisher`](crate::Publisher) and a bus.
 ///
 /// An implementation makes one request for one call, and does not try again by itself: it says what
-/// went wrong, and the publisher decides.
+/// went wrong, and the publisher decides. Calls are made at the same time, and events that were not
+/// accepted come later than those behind them, also within a group.
 pub trait Bus: Send + Sync + 'static {
     /// What one call may carry.
     fn limits(&self) -> Limits;

@@ -124,6 +124,8 @@ impl<B: Bus> Publisher<B> {
 
     /// Publishes to `bus` with time, ids and randomness of the operating system, and waits on
     /// tokio's timer.
+    ///
+    /// Publishing then panics outside of a tokio runtime whose timer is enabled.
     #[cfg(feature = "tokio")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
     #[must_use]

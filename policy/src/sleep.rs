@@ -66,6 +66,10 @@ impl Sleep for TokioSleep {
 /// ```
 ///
 /// The clock counts whole milliseconds, and so do the delays of a [`Retry`](crate::Retry).
+///
+/// It is for what is ready at once. What is given a time, such as a publication that has a deadline,
+/// is out of time as soon as it has to wait for anything else: for a socket, or for another task.
+/// For such tests there is the paused time of a tokio runtime.
 #[derive(Clone, Debug)]
 pub struct InstantSleep {
     clock: FixedClock,

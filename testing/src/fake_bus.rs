@@ -647,13 +647,14 @@ impl State {
 
     /// Takes or refuses the entry that is at `index` of its call.
     fn put(&mut self, index: usize, entry: PutEventsEntry) -> PutEventsResult {
-        let checked = validation::check_entry(&entry);
-        let metadata = checked.as_ref().ok().and_then(Option::as_ref);
-        let fault = self.faults.next_entry(index, &entry, metadata);
-        let metadata = match (checked, fault) {
-            (Err(failed), _) | (Ok(_), Some(failed)) => return failed,
-            (Ok(metadata), None) => metadata,
+        // Trouble is for those that would be taken, and not for the probe of a preflight.
+        let metadata = match validation::check_entry(&entry) {
+            Ok(metadata) => metadata,
+            Err(failed) => return failed,
         };
+        if let Some(failed) = self.faults.next_entry(index, &entry, metadata.as_ref()) {
+            return failed;
+        }
         if let Some(too_deep) = self.too_deep(metadata.as_ref()) {
             return too_deep;
         }

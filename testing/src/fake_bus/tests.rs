@@ -424,3 +424,16 @@ proptest! {
         prop_assert!(accepted.iter().all(|id| there.iter().any(|there| there == id.as_str())));
     }
 }
+
+#[test]
+fn a_preflight_uses_up_no_trouble() {
+    let bus = FakeBus::new();
+    bus.fail_entries(EntryFault::throttled());
+    let publisher = publisher(&bus);
+    let deadline = Deadline::after(&bus.clock(), Duration::from_secs(30));
+    block_on(publisher.preflight(deadline)).unwrap();
+
+    block_on(publisher.publish(order(), &Correlation::root(), deadline)).unwrap();
+
+    assert_eq!(bus.requests().len(), 3, "the probe, the throttled one and the next one");
+}
