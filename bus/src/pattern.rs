@@ -3,6 +3,7 @@ mod builder;
 #[cfg(feature = "schema")]
 mod check;
 mod compile;
+mod complexity;
 mod error;
 mod event;
 mod field;
@@ -105,11 +106,19 @@ pub struct PatternLimits {
     pub max_chars: usize,
     /// The most rules to which `$or`s may multiply: 1000.
     pub max_alternatives: usize,
+    /// The most work that the wildcards of a field may be: 10.
+    ///
+    /// It is the complexity that AWS measures: how many beginnings of its wildcards, up to a `*` or
+    /// not, can match one value at once. Each `*` counts, and what repeats after them. AWS names no
+    /// number for its limit. This one is the example that `event-ruler` gives for single rules, and
+    /// fits what is known of `PutRule`: it refuses `*:*:*:*:*:event-bus/*`, which has 11, and takes
+    /// three of the form `*:stack/name/*`, which have 9.
+    pub max_wildcard_complexity: usize,
 }
 
 impl Default for PatternLimits {
     fn default() -> Self {
-        Self { max_chars: 4096, max_alternatives: 1000 }
+        Self { max_chars: 4096, max_alternatives: 1000, max_wildcard_complexity: 10 }
     }
 }
 

@@ -6,7 +6,7 @@
 use std::{borrow::Cow, collections::BTreeSet, fmt::Write as _};
 
 use super::{
-    EventPattern, PatternLimits,
+    EventPattern, PatternLimits, complexity,
     error::{PatternError, PatternReason},
     field::{Bound, Field, Range, Test},
     ip::Network,
@@ -128,7 +128,14 @@ impl<'a, 'l> Compiler<'a, 'l> {
         if alternatives.iter().any(|fields| fields.len() > MAX_FIELDS) {
             return Err(self.error(PatternReason::TooManyFields { limit: MAX_FIELDS }));
         }
-        Ok(EventPattern::new(self.fields, alternatives, outline))
+        let offset = self.reader.offset();
+        let pattern = EventPattern::new(self.fields, alternatives, outline);
+        let limit = self.limits.max_wildcard_complexity;
+        if let Some(field) = complexity::too_complex(&pattern, limit) {
+            let reason = PatternReason::TooComplex { limit };
+            return Err(PatternError::new(reason, field.path.to_string(), offset));
+        }
+        Ok(pattern)
     }
 
     /// The members of an object of fields, after its brace. `path` is that of the object.

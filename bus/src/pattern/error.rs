@@ -97,6 +97,12 @@ pub enum PatternReason {
         /// The most fields that are allowed.
         limit: usize,
     },
+    /// Wildcards of a field, or of one that alternatives share, that are more work than
+    /// [`PatternLimits::max_wildcard_complexity`](crate::PatternLimits::max_wildcard_complexity).
+    TooComplex {
+        /// The most work that is allowed.
+        limit: usize,
+    },
     /// The pattern is not an object.
     NotAnObject,
     /// An object without members.
@@ -255,6 +261,10 @@ impl fmt::Display for PatternReason {
             Self::AnythingButIgnoreCaseValue => f.write_str(
                 "Inside anything-but/equals-ignore-case list, number|start|null|boolean is not \
                  supported.",
+            ),
+            Self::TooComplex { limit: _ } => f.write_str(
+                "Rule is too complex - try using fewer wildcard characters or fewer repeating \
+                 character sequences after a wildcard character",
             ),
             Self::AnythingButMixed => f.write_str(
                 "Inside anything but list, either all values are number or string, mixed type is \

@@ -114,11 +114,15 @@ impl Wildcard {
         Ok(Self { first: parts.next().unwrap_or_default(), rest: parts.collect() })
     }
 
+    /// What comes before, between and after the `*`s.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.first).chain(&self.rest).map(|part| &**part)
+    }
+
     /// How many characters there are beside the `*`s.
     #[cfg(feature = "schema")]
     pub(crate) fn literal_chars(&self) -> u64 {
-        let parts = std::iter::once(&self.first).chain(&self.rest);
-        parts.map(|part| part.chars().count() as u64).sum()
+        self.parts().map(|part| part.chars().count() as u64).sum()
     }
 
     /// Linear in the text, whatever the pattern: taking the first place where a part fits never
@@ -140,7 +144,7 @@ impl Wildcard {
 /// Writes the text with its escapes.
 impl fmt::Display for Wildcard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, part) in std::iter::once(&self.first).chain(&self.rest).enumerate() {
+        for (index, part) in self.parts().enumerate() {
             if index > 0 {
                 f.write_str("*")?;
             }

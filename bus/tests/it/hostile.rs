@@ -1,6 +1,6 @@
 //! Input that is made to cost.
 
-use setpiece_bus::{EventPattern, EventReason, ParsedEvent, PatternReason};
+use setpiece_bus::{EventPattern, EventReason, ParsedEvent, PatternLimits, PatternReason};
 
 #[track_caller]
 fn check(event: &str, pattern: &str, expected: bool) {
@@ -60,7 +60,26 @@ fn lists_under_one_key_that_is_repeated_multiply_only_to_the_bound() {
 fn wildcards_do_not_backtrack() {
     let event = format!(r#"{{"a":"{}"}}"#, "a".repeat(1_000_000));
     let pattern = format!(r#"{{"a":[{{"wildcard":"{}b"}}]}}"#, "*a".repeat(1000));
-    check(&event, &pattern, false);
+    let mut limits = PatternLimits::default();
+    limits.max_wildcard_complexity = usize::MAX;
+    let pattern = EventPattern::parse_within(&pattern, &limits).unwrap();
+    assert!(!pattern.matches_json(&event).unwrap());
+}
+
+#[test]
+fn the_work_of_wildcards_is_measured_once_for_all_alternatives() {
+    let mut limits = PatternLimits::default();
+    limits.max_wildcard_complexity = usize::MAX;
+    let or = |key: &str| {
+        let branches: Vec<_> = (0..10).map(|id| format!(r#"{{"{key}":[{id}]}}"#)).collect();
+        format!(r#""$or":[{}]"#, branches.join(","))
+    };
+    let long = "*a".repeat(1500);
+    let pattern =
+        format!(r#"{{{},{},{},"d":[{{"wildcard":"{long}"}}]}}"#, or("a"), or("b"), or("c"));
+    assert!(EventPattern::parse_within(&pattern, &limits).is_ok());
+    let error = EventPattern::parse(&pattern).unwrap_err();
+    assert_eq!((error.reason(), error.path()), (&PatternReason::TooComplex { limit: 10 }, "d"));
 }
 
 #[test]

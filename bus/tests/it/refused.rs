@@ -109,6 +109,68 @@ fn a_rule_has_at_most_256_fields() {
     assert_eq!(error.reason(), &PatternReason::TooManyFields { limit: 256 });
 }
 
+#[track_caller]
+fn check_complexity(pattern: &str, expected: usize) {
+    let mut limits = PatternLimits::default();
+    limits.max_wildcard_complexity = expected;
+    assert!(EventPattern::parse_within(pattern, &limits).is_ok());
+    limits.max_wildcard_complexity = expected - 1;
+    let error = EventPattern::parse_within(pattern, &limits).unwrap_err();
+    assert_eq!(error.reason(), &PatternReason::TooComplex { limit: expected - 1 });
+}
+
+fn wildcards(field: &str, texts: &[&str]) -> String {
+    let texts: Vec<_> = texts.iter().map(|text| format!(r#"{{"wildcard":"{text}"}}"#)).collect();
+    format!(r#"{{"{field}":[{}]}}"#, texts.join(","))
+}
+
+#[test]
+fn wildcards_that_are_too_much_work_are_refused() {
+    let pattern = wildcards("EventBusArn", &["*:*:*:*:*:event-bus/*"]);
+    let error = EventPattern::parse(&pattern).unwrap_err();
+    assert_eq!(error.reason(), &PatternReason::TooComplex { limit: 10 });
+    assert_eq!(
+        error.reason().to_string(),
+        "Rule is too complex - try using fewer wildcard characters or fewer repeating character \
+         sequences after a wildcard character"
+    );
+    assert_eq!((error.path(), error.offset()), ("EventBusArn", pattern.len()));
+}
+
+#[test]
+fn known_answers_of_put_rule_are_on_their_sides_of_the_limit() {
+    // What `PutRule` refused.
+    check_complexity(&wildcards("a", &["*:*:*:*:*:event-bus/*"]), 11);
+    let stacks = ["*:stack/A/*", "*:stack/B/*", "*:stack/C/*", "*:stack/D/*"];
+    check_complexity(&wildcards("a", &stacks), 12);
+    let images = ["*/datasync/*.bif", "*/datasync/*.tif", "*/datasync/*.tiff", "*/datasync/*.svs"];
+    check_complexity(&wildcards("a", &images), 16);
+    // What it took.
+    check_complexity(&wildcards("a", &stacks[..3]), 9);
+    check_complexity(&wildcards("a", &images[..2]), 8);
+    check_complexity(&wildcards("a", &["*.bif", "*.tiff", "*.tif", "*.svs"]), 8);
+}
+
+#[test]
+fn wildcards_of_a_field_add_up_and_fields_do_not() {
+    check_complexity(r#"{"a":["x","y"],"b":[{"wildcard":"a*a*a*a*a*a*"}],"c":["z"]}"#, 11);
+    check_complexity(r#"{"a":[{"wildcard":"a*a*a*a"}],"b":[{"wildcard":"a*a*a*b"}]}"#, 6);
+    // One `anything-but` has its beginnings up to the first `*` only once.
+    check_complexity(r#"{"a":[{"wildcard":"x*a"},{"wildcard":"x*b"},{"wildcard":"x*c"}]}"#, 6);
+    check_complexity(r#"{"a":[{"anything-but":{"wildcard":["x*a","x*b","x*c"]}}]}"#, 2);
+    // In the order of the alphabet, AWS comes to `b` behind each `a` on its own.
+    let or = |left, right| {
+        let branch = |a, b| format!(r#"{{"b":[{{"wildcard":"{b}"}}],"a":[{a}]}}"#);
+        format!(r#"{{"$or":[{},{}]}}"#, branch(1, "*x"), branch(left, right))
+    };
+    check_complexity(&or(1, "*y"), 4);
+    check_complexity(&or(1, "*x"), 2);
+    check_complexity(&or(2, "*y"), 2);
+    // AWS does not see what it asks for only where a field is absent.
+    let hidden = r#"{"a":[{"exists":false}],"b":[{"wildcard":"*a*a*a*a*a*a*a*a"}]}"#;
+    assert!(EventPattern::parse(hidden).is_ok());
+}
+
 #[test]
 fn events_are_refused_without_repeating_what_is_in_them() {
     let reason = |event: &[u8]| {
