@@ -1,6 +1,7 @@
 mod error;
 mod pack;
 mod publication;
+mod work;
 
 use std::{any::Any, fmt, pin::pin, sync::Arc, time::Duration};
 
