@@ -1,8 +1,14 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 use setpiece_envelope::Timestamp;
-use setpiece_policy::{Deadline, Fault};
+use setpiece_policy::{Deadline, Disposition, Fault};
 
 use crate::{
     Lease, RecordedError,
@@ -176,7 +182,8 @@ impl<S: Store + ?Sized> Claim<S> {
     ///
     /// [`LeaseLost`](GuardError::LeaseLost): the key is somebody else's by now.
     /// [`Store`](GuardError::Store): it was not kept, and the work is done.
-    /// [`NotKept`](GuardError::NotKept): it cannot be written as JSON.
+    /// [`NotKept`](GuardError::NotKept): it cannot be written as JSON, or the store cannot keep
+    /// it.
     pub async fn complete<T: Serialize>(mut self, result: &T) -> Result<Completed, GuardError> {
         let encoded = self.encode(result);
         self.finish(encoded).await
@@ -199,7 +206,7 @@ impl<S: Store + ?Sized> Claim<S> {
     /// [`Store`](GuardError::Store): it is locked until the lease is over.
     pub async fn release(mut self) -> Result<(), GuardError> {
         match self.free().await {
-            Ok(verdict::Unreleased::Free) => {
+            Ok(verdict::Unreleased::Free | verdict::Unreleased::Vanished) => {
                 self.end(Event::Released);
                 Ok(())
             }
@@ -228,9 +235,9 @@ impl<S: Store + ?Sized> Claim<S> {
     /// # Errors
     ///
     /// [`WriteRefused`](GuardError::WriteRefused): the condition of one of the writes does not
-    /// hold. [`LeaseLost`](GuardError::LeaseLost): the key is somebody else's by now.
-    /// In both cases nothing was written. [`Store`](GuardError::Store) says whether it may have
-    /// been.
+    /// hold, and nothing was written. [`LeaseLost`](GuardError::LeaseLost): the key is somebody
+    /// else's by now. [`Store`](GuardError::Store): there was no answer. Both say whether the
+    /// writes may have been written by a try that was not answered.
     pub async fn commit<T: Serialize>(
         mut self,
         result: &T,
@@ -264,19 +271,17 @@ impl<S: Store + ?Sized> Claim<S> {
     pub(crate) async fn finish(&mut self, result: Encoded) -> Result<Completed, GuardError> {
         let type_name = result.type_name;
         // What cannot be written is done all the same, and must not be done again.
-        let (kept, writable) = match result.kept {
+        let (kept, written) = match result.kept {
             Ok(kept) => (kept, true),
             Err(()) => (None, false),
         };
-        let request = match self.settlement(End::Completed, kept, type_name).await {
-            Ok(request) => request,
-            Err(fault) => return Err(self.completion_lost(fault)),
-        };
-        let completed = self.settle(&request).await?;
-        if writable {
-            Ok(completed)
-        } else {
-            Err(GuardError::NotKept(NotKept { type_name, may_have_happened: true }))
+        match self.settle(End::Completed, kept, type_name).await? {
+            (completed, stored)
+                if (written && stored) || matches!(completed, Completed::Superseded(_)) =>
+            {
+                Ok(completed)
+            }
+            _ => Err(GuardError::NotKept(NotKept { type_name, may_have_happened: true })),
         }
     }
 
@@ -288,10 +293,33 @@ impl<S: Store + ?Sized> Claim<S> {
             .ok()
             .map(|bytes| keep::Kept { bytes, encoding: Encoding::Json });
         let type_name = std::any::type_name::<RecordedError>();
-        match self.settlement(End::Failed, kept, type_name).await {
-            Ok(request) => self.settle(&request).await,
-            Err(fault) => Err(self.completion_lost(fault)),
+        let (completed, _) = self.settle(End::Failed, kept, type_name).await?;
+        Ok(completed)
+    }
+
+    /// Ends it with what is to be kept, or without it if the store cannot keep that; and says
+    /// whether it is kept.
+    async fn settle(
+        &mut self,
+        end: End,
+        kept: Option<keep::Kept>,
+        type_name: &str,
+    ) -> Result<(Completed, bool), GuardError> {
+        let fault = match self.settlement(end, kept, type_name).await {
+            Ok(request) => match self.core.settle(&request, self.lease_until).await {
+                Err(fault) => fault,
+                answer => return Ok((self.settled(end, answer)?, true)),
+            },
+            Err(fault) => fault,
+        };
+        if !concerns_result(&fault) {
+            return Err(self.completion_lost(fault));
         }
+        let answer = match self.settlement(end, None, type_name).await {
+            Ok(request) => self.core.settle(&request, self.lease_until).await,
+            Err(fault) => Err(fault),
+        };
+        Ok((self.settled(end, answer)?, false))
     }
 
     async fn settlement(
@@ -312,10 +340,14 @@ impl<S: Store + ?Sized> Claim<S> {
         Ok(Settle::new(key, owner, now, end, result, expires_at))
     }
 
-    async fn settle(&mut self, request: &Settle) -> Result<Completed, GuardError> {
-        match self.core.settle(request, self.lease_until).await {
+    fn settled(
+        &mut self,
+        end: End,
+        answer: Result<Answer<(), verdict::Unsettled>, Fault>,
+    ) -> Result<Completed, GuardError> {
+        match answer {
             Ok(Answer::Applied(())) => {
-                self.end(match request.end {
+                self.end(match end {
                     End::Completed => Event::Fresh,
                     End::Failed => Event::Recorded,
                 });
@@ -364,11 +396,18 @@ impl<S: Store + ?Sized> Claim<S> {
         let request = match self.settlement(End::Completed, kept, type_name).await {
             Ok(request) => request,
             // Only the result was to be put beside the record.
-            Err(fault) => return self.undecided(fault.with_may_have_happened(false)).await,
+            Err(fault) => return self.undecided(None, fault.with_may_have_happened(false)).await,
         };
         let core = Arc::clone(&self.core);
+        // Whether some try was not answered, so that a later one cannot tell what it did.
+        let unanswered = AtomicBool::new(false);
         let answer = core.write(&core.patient, self.lease_until, || async {
-            Ok(match core.store.commit(&request, writes).await? {
+            // A try that is dropped at the end of the time is not answered, either.
+            let before = unanswered.swap(true, Ordering::Relaxed);
+            let reply = core.store.commit(&request, writes).await;
+            let known = reply.as_ref().map_or_else(|fault| !fault.may_have_happened(), |_| true);
+            unanswered.store(before || !known, Ordering::Relaxed);
+            Ok(match reply? {
                 CommitReply::Applied => Judged::Applied(Ok(())),
                 CommitReply::WriteRefused(index) => Judged::Applied(Err(index)),
                 CommitReply::Contended => Judged::Contended,
@@ -381,10 +420,23 @@ impl<S: Store + ?Sized> Claim<S> {
                 },
             })
         });
-        match answer.await {
+        let answer = answer.await;
+        let unanswered = unanswered.into_inner();
+        match answer {
             Ok(Answer::Applied(Ok(()))) => {
                 self.end(Event::Fresh);
                 Ok(Completed::Kept)
+            }
+            Ok(Answer::Applied(Err(index))) if unanswered => {
+                let refused = Fault::conflict("the condition of a write did not hold");
+                let refused = refused.with_may_have_happened(true);
+                match self.undecided(Some(&request), refused).await {
+                    Err(GuardError::Store(failed)) if !failed.may_have_happened => {
+                        let after = After::Released;
+                        Err(GuardError::WriteRefused(WriteRefused { index, after }))
+                    }
+                    decided => decided,
+                }
             }
             Ok(Answer::Applied(Err(index))) => {
                 let after = self.free_after(Event::WriteRefused).await;
@@ -393,43 +445,72 @@ impl<S: Store + ?Sized> Claim<S> {
             Ok(Answer::Refused(verdict::Unsettled::Superseded(record))) => {
                 self.unsettled(verdict::Unsettled::Superseded(record))
             }
-            // Without its record, the transaction wrote nothing.
-            Ok(Answer::Refused(_)) => Err(self.lost(LostHow::Taken, false)),
-            Ok(Answer::Contended) => {
-                let fault = Fault::transient("the record is held").with_may_have_happened(false);
-                self.undecided(fault).await
+            // Without its record, the transaction wrote nothing; but an earlier one may have, and
+            // been forgotten since.
+            Ok(Answer::Refused(unsettled)) => {
+                let released = matches!(
+                    &unsettled,
+                    verdict::Unsettled::Lost(record) if self.is_released(record)
+                );
+                Err(self.lost(LostHow::Taken, unanswered && !released))
             }
-            Err(fault) => self.undecided(fault).await,
+            Ok(Answer::Contended) => {
+                let fault = Fault::transient("the record is held");
+                self.undecided(Some(&request), fault.with_may_have_happened(unanswered)).await
+            }
+            Err(fault) => {
+                let may_have_happened = unanswered || fault.may_have_happened();
+                let fault = fault.with_may_have_happened(may_have_happened);
+                self.undecided(Some(&request), fault).await
+            }
         }
     }
 
     /// Finds out what became of a commit without an answer, by giving the claim back: one of the
     /// two is refused.
-    async fn undecided(&mut self, fault: Fault) -> Result<Completed, GuardError> {
+    ///
+    /// Without a `request`, none was sent, and what is there is somebody else's.
+    async fn undecided(
+        &mut self,
+        request: Option<&Settle>,
+        fault: Fault,
+    ) -> Result<Completed, GuardError> {
+        let may_have_happened = fault.may_have_happened();
         match self.free().await {
             Ok(verdict::Unreleased::Free) => {
                 self.end(Event::Released);
                 let fault = fault.with_may_have_happened(false);
                 Err(Core::<S>::store_failed(Phase::Commit, fault, false))
             }
-            Ok(verdict::Unreleased::Settled(_)) => {
-                self.end(Event::Fresh);
-                Ok(Completed::Kept)
+            Ok(verdict::Unreleased::Settled(record)) => {
+                let unsettled = match request {
+                    Some(request) => verdict::settle(request, Some(record)),
+                    None => verdict::Unsettled::Superseded(record),
+                };
+                if unsettled == verdict::Unsettled::Own {
+                    self.end(Event::Fresh);
+                }
+                self.unsettled(unsettled)
             }
             Ok(verdict::Unreleased::Lost(record)) => match record.status {
                 Status::Completed | Status::Failed => {
                     self.unsettled(verdict::Unsettled::Superseded(record))
                 }
                 Status::InProgress | Status::Released | Status::Unreadable(_) => {
-                    Err(self.lost(LostHow::Taken, false))
+                    Err(self.lost(LostHow::Taken, may_have_happened))
                 }
             },
-            Err(_) => {
+            // What it said, and whether that was the commit, nobody knows any more.
+            Ok(verdict::Unreleased::Vanished) | Err(_) => {
                 self.end(Event::StoreFailed);
-                let may_have_happened = fault.may_have_happened();
                 Err(Core::<S>::store_failed(Phase::Commit, fault, may_have_happened))
             }
         }
+    }
+
+    /// Whether a record is still this claim's, and was given back: then it was never settled.
+    fn is_released(&self, record: &Record) -> bool {
+        record.status == Status::Released && record.owner.as_ref() == Some(self.held.owner())
     }
 
     /// Gives the claim back and ends it with `event`.
@@ -437,7 +518,7 @@ impl<S: Store + ?Sized> Claim<S> {
         let freed = self.free().await;
         self.end(event);
         match freed {
-            Ok(verdict::Unreleased::Free) => After::Released,
+            Ok(verdict::Unreleased::Free | verdict::Unreleased::Vanished) => After::Released,
             Ok(verdict::Unreleased::Settled(_) | verdict::Unreleased::Lost(_)) => After::Lost,
             Err(_) => After::Stuck,
         }
@@ -472,13 +553,16 @@ impl<S: Store + ?Sized> Claim<S> {
         let request = Extend::new(key, owner, now, until, core.expiry(until));
         let answer = core.write(&core.retry, self.work_until(), || async {
             Ok(match core.store.extend(&request).await? {
-                Reply::Applied(()) => Judged::Applied(()),
-                Reply::Refused(_) => Judged::Refused(()),
+                Reply::Applied(()) => Judged::Applied(until),
+                Reply::Refused(found) => match verdict::extend(&request, found) {
+                    verdict::Unextended::Longer(until) => Judged::Applied(until),
+                    verdict::Unextended::Lost(_) => Judged::Refused(()),
+                },
                 Reply::Contended => Judged::Contended,
             })
         });
         match answer.await? {
-            Answer::Applied(()) => {
+            Answer::Applied(until) => {
                 self.lease_until = until;
                 Ok(true)
             }
@@ -531,6 +615,12 @@ impl<S: Store + ?Sized> Claim<S> {
             self.core.report(event, self.held.record_key(), self.held.attempt());
         }
     }
+}
+
+/// Whether it is the result that the store refuses, and would refuse each time; and not who asks,
+/// or where.
+fn concerns_result(fault: &Fault) -> bool {
+    fault.disposition() == Disposition::Quarantine
 }
 
 impl<S: Store + ?Sized> Drop for Claim<S> {
@@ -632,7 +722,7 @@ impl<S: Store + ?Sized> Core<S> {
             Some(name) => name.clone(),
             None => std::any::type_name::<T>().into(),
         };
-        GuardError::Unreadable(Unreadable { found, why, expected })
+        GuardError::Unreadable(Unreadable { found, why, expected, may_have_happened: false })
     }
 
     async fn stored<T: DeserializeOwned>(

@@ -55,13 +55,16 @@ pub struct RecordedError {
     pub code: String,
     /// What went wrong, for people. It is stored, so it should quote nothing that must not be.
     pub message: String,
+    /// Whether the call that is told of it has run the work as well.
+    #[serde(skip)]
+    pub(crate) was_run: bool,
 }
 
 impl RecordedError {
     /// An error of that kind, with that message.
     #[must_use]
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into() }
+        Self { code: code.into(), message: message.into(), was_run: false }
     }
 }
 

@@ -183,7 +183,7 @@ impl<S: Store + ?Sized> Core<S> {
     }
 
     /// Waits for an answer, but not longer than `until`.
-    async fn within<T>(
+    pub(crate) async fn within<T>(
         &self,
         until: Timestamp,
         call: impl Future<Output = Result<T, Fault>>,

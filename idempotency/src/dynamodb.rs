@@ -218,7 +218,7 @@ impl DynamoDbStore {
         draft.number(":now", settle.now.unix_millis());
         draft.number(":expires", item::seconds(settle.expires_at));
         // A claim has removed what the previous result had.
-        let removed = [self.vocabulary.lease.as_str()];
+        let removed = [self.vocabulary.lease.as_str(), names::TRIES];
         self.set_result(&mut draft, kept, settle.end, &settle.result, &removed);
         Ok(draft)
     }
@@ -244,7 +244,7 @@ impl DynamoDbStore {
 
     /// All that a record may have had, when it is not known what that was.
     fn removed_with_result(&self, kept: &Kept, result: &Stored) -> Vec<&str> {
-        let mut removed = vec![self.vocabulary.lease.as_str(), names::RELEASED];
+        let mut removed = vec![self.vocabulary.lease.as_str(), names::TRIES, names::RELEASED];
         if kept.data.is_none() {
             removed.push(&self.vocabulary.data);
         }
@@ -310,6 +310,7 @@ impl DynamoDbStore {
         let mut draft = Draft::new(&self.vocabulary, 5);
         draft.update.push_str(&self.vocabulary.extend);
         self.when_mine(&mut draft, &extend.owner);
+        draft.condition.push_str(&self.vocabulary.shorter);
         draft.number(":now", extend.now.unix_millis());
         draft.number(":lease", extend.lease_until.unix_millis());
         draft.number(":expires", item::seconds(extend.expires_at));
@@ -318,6 +319,7 @@ impl DynamoDbStore {
 
     fn resolve_draft(
         &self,
+        owner: &Owner,
         now: Timestamp,
         end: End,
         result: &Stored,
@@ -326,7 +328,8 @@ impl DynamoDbStore {
         let kept = self.kept(result)?;
         let mut draft = Draft::new(&self.vocabulary, 12);
         draft.update.push_str(&self.vocabulary.settle);
-        draft.update.push_str(self.vocabulary.version);
+        draft.update.push_str(self.vocabulary.resolved);
+        draft.text(":me", owner.as_str());
         draft.number(":version", Record::SCHEMA.into());
         draft.number(":now", now.unix_millis());
         draft.number(":expires", item::seconds(expires_at));
@@ -362,9 +365,13 @@ impl DynamoDbStore {
         };
         draft.condition.push_str(&condition);
 
-        let mut is = |name: &str, placeholder: &str, value: Option<AttributeValue>| match value {
+        // Of what is later than any moment it is known only that it is.
+        let alike = |moment: &Option<Timestamp>| {
+            if moment.is_some_and(item::is_last) { " >= " } else { " = " }
+        };
+        let mut is = |name: &str, alike: &str, placeholder: &str, value| match value {
             Some(value) => {
-                draft.condition.extend([" AND ", name, " = ", placeholder]);
+                draft.condition.extend([" AND ", name, alike, placeholder]);
                 draft.value(placeholder, value);
             }
             None if is_read => {
@@ -374,14 +381,15 @@ impl DynamoDbStore {
         };
         let number = |number: String| AttributeValue::N(number);
         let owner = owner.as_ref().map(|owner| AttributeValue::S(owner.as_str().to_owned()));
-        is(names::OWNER, ":seen_owner", owner);
+        is(names::OWNER, " = ", ":seen_owner", owner);
         let attempt = (*attempt > 0).then(|| number(attempt.to_string()));
-        is(names::ATTEMPT, ":seen_attempt", attempt);
+        is(names::ATTEMPT, " = ", ":seen_attempt", attempt);
         if *status != Status::Released {
             let lease = lease_until.map(|lease| number(lease.unix_millis().to_string()));
-            is(&words.lease, ":seen_lease", lease);
+            is(&words.lease, alike(lease_until), ":seen_lease", lease);
         }
-        is(&words.expiry, ":seen_expires", expires_at.map(item::exact_seconds));
+        let expiry = expires_at.map(item::exact_seconds);
+        is(&words.expiry, alike(expires_at), ":seen_expires", expiry);
     }
 
     /// Sends one write, and asks for `values` of what it has changed.
@@ -567,25 +575,6 @@ impl DynamoDbStore {
         }
     }
 
-    /// Puts what was sent in place of what was found if they are the same result in another form,
-    /// so that an own write is recognised.
-    fn as_sent(&self, found: &mut Option<Box<Record>>, owner: &Owner, sent: &Stored) {
-        use crate::record::Body::Inline;
-        if self.table.data_form == DataForm::Text {
-            return;
-        }
-        let Some(record) = found.as_mut().filter(|found| found.owner.as_ref() == Some(owner))
-        else {
-            return;
-        };
-        if let Some(Stored { body: Inline(stored), .. }) = &record.result
-            && let Inline(sent_bytes) = &sent.body
-            && data::same_json(stored, sent_bytes)
-        {
-            record.result = Some(sent.clone());
-        }
-    }
-
     /// The key of one part of a spilled result.
     fn part_key(&self, key: &RecordKey, spill: &SpillRef, part: usize) -> Item {
         self.table.primary_key(&format!("{}#R#{}#{part}", key.as_str(), spill.owner))
@@ -641,11 +630,15 @@ impl Store for DynamoDbStore {
             let values = ReturnValue::UpdatedNew;
             match self.update(&acquire.key, draft, values, "claiming a key").await? {
                 Reply::Applied(changed) => {
-                    let attempt = changed.get(names::ATTEMPT).and_then(|it| it.as_n().ok());
-                    let attempt = attempt.and_then(|attempt| attempt.parse().ok());
-                    attempt.map(|attempt| Reply::Applied(Acquired::new(attempt))).ok_or_else(|| {
-                        Fault::transient("the answer to a claim does not say its attempt")
-                    })
+                    let count = |name| changed.get(name)?.as_n().ok()?.parse().ok();
+                    match (count(names::ATTEMPT), count(names::TRIES)) {
+                        (Some(attempt), Some(tries)) => {
+                            Ok(Reply::Applied(Acquired::new(attempt, tries)))
+                        }
+                        _ => {
+                            Err(Fault::transient("the answer to a claim does not say its attempt"))
+                        }
+                    }
                 }
                 Reply::Refused(found) => Ok(Reply::Refused(found)),
                 Reply::Contended => Ok(Reply::Contended),
@@ -656,11 +649,7 @@ impl Store for DynamoDbStore {
     fn settle<'a>(&'a self, settle: &'a Settle) -> BoxFuture<'a, Result<Reply<()>, Fault>> {
         Box::pin(async move {
             let draft = self.settle_draft(settle)?;
-            let mut reply = self.change(&settle.key, draft, "completing a record").await?;
-            if let Reply::Refused(found) = &mut reply {
-                self.as_sent(found, &settle.owner, &settle.result);
-            }
-            Ok(reply)
+            self.change(&settle.key, draft, "completing a record").await
         })
     }
 
@@ -682,11 +671,7 @@ impl Store for DynamoDbStore {
                 return self.settle(settle).await.map(CommitReply::from);
             }
             let draft = self.settle_draft(settle)?;
-            let mut reply = self.transact(&settle.key, &settle.owner, draft, writes).await?;
-            if let CommitReply::Refused(found) = &mut reply {
-                self.as_sent(found, &settle.owner, &settle.result);
-            }
-            Ok(reply)
+            self.transact(&settle.key, &settle.owner, draft, writes).await
         })
     }
 
@@ -727,10 +712,11 @@ impl Store for DynamoDbStore {
                 Change::Release { expires_at } => {
                     let mut draft = Draft::new(&self.vocabulary, 12);
                     self.set_released(&mut draft, amend.now, *expires_at);
+                    draft.update.extend([", ", names::TRIES]);
                     draft
                 }
-                Change::Resolve { end, result, expires_at } => {
-                    self.resolve_draft(amend.now, *end, result, *expires_at)?
+                Change::Resolve { owner, end, result, expires_at } => {
+                    self.resolve_draft(owner, amend.now, *end, result, *expires_at)?
                 }
                 Change::Forget => return self.forget(amend).await,
             };

@@ -17,7 +17,8 @@ use crate::{RecordedError, keep::UnreadableWhy, record::Record, store::RecordKey
 pub enum GuardError<E = Never> {
     /// The work returned an error. What became of the key is in [`HandlerFailed::after`].
     Handler(HandlerFailed<E>),
-    /// The work failed for good before, and this is the error that was recorded then.
+    /// The work failed for good before, and this is the error that was recorded then. Where that
+    /// was while this call ran the work as well, the effect may have happened.
     Recorded(RecordedError),
     /// Somebody else works on it. Come again when the lease is over.
     Busy(Busy),
@@ -37,8 +38,8 @@ pub enum GuardError<E = Never> {
     /// The condition of one of the caller's writes did not hold, and nothing was written. The key
     /// was given back.
     WriteRefused(WriteRefused),
-    /// The result could not be written as JSON. The work is done, and will not be run again; but
-    /// there is nothing to replay.
+    /// The result could not be written as JSON, or is none that the store can keep. The work is
+    /// done, and will not be run again; but there is nothing to replay.
     NotKept(NotKept),
     /// The result of before cannot be read.
     Unreadable(Unreadable),
@@ -84,7 +85,10 @@ pub enum After {
     Stuck,
     /// It belongs to somebody else by now.
     Lost,
-    /// There was no claim: the call was unguarded, or of the kind that claims nothing.
+    /// There was no claim, since the store was down: the work was run unguarded.
+    Unguarded,
+    /// There was no claim, and nothing has happened: what failed was a decision on what is to be
+    /// written, or it came before the work.
     Unclaimed,
 }
 
@@ -164,7 +168,7 @@ pub struct WriteRefused {
     pub after: After,
 }
 
-/// A result could not be written as JSON.
+/// A result could not be kept, because of what it is.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct NotKept {
@@ -184,6 +188,8 @@ pub struct Unreadable {
     pub why: UnreadableWhy,
     /// The type that was expected. The one that was stored is on the record.
     pub expected: Box<str>,
+    /// Whether this call has run the work, before it found the result of somebody else.
+    pub may_have_happened: bool,
 }
 
 /// The store did not do what was asked of it.
@@ -222,22 +228,22 @@ impl<E> GuardError<E> {
     /// Whether the effect of this call may have happened.
     ///
     /// For [an error of the work](Self::Handler) only the work itself knows; the answer is yes
-    /// where the key was not released after it.
+    /// unless nothing was run that has an effect by itself.
     #[must_use]
     pub fn may_have_happened(&self) -> bool {
         match self {
-            Self::Handler(failed) => failed.after != After::Released,
+            Self::Handler(failed) => failed.after != After::Unclaimed,
+            Self::Recorded(error) => error.was_run,
+            Self::Unreadable(unreadable) => unreadable.may_have_happened,
             Self::Interrupted(_) => true,
             Self::NotKept(not_kept) => not_kept.may_have_happened,
             Self::LeaseLost(lost) => lost.may_have_happened,
             Self::Store(failed) => failed.may_have_happened,
-            Self::Recorded(_)
-            | Self::Busy(_)
+            Self::Busy(_)
             | Self::Mismatch(_)
             | Self::Exhausted(_)
             | Self::NoTime
             | Self::WriteRefused(_)
-            | Self::Unreadable(_)
             | Self::Newer(_)
             | Self::Corrupt(..)
             | Self::Skipped(_)
@@ -295,6 +301,17 @@ impl<E> GuardError<E> {
 }
 
 impl GuardError<Never> {
+    /// The same error at the end of a call that has run the work before.
+    pub(crate) fn after_run(mut self) -> Self {
+        match &mut self {
+            Self::Recorded(error) => error.was_run = true,
+            Self::Unreadable(unreadable) => unreadable.may_have_happened = true,
+            Self::Store(failed) => failed.may_have_happened = true,
+            _ => {}
+        }
+        self
+    }
+
     /// The same error where the work has errors of type `E`.
     #[must_use]
     pub fn into_any<E>(self) -> GuardError<E> {
@@ -329,9 +346,9 @@ impl<E> fmt::Display for GuardError<E> {
                 write!(f, "the condition of write {index} does not hold")
             }
             Self::NotKept(not_kept) => {
-                write!(f, "a result of type {} cannot be written as JSON", not_kept.type_name)
+                write!(f, "a result of type {} cannot be kept", not_kept.type_name)
             }
-            Self::Unreadable(Unreadable { found, why, expected }) => {
+            Self::Unreadable(Unreadable { found, why, expected, may_have_happened: _ }) => {
                 let stored = found.record.result.as_ref().and_then(|it| it.type_name.as_deref());
                 let stored = stored.unwrap_or("unknown");
                 write!(
@@ -423,7 +440,9 @@ impl<E: Into<Self>> From<GuardError<E>> for Fault {
                     After::Held | After::Stuck | After::Lost => {
                         fault.with_may_have_happened(may_have_happened).hand_back()
                     }
-                    After::Released | After::Recorded | After::Unclaimed => fault,
+                    After::Released | After::Recorded | After::Unguarded | After::Unclaimed => {
+                        fault
+                    }
                 };
             }
             GuardError::Store(failed) => failed.fault.hand_back(),

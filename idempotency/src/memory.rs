@@ -206,6 +206,7 @@ impl State {
 fn end(record: &mut Record, status: Status, result: Stored, expires_at: Timestamp, now: Timestamp) {
     record.status = status;
     record.result = Some(result);
+    record.tries = 0;
     record.lease_until = None;
     record.expires_at = Some(expires_at);
     record.updated_at = Some(now);
@@ -234,7 +235,8 @@ impl Store for MemoryStore {
             record.lease_until = Some(acquire.lease_until);
             record.expires_at = Some(acquire.expires_at);
             record.result = None;
-            Reply::Applied(Acquired::new(record.attempt))
+            record.tries += 1;
+            Reply::Applied(Acquired::new(record.attempt, record.tries))
         })
     }
 
@@ -264,6 +266,9 @@ impl Store for MemoryStore {
 
     fn extend<'a>(&'a self, extend: &'a Extend) -> BoxFuture<'a, Result<Reply<()>, Fault>> {
         self.request(|state| match state.claimed(&extend.key, &extend.owner) {
+            Ok(record) if record.lease_until.is_none_or(|end| end >= extend.lease_until) => {
+                Reply::Refused(Some(Box::new(record.clone())))
+            }
             Ok(record) => {
                 record.lease_until = Some(extend.lease_until);
                 record.expires_at = Some(extend.expires_at);
@@ -332,10 +337,12 @@ impl Store for MemoryStore {
                     record.status = Status::Released;
                     record.lease_until = None;
                     record.result = None;
+                    record.tries = 0;
                     record.expires_at = Some(*expires_at);
                     record.updated_at = Some(amend.now);
                 }
-                Change::Resolve { end: how, result, expires_at } => {
+                Change::Resolve { owner, end: how, result, expires_at } => {
+                    record.owner = Some(owner.clone());
                     end(record, (*how).into(), result.clone(), *expires_at, amend.now);
                 }
                 Change::Forget => {

@@ -21,6 +21,8 @@ pub struct Record {
     pub owner: Option<Owner>,
     /// How often it was claimed: it rises with each claim, for as long as the record is there.
     pub attempt: u64,
+    /// How often it was claimed since it was done last, or somebody on call gave it back.
+    pub tries: u64,
     /// The fingerprint of the payload that the key was used with.
     pub fingerprint: Option<Fingerprint>,
     /// Until when the owner has it for itself. An in-progress record without a lease belongs to
@@ -49,6 +51,7 @@ impl Record {
             status,
             owner: None,
             attempt: 0,
+            tries: 0,
             fingerprint: None,
             lease_until: None,
             expires_at: None,

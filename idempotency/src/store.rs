@@ -44,20 +44,22 @@ pub trait Store: Send + Sync + 'static {
     /// How many bytes of a result fit on a record at most. What is larger is spilled.
     fn max_inline(&self) -> usize;
 
-    /// Claims a key: makes the record in progress for the owner and counts the attempt up, if
-    /// [`Acquire::may_take`] allows it. The previous result goes; what the store does not know
+    /// Claims a key: makes the record in progress for the owner and counts attempt and tries up,
+    /// if [`Acquire::may_take`] allows it. The previous result goes; what the store does not know
     /// stays.
     fn acquire<'a>(&'a self, acquire: &'a Acquire)
     -> BoxFuture<'a, Result<Reply<Acquired>, Fault>>;
 
-    /// Ends a claim with a result or an error, if the record is in progress and the owner's.
+    /// Ends a claim with a result or an error, if the record is in progress and the owner's. The
+    /// tries are counted anew then.
     fn settle<'a>(&'a self, settle: &'a Settle) -> BoxFuture<'a, Result<Reply<()>, Fault>>;
 
     /// Gives a claim back, if the record is in progress and the owner's. Attempt, owner and
     /// fingerprint stay.
     fn release<'a>(&'a self, release: &'a Release) -> BoxFuture<'a, Result<Reply<()>, Fault>>;
 
-    /// Makes the lease longer, if the record is in progress and the owner's.
+    /// Makes the lease longer, if the record is in progress and the owner's, and the lease ends
+    /// earlier than it would: a request that comes late makes no lease shorter.
     fn extend<'a>(&'a self, extend: &'a Extend) -> BoxFuture<'a, Result<Reply<()>, Fault>>;
 
     /// Does what [`settle`](Self::settle) does and all of `writes`, or nothing.
@@ -129,13 +131,15 @@ pub enum CommitReply {
 pub struct Acquired {
     /// How often the key has been claimed, this time included.
     pub attempt: u64,
+    /// The same since it was done last.
+    pub tries: u64,
 }
 
 impl Acquired {
-    /// A claim that is the `attempt`-th.
+    /// A claim that is the `attempt`-th of all, and the `tries`-th since the key was done last.
     #[must_use]
-    pub fn new(attempt: u64) -> Self {
-        Self { attempt }
+    pub fn new(attempt: u64, tries: u64) -> Self {
+        Self { attempt, tries }
     }
 }
 
@@ -146,6 +150,11 @@ pub enum Semantics {
     #[default]
     AtLeastOnce,
     /// Never again once it has begun. A lease that has lapsed must be looked at by somebody.
+    ///
+    /// Work whose claim got no answer counts as begun, since the claim may still arrive; the guard
+    /// tries once to give it back. Work that ended in writes of which one was
+    /// [refused](crate::GuardError::WriteRefused) does not count: nothing was written, and the key
+    /// is free, so what it has done beside its writes is done again.
     AtMostOnce,
 }
 
@@ -421,6 +430,8 @@ pub enum Change {
     },
     /// Say how it ended.
     Resolve {
+        /// Who says so: an owner of its own, so that no claim takes the result for its own.
+        owner: Owner,
         /// How it ended.
         end: End,
         /// What is replayed.

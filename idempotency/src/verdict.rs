@@ -6,8 +6,8 @@
 use setpiece_envelope::Timestamp;
 
 use crate::{
-    record::{Fingerprint, Owner, Record, Status},
-    store::{Acquire, Once, Release, Semantics, Settle},
+    record::{Body, Fingerprint, Owner, Record, Status},
+    store::{Acquire, Extend, Once, Release, Semantics, Settle},
 };
 
 /// What a refused [`Acquire`] or [`Once`] means.
@@ -18,6 +18,10 @@ pub enum Refusal {
     Own {
         /// Which attempt it is.
         attempt: u64,
+        /// Which it is since the key was done last.
+        tries: u64,
+        /// When its lease ends, which may be that of an earlier try.
+        lease_until: Option<Timestamp>,
     },
     /// A newer version of this crate wrote the record.
     Newer(Box<Record>),
@@ -55,13 +59,25 @@ pub enum Unsettled {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unreleased {
-    /// It was released before, or it is gone: nobody has to wait for it.
+    /// It was released before: nobody has to wait for it.
     Free,
-    /// It is completed or failed, and by this owner: a commit had been applied whose answer was
-    /// lost.
+    /// The record is gone. Nobody has to wait for it, and nobody knows what it said.
+    Vanished,
+    /// It is completed or failed, and the owner is this one: a commit may have been applied whose
+    /// answer was lost. [`settle`] tells.
     Settled(Box<Record>),
     /// Somebody else has claimed it.
     Lost(Box<Record>),
+}
+
+/// What a refused [`Extend`] means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unextended {
+    /// The lease is as long already, so there was nothing to do: until this moment.
+    Longer(Timestamp),
+    /// The claim is no longer the owner's.
+    Lost(Option<Box<Record>>),
 }
 
 /// Judges a refused [`Acquire`] by the record that was found.
@@ -100,9 +116,12 @@ pub fn settle(request: &Settle, found: Option<Box<Record>>) -> Unsettled {
     let Some(record) = found else { return Unsettled::Vanished };
     let settled = matches!(record.status, Status::Completed | Status::Failed);
     // Somebody on call may have resolved it, and a program that does not know owners may have
-    // written over it. Then it is another result.
+    // written over it. Then it is another result, even if it says the same: who is on call is an
+    // owner of its own, and such a program leaves the lease and the time of the last write.
     let same = record.status == Status::from(request.end)
-        && record.result.as_ref().is_none_or(|found| found.body == request.result.body);
+        && record.lease_until.is_none()
+        && is_moment(record.updated_at, request.now)
+        && record.result.as_ref().is_none_or(|found| is_body(&found.body, &request.result.body));
     if settled && same && is_owner(&record, &request.owner) {
         Unsettled::Own
     } else if settled {
@@ -115,12 +134,28 @@ pub fn settle(request: &Settle, found: Option<Box<Record>>) -> Unsettled {
 /// Judges a refused [`Release`] by the record that was found.
 #[must_use]
 pub fn release(request: &Release, found: Option<Box<Record>>) -> Unreleased {
-    let Some(record) = found else { return Unreleased::Free };
+    let Some(record) = found else { return Unreleased::Vanished };
     match record.status {
         _ if !is_owner(&record, &request.owner) => Unreleased::Lost(record),
         Status::Released => Unreleased::Free,
         Status::Completed | Status::Failed => Unreleased::Settled(record),
         Status::InProgress | Status::Unreadable(_) => Unreleased::Lost(record),
+    }
+}
+
+/// Judges a refused [`Extend`] by the record that was found.
+#[must_use]
+pub fn extend(request: &Extend, found: Option<Box<Record>>) -> Unextended {
+    match found {
+        Some(record)
+            if record.status == Status::InProgress
+                && is_owner(&record, &request.owner)
+                && let Some(until) = record.lease_until
+                && until.unix_millis() >= request.lease_until.unix_millis() =>
+        {
+            Unextended::Longer(until)
+        }
+        found => Unextended::Lost(found),
     }
 }
 
@@ -136,18 +171,21 @@ fn claim(
 ) -> Refusal {
     let Some(record) = found else { return Refusal::Raced };
     if own(&record) {
-        return Refusal::Own { attempt: record.attempt };
+        let Record { attempt, tries, lease_until, .. } = *record;
+        return Refusal::Own { attempt, tries, lease_until };
     }
     let in_progress = record.status == Status::InProgress;
     let lapsed = record.has_lapsed(stale_before);
+    // What cannot be read cannot be said to have expired, either, when the condition says no.
+    if let Status::Unreadable(why) = record.status {
+        let is_newer = record.schema > Record::SCHEMA;
+        return if is_newer { Refusal::Newer(record) } else { Refusal::Unreadable(record, why) };
+    }
     if record.has_expired(now) && !(in_progress && record.lease_until.is_some() && !lapsed) {
         return Refusal::Raced;
     }
     if record.schema > Record::SCHEMA {
         return Refusal::Newer(record);
-    }
-    if let Status::Unreadable(why) = record.status {
-        return Refusal::Unreadable(record, why);
     }
     if !Fingerprint::fits(fingerprint, record.fingerprint.as_ref()) {
         return Refusal::Mismatch(record);
@@ -159,6 +197,24 @@ fn claim(
         Status::InProgress if semantics == Semantics::AtMostOnce => Refusal::Interrupted(record),
         Status::InProgress | Status::Released | Status::Unreadable(_) => Refusal::Raced,
     }
+}
+
+/// Whether a moment on a record is that of a request. Stores keep milliseconds.
+fn is_moment(found: Option<Timestamp>, sent: Timestamp) -> bool {
+    found.is_some_and(|found| found.unix_millis() == sent.unix_millis())
+}
+
+/// Whether two bodies are the same, also where the store has JSON in a form of its own.
+fn is_body(found: &Body, sent: &Body) -> bool {
+    match (found, sent) {
+        (Body::Inline(found), Body::Inline(sent)) => found == sent || is_json(found, sent),
+        _ => found == sent,
+    }
+}
+
+fn is_json(found: &[u8], sent: &[u8]) -> bool {
+    let read = |json| serde_json::from_slice::<serde_json::Value>(json).ok();
+    read(found).is_some_and(|found| read(sent) == Some(found))
 }
 
 fn is_owner(record: &Record, owner: &Owner) -> bool {

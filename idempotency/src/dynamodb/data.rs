@@ -73,9 +73,3 @@ fn native(value: Value) -> AttributeValue {
         ),
     }
 }
-
-/// Whether two texts of JSON say the same.
-pub(super) fn same_json(one: &[u8], other: &[u8]) -> bool {
-    let read = |json| serde_json::from_slice::<Value>(json).ok();
-    read(one).is_some_and(|one| read(other) == Some(one))
-}

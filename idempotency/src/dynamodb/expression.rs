@@ -26,9 +26,13 @@ const RELEASED: &str = "attribute_exists(released_at) AND #l = :zero";
 /// Whether the claim is the caller's.
 const MINE: &str = "owner_token = :me AND #s = :inprogress AND attribute_not_exists(released_at)";
 
+/// What is added to it where the lease is to be made longer.
+const SHORTER: &str = " AND #l < :lease";
+
 const CLAIM: &str = "SET #s = :inprogress, owner_token = :me, #l = :lease, #x = :expires, \
     updated_at = :now, created_at = if_not_exists(created_at, :now), \
-    attempt = if_not_exists(attempt, :zero) + :one, record_version = :version";
+    attempt = if_not_exists(attempt, :zero) + :one, \
+    try_count = if_not_exists(try_count, :zero) + :one, record_version = :version";
 
 const CLAIM_REMOVE: &str = " REMOVE #d, released_at, result_encoding, result_spill, result_type";
 
@@ -48,7 +52,8 @@ const EXTEND: &str = "SET #l = :lease, #x = :expires, updated_at = :now";
 
 const SPILL: &str = "SET #d = :data, #x = :expires";
 
-const VERSION: &str = ", record_version = if_not_exists(record_version, :version)";
+const RESOLVED: &str =
+    ", owner_token = :me, record_version = if_not_exists(record_version, :version)";
 
 /// The texts of all expressions, with the names of one table.
 #[derive(Clone, Debug)]
@@ -57,6 +62,7 @@ pub(super) struct Vocabulary {
     pub(super) only_released: String,
     pub(super) same_payload: String,
     pub(super) mine: String,
+    pub(super) shorter: String,
     pub(super) claim: String,
     pub(super) claim_remove: String,
     pub(super) set_validation: String,
@@ -66,7 +72,7 @@ pub(super) struct Vocabulary {
     pub(super) extend: String,
     pub(super) spill: String,
     pub(super) released: String,
-    pub(super) version: &'static str,
+    pub(super) resolved: &'static str,
     /// Names for conditions that are put together as they are needed.
     pub(super) key: String,
     pub(super) status: String,
@@ -108,6 +114,7 @@ impl Vocabulary {
             only_released: said(ONLY_RELEASED),
             same_payload: said(SAME_PAYLOAD),
             mine: said(MINE),
+            shorter: said(SHORTER),
             claim: said(CLAIM),
             claim_remove: said(CLAIM_REMOVE),
             set_validation: said(SET_VALIDATION),
@@ -117,7 +124,7 @@ impl Vocabulary {
             extend: said(EXTEND),
             spill: said(SPILL),
             released: said(RELEASED),
-            version: VERSION,
+            resolved: RESOLVED,
             key: said("#k"),
             status: said("#s"),
             expiry: said("#x"),

@@ -79,6 +79,7 @@ pub(super) fn record(names: &Names, form: DataForm, mut item: Item) -> Box<Recor
     let owner = attributes.text(names::OWNER, "the owner is not a text");
     let fingerprint = attributes.text(&names.validation, "the validation is not a text");
     let attempt = attributes.count(names::ATTEMPT, "the attempt is not a count");
+    let tries = attributes.count(names::TRIES, "the tries are not a count");
     let version = attributes.count(names::VERSION, "the version is not a count");
     let created = attributes.number(names::CREATED, "the time of creation is not a number");
     let updated = attributes.number(names::UPDATED, "the time of the last write is not a number");
@@ -101,11 +102,12 @@ pub(super) fn record(names: &Names, form: DataForm, mut item: Item) -> Box<Recor
         None => Status::Unreadable("there is no status"),
     };
     let moment =
-        |millis: Option<Option<i64>>| millis.flatten().and_then(Timestamp::from_unix_millis);
+        |millis: Option<Option<i64>>| millis.map(|millis| nearest(millis.unwrap_or(i64::MAX)));
     let mut record = Record::new(status);
     record.schema = version.map_or(0, |version| u32::try_from(version).unwrap_or(u32::MAX));
     record.owner = owner.map(Owner::new);
     record.attempt = attempt.unwrap_or(0);
+    record.tries = tries.unwrap_or(0);
     record.fingerprint = fingerprint.map(Fingerprint::new);
     record.lease_until = if status == Status::Released { None } else { moment(lease) };
     record.expires_at = moment(expiry);
@@ -185,6 +187,22 @@ impl Attributes<'_> {
             },
         })
     }
+}
+
+/// The last second that has a text in any zone.
+const LAST: i64 = 253_402_207_199_000;
+
+/// Whether a moment stands for all those that are later than any.
+pub(super) fn is_last(moment: Timestamp) -> bool {
+    moment.unix_millis() == LAST
+}
+
+/// The moment of so many milliseconds, or the last one or 1970 where there is none: conditions
+/// compare numbers, and those have no end.
+fn nearest(millis: i64) -> Timestamp {
+    let moment = Timestamp::from_unix_millis(millis);
+    let nearest = || Timestamp::from_unix_millis(if millis < 0 { 0 } else { LAST });
+    moment.or_else(nearest).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 fn read_spill(text: &str) -> Option<SpillRef> {

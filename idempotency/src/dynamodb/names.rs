@@ -5,6 +5,8 @@
 
 pub(super) const OWNER: &str = "owner_token";
 pub(super) const ATTEMPT: &str = "attempt";
+/// Is there only while the work is not done.
+pub(super) const TRIES: &str = "try_count";
 pub(super) const VERSION: &str = "record_version";
 pub(super) const CREATED: &str = "created_at";
 pub(super) const UPDATED: &str = "updated_at";
@@ -15,5 +17,5 @@ pub(super) const ENCODING: &str = "result_encoding";
 pub(super) const SPILL: &str = "result_spill";
 pub(super) const TYPE: &str = "result_type";
 
-pub(super) const OWN: [&str; 9] =
-    [OWNER, ATTEMPT, VERSION, CREATED, UPDATED, RELEASED, ENCODING, SPILL, TYPE];
+pub(super) const OWN: [&str; 10] =
+    [OWNER, ATTEMPT, TRIES, VERSION, CREATED, UPDATED, RELEASED, ENCODING, SPILL, TYPE];

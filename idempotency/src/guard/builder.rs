@@ -126,7 +126,10 @@ impl<S: Store + ?Sized, C> GuardBuilder<S, C> {
         self
     }
 
-    /// How often the work may be begun on one record; by default as often as it takes.
+    /// How often the work may be begun until it is done; by default as often as it takes.
+    ///
+    /// It is counted anew when the work is done, when somebody on call gives the key back, and
+    /// when the store has deleted the expired record.
     pub fn max_attempts(mut self, attempts: u64) -> Self {
         self.settings.max_attempts = attempts;
         self

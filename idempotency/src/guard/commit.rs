@@ -187,7 +187,7 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
                 CommitReply::WriteRefused(index) => Judged::Applied(Err(index)),
                 CommitReply::Contended => Judged::Contended,
                 CommitReply::Refused(found) => match verdict::once(request, found) {
-                    Refusal::Own { attempt } => {
+                    Refusal::Own { attempt, .. } => {
                         core.report(Event::OwnWrite, &request.key, attempt);
                         Judged::Applied(Ok(()))
                     }

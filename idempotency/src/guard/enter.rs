@@ -13,7 +13,7 @@ use crate::{
     race::{First, race},
     record::{Owner, Record},
     report::Event,
-    store::{Acquire, RecordKey, Reply, Store},
+    store::{Acquire, Acquired, RecordKey, Release, Reply, Semantics, Store},
     verdict::{self, Refusal},
 };
 
@@ -183,11 +183,13 @@ impl<S: Store + ?Sized> Core<S> {
         let until = entry.lease.deadline().instant();
         let answer = self.write(&self.retry, until, || async {
             Ok(match self.store.acquire(&request).await? {
-                Reply::Applied(acquired) => Judged::Applied(acquired.attempt),
+                Reply::Applied(acquired) => Judged::Applied((acquired, lease_until)),
                 Reply::Refused(found) => match verdict::acquire(&request, found) {
-                    Refusal::Own { attempt } => {
+                    // It may have been a try that was given up long ago, with the lease of then.
+                    Refusal::Own { attempt, tries, lease_until: found } => {
                         self.report(Event::OwnWrite, &entry.key, attempt);
-                        Judged::Applied(attempt)
+                        let acquired = Acquired::new(attempt, tries);
+                        Judged::Applied((acquired, found.unwrap_or(lease_until)))
                     }
                     Refusal::Raced => Judged::Raced,
                     refusal => Judged::Refused(refusal),
@@ -196,31 +198,37 @@ impl<S: Store + ?Sized> Core<S> {
             })
         });
         match answer.await {
-            Ok(Answer::Applied(attempt)) => {
+            Ok(Answer::Applied((acquired, lease_until))) => {
                 let held = Held::new(
                     entry.key.clone(),
                     entry.owner.clone(),
-                    attempt,
+                    acquired.attempt,
                     entry.lease.deadline(),
                 );
                 let claim =
                     Claim::new(Arc::clone(self), held, *entry.lease, lease_until, leader.take());
-                self.bounded(entry, claim).await
+                self.bounded(entry, claim, acquired.tries).await
             }
             Ok(Answer::Refused(refusal)) => self.refused(entry, refusal),
             Ok(Answer::Contended) => Ok(Found::Busy(None)),
-            Err(fault) => self.store_down(entry, fault, open),
+            Err(fault) => self.store_down(entry, fault, open).await,
         }
     }
 
-    /// Gives a claim back that is one too many.
+    /// Gives a claim back that comes too late, or is one too many.
     async fn bounded(
         &self,
         entry: &Entry<'_>,
         mut claim: Claim<S>,
+        tries: u64,
     ) -> Result<Found<S>, GuardError> {
+        // The answer may have taken longer than the lease.
+        if self.clock.now() >= claim.work_until() {
+            claim.free_after(Event::NoTime).await;
+            return Err(GuardError::NoTime);
+        }
         let max_attempts = self.settings.max_attempts;
-        if claim.attempt() <= max_attempts {
+        if tries <= max_attempts {
             return Ok(Found::Entered(Entered::Owned(claim)));
         }
         claim.free_after(Event::Exhausted).await;
@@ -252,7 +260,7 @@ impl<S: Store + ?Sized> Core<S> {
         Err(error)
     }
 
-    fn store_down(
+    async fn store_down(
         &self,
         entry: &Entry<'_>,
         fault: Fault,
@@ -263,9 +271,23 @@ impl<S: Store + ?Sized> Core<S> {
             let held = Held::new(entry.key.clone(), entry.owner.clone(), 0, deadline);
             return Ok(Found::Entered(Entered::Unguarded(held)));
         }
+        if fault.may_have_happened() && self.settings.semantics == Semantics::AtMostOnce {
+            self.take_back(entry).await;
+        }
         self.report(Event::StoreFailed, &entry.key, 0);
         // The key may be claimed, and is free again when the lease is over. The work was not run.
         Err(Self::store_failed(Phase::Acquire, fault, false))
+    }
+
+    /// Tries once to give back what may have been claimed. Where work must not be run twice, a key
+    /// that is left would be interrupted work that was never begun.
+    async fn take_back(&self, entry: &Entry<'_>) {
+        let now = self.clock.now();
+        let (key, owner) = (entry.key.clone(), entry.owner.clone());
+        let request = Release::new(key, owner, now, self.expiry(now));
+        let until = entry.lease.deadline().instant();
+        // Whatever becomes of it, the call fails.
+        _ = self.within(until, self.store.release(&request)).await;
     }
 
     fn done(self: &Arc<Self>, entry: &Entry<'_>, record: Box<Record>) -> Done<S> {

@@ -17,6 +17,8 @@ use crate::{
 pub enum Amended {
     /// It was made.
     Done,
+    /// It was not made, since somebody holds a lease on the key, and may be at work.
+    Live,
     /// The record is not what was seen any more. This is what it is now, if it is there.
     Changed(Option<Box<Inspected>>),
 }
@@ -47,12 +49,36 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
     /// Gives a key back, so that the next call runs the work.
     ///
     /// It is for work that was interrupted, or has failed for good, and whose effect did not
-    /// happen. What is completed stays so; it can be [forgotten](Self::forget).
+    /// happen. What is completed stays so; it can be [forgotten](Self::forget). So does what
+    /// somebody holds a lease on, or else there would be two at work; where it is known that nobody
+    /// is, the key can be [taken away](Self::release_live).
     ///
     /// # Errors
     ///
     /// The store did not answer.
     pub async fn release(
+        &self,
+        seen: &Inspected,
+        deadline: Deadline,
+    ) -> Result<Amended, GuardError> {
+        let stale_before = self.core.stale_before(self.core.clock.now());
+        let is_held = seen.record.status == Status::InProgress;
+        if is_held && seen.record.lease_until.is_some_and(|until| until >= stale_before) {
+            return Ok(Amended::Live);
+        }
+        self.release_live(seen, deadline).await
+    }
+
+    /// The same for a key that somebody holds a lease on, of whom it is known that nobody is there:
+    /// the function was killed, and its lease is long.
+    ///
+    /// If somebody is at work all the same, the work may be run by two at the same time. The one
+    /// who is overtaken commits nothing, and learns of it with the next heartbeat or at the end.
+    ///
+    /// # Errors
+    ///
+    /// The store did not answer.
+    pub async fn release_live(
         &self,
         seen: &Inspected,
         deadline: Deadline,
@@ -134,7 +160,7 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
             .place(claimant, kept, type_name, expires_at)
             .await
             .map_err(|fault| Core::<S>::store_failed(Phase::Amend, fault, false))?;
-        self.amend(seen, Change::Resolve { end, result, expires_at }, deadline).await
+        self.amend(seen, Change::Resolve { owner, end, result, expires_at }, deadline).await
     }
 
     async fn amend(

@@ -82,7 +82,7 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
             Begun::Unguarded(held) => return self.unguarded(held, work).await,
             Begun::Owned(claim) => claim,
         };
-        let value = self.work(&mut claim, work).await?;
+        let value = self.work(&mut claim, true, work).await?;
         let encoded = claim.encode(&value);
         let completed = claim.finish(encoded).await.map_err(GuardError::into_any)?;
         self.answer(completed, value, lease).await.map_err(GuardError::into_any)
@@ -120,7 +120,7 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
             Begun::Unguarded(_) => unreachable!("it was not asked for"),
             Begun::Owned(claim) => claim,
         };
-        let (value, writes) = self.work(&mut claim, work).await?;
+        let (value, writes) = self.work(&mut claim, false, work).await?;
         let encoded = claim.encode(&value);
         let completed = claim.finish_with(encoded, &writes).await.map_err(GuardError::into_any)?;
         self.answer(completed, value, lease).await.map_err(GuardError::into_any)
@@ -147,7 +147,14 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
     }
 
     /// Runs the work under its claim, and sees to the claim if there is no value.
-    async fn work<V, E, F, Fut>(&self, claim: &mut Claim<S>, work: F) -> Result<V, GuardError<E>>
+    ///
+    /// `has_effect` says whether that is in the work, and not in the writes that it returns.
+    async fn work<V, E, F, Fut>(
+        &self,
+        claim: &mut Claim<S>,
+        has_effect: bool,
+        work: F,
+    ) -> Result<V, GuardError<E>>
     where
         C: Classify<E>,
         F: FnOnce(Held) -> Fut,
@@ -159,7 +166,7 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
             First::Work(Ok(Ok(value))) => Ok(value),
             First::Work(Ok(Err(error))) => Err(self.failed(claim, error).await),
             First::Work(Err(panic)) => self.panicked(claim, panic).await,
-            First::Other(why) => Err(claim.lost(why, true).into_any()),
+            First::Other(why) => Err(claim.lost(why, has_effect).into_any()),
         }
     }
 
@@ -209,7 +216,7 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         match work(held).await {
             Ok(value) => Ok(Outcome::Unguarded(value)),
             Err(error) => {
-                Err(GuardError::Handler(HandlerFailed { error, after: After::Unclaimed }))
+                Err(GuardError::Handler(HandlerFailed { error, after: After::Unguarded }))
             }
         }
     }
@@ -225,7 +232,8 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
             Completed::Kept | Completed::Vanished => Ok(Outcome::Fresh(value)),
             Completed::Superseded(found) => {
                 let until = lease.deadline().instant();
-                Ok(replayed(self.core.replay(found, until, false).await?))
+                let result = self.core.replay(found, until, false).await;
+                Ok(replayed(result.map_err(GuardError::after_run)?))
             }
         }
     }

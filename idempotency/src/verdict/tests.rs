@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use setpiece_envelope::Timestamp;
 
-use super::{Refusal, Unreleased, Unsettled, acquire, release, settle};
+use super::{Refusal, Unextended, Unreleased, Unsettled, acquire, extend, release, settle};
 use crate::{
     record::{Fingerprint, Owner, Record, Status, Stored},
-    store::{Acquire, End, RecordKey, Release, Semantics, Settle},
+    store::{Acquire, End, Extend, RecordKey, Release, Semantics, Settle},
 };
 
 fn at(seconds: u64) -> Timestamp {
@@ -63,7 +63,11 @@ fn what_may_be_taken_is_never_judged_as_anything_but_a_race() {
             let taken = request.may_take(Some(&record));
             let refusal = acquire(&request, Some(Box::new(record.clone())));
             let own = matches!(refusal, Refusal::Own { .. });
-            assert!(own || taken == (refusal == Refusal::Raced), "{record:?}: {refusal:?}");
+            let unread = matches!(record.status, Status::Unreadable(_));
+            assert!(
+                own || unread || taken == (refusal == Refusal::Raced),
+                "{record:?}: {refusal:?}"
+            );
         }
         assert!(request.may_take(None));
         assert_eq!(acquire(&request, None), Refusal::Raced);
@@ -94,8 +98,9 @@ fn questions_are_asked_in_their_order() {
         it.status = Status::InProgress;
         it.owner = Some(Owner::new("me"));
         it.attempt = 7;
+        it.tries = 2;
     });
-    assert_eq!(own, Refusal::Own { attempt: 7 });
+    assert_eq!(own, Refusal::Own { attempt: 7, tries: 2, lease_until: None });
     let lease = |until| {
         judge(&|it| {
             it.status = Status::InProgress;
@@ -114,6 +119,7 @@ fn own_result_is_told_from_another_one() {
         let mut record = Record::new(status);
         record.owner = Some(Owner::new(owner));
         record.result = Some(Stored::json(body));
+        record.updated_at = Some(at(100));
         settle(&request, Some(Box::new(record)))
     };
     assert_eq!(judge(Status::Completed, "me", b"1"), Unsettled::Own);
@@ -123,6 +129,33 @@ fn own_result_is_told_from_another_one() {
     assert!(matches!(judge(Status::InProgress, "other", b"1"), Unsettled::Lost(_)));
     assert!(matches!(judge(Status::Released, "me", b"1"), Unsettled::Lost(_)));
     assert_eq!(settle(&request, None), Unsettled::Vanished);
+    // Ours in all that it says, and written by somebody who does not know owners: at another time,
+    // or without taking the lease away.
+    for (updated_at, lease_until) in [(Some(at(99)), None), (Some(at(100)), Some(at(130)))] {
+        let mut record = Record::new(Status::Completed);
+        record.owner = Some(Owner::new("me"));
+        record.result = Some(Stored::json(*b"1"));
+        (record.updated_at, record.lease_until) = (updated_at, lease_until);
+        let unsettled = settle(&request, Some(Box::new(record)));
+        assert!(matches!(unsettled, Unsettled::Superseded(_)), "{unsettled:?}");
+    }
+}
+
+#[test]
+fn lease_that_is_as_long_already_is_still_ours() {
+    let request = Extend::new(key(), Owner::new("me"), at(100), at(130), at(3730));
+    let judge = |status, owner: &str, until| {
+        let mut record = Record::new(status);
+        record.owner = Some(Owner::new(owner));
+        record.lease_until = Some(at(until));
+        extend(&request, Some(Box::new(record)))
+    };
+    assert_eq!(judge(Status::InProgress, "me", 130), Unextended::Longer(at(130)));
+    assert_eq!(judge(Status::InProgress, "me", 140), Unextended::Longer(at(140)));
+    assert!(matches!(judge(Status::InProgress, "me", 129), Unextended::Lost(_)));
+    assert!(matches!(judge(Status::InProgress, "other", 140), Unextended::Lost(_)));
+    assert!(matches!(judge(Status::Completed, "me", 140), Unextended::Lost(_)));
+    assert_eq!(extend(&request, None), Unextended::Lost(None));
 }
 
 #[test]
@@ -137,5 +170,5 @@ fn release_finds_out_what_a_commit_did() {
     assert!(matches!(judge(Status::Completed, "me"), Unreleased::Settled(_)));
     assert!(matches!(judge(Status::InProgress, "other"), Unreleased::Lost(_)));
     assert!(matches!(judge(Status::Released, "other"), Unreleased::Lost(_)));
-    assert_eq!(release(&request, None), Unreleased::Free);
+    assert_eq!(release(&request, None), Unreleased::Vanished);
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use setpiece_idempotency::{
-    record::{Status, Stored},
+    record::{Owner, Status, Stored},
     store::{Change, CommitReply, End, Reply, Store},
-    verdict::{self, Refusal, Unreleased, Unsettled},
+    verdict::{self, Refusal, Unextended, Unreleased, Unsettled},
 };
 use setpiece_policy::{Fault, FaultKind};
 
@@ -103,7 +103,8 @@ impl Case {
         let change = match request {
             AmendRelease => Some(Change::Release { expires_at }),
             AmendResolve => {
-                Some(Change::Resolve { end: End::Completed, result: Stored::json("2"), expires_at })
+                let (owner, result) = (Owner::new("desk"), Stored::json("2"));
+                Some(Change::Resolve { owner, end: End::Completed, result, expires_at })
             }
             AmendForget => Some(Change::Forget),
             _ => None,
@@ -139,7 +140,7 @@ impl Case {
         match self.request {
             Acquire => match store.acquire(&self.acquire).await {
                 Ok(Reply::Refused(found)) => match verdict::acquire(&self.acquire, found) {
-                    Refusal::Own { attempt: 1 } => Fared::Own,
+                    Refusal::Own { attempt: 1, .. } => Fared::Own,
                     other => panic!("{other:?}"),
                 },
                 answer => plain(answer),
@@ -158,7 +159,13 @@ impl Case {
                 },
                 answer => plain(answer),
             },
-            Extend => plain(store.extend(&self.extend).await),
+            Extend => match store.extend(&self.extend).await {
+                Ok(Reply::Refused(found)) => match verdict::extend(&self.extend, found) {
+                    Unextended::Longer(_) => Fared::Own,
+                    other => panic!("{other:?}"),
+                },
+                answer => plain(answer),
+            },
             Commit => match store.commit(&self.settle, &self.writes).await {
                 Ok(CommitReply::Refused(found)) => match verdict::settle(&self.settle, found) {
                     Unsettled::Own => Fared::Own,
@@ -168,7 +175,7 @@ impl Case {
             },
             CommitOnce => match store.commit_once(&self.once, &self.writes).await {
                 Ok(CommitReply::Refused(found)) => match verdict::once(&self.once, found) {
-                    Refusal::Own { attempt: 1 } => Fared::Own,
+                    Refusal::Own { attempt: 1, .. } => Fared::Own,
                     other => panic!("{other:?}"),
                 },
                 answer => committed(answer),

@@ -147,7 +147,7 @@ async fn a_result_that_is_too_large_is_an_error_after_the_work() {
         .run(&order(), desk.lease(), |_| async { Ok::<_, Fault>("x".repeat(2000)) })
         .await
         .unwrap_err();
-    assert!(matches!(error, GuardError::Store(_)), "{error:?}");
+    assert!(matches!(error, GuardError::NotKept(_)), "{error:?}");
     assert!(error.may_have_happened());
 }
 

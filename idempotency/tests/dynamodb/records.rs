@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use setpiece_envelope::Timestamp;
 use setpiece_idempotency::{
     dynamodb::Table,
-    record::{Body, Encoding, Fingerprint, Record, SpillRef, Status, Stored},
+    record::{Body, Encoding, Fingerprint, Owner, Record, SpillRef, Status, Stored},
     store::{Amend, Change, CommitReply, End, Reply, Seen, Semantics, Store},
     verdict::{self, Refusal, Unsettled},
 };
@@ -98,6 +98,8 @@ fn any_item(random: &SeededRandom, now: Timestamp) -> Item {
             Some(n(millis - 999)),
             Some(n(millis)),
             Some(n(millis + 5000)),
+            // A time of another unit, which is in no year that can be written.
+            Some(n(millis * 1000)),
             Some(s("soon")),
         ],
     );
@@ -154,6 +156,8 @@ async fn the_condition_says_what_the_port_says() {
             let reply = desk.store.acquire(&acquire).await.unwrap();
             if let Reply::Refused(refused) = &reply {
                 assert_eq!(refused.as_deref(), Some(&found));
+                let refusal = verdict::acquire(&acquire, refused.clone());
+                assert_ne!(refusal, Refusal::Raced, "nobody came in between: {item:?}");
             }
             (acquire.may_take(Some(&found)), matches!(reply, Reply::Applied(_)))
         };
@@ -186,6 +190,7 @@ async fn a_record_is_amended_only_as_it_was_seen() {
         let change = match round % 3 {
             0 => Change::Release { expires_at: desk.release("").expires_at },
             1 => Change::Resolve {
+                owner: Owner::new("desk"),
                 end: End::Completed,
                 result: Stored::json("7"),
                 expires_at: desk.release("").expires_at,
@@ -199,7 +204,7 @@ async fn a_record_is_amended_only_as_it_was_seen() {
             others.push(seen);
         };
         other(|seen| seen.attempt += 1);
-        other(|seen| seen.owner = Some(setpiece_idempotency::record::Owner::new("nobody")));
+        other(|seen| seen.owner = Some(Owner::new("nobody")));
         other(|seen| seen.expires_at = Some(Timestamp::UNIX_EPOCH));
         if !matches!(found.status, Status::Unreadable(_)) {
             other(|seen| {
@@ -221,7 +226,11 @@ async fn a_record_is_amended_only_as_it_was_seen() {
         let after = desk.store.read(&key()).await.unwrap();
         match change {
             Change::Forget => assert_eq!(after, None),
-            Change::Resolve { .. } => assert_eq!(after.unwrap().result, Some(Stored::json("7"))),
+            Change::Resolve { .. } => {
+                let after = after.unwrap();
+                assert_eq!(after.result, Some(Stored::json("7")));
+                assert_eq!(after.owner, Some(Owner::new("desk")));
+            }
             _ if matches!(found.status, Status::Unreadable(_)) => {}
             _ => assert_eq!(after.unwrap().status, Status::Released),
         }
@@ -240,6 +249,7 @@ async fn a_claim_writes_what_powertools_reads() {
         ("validation", s("f")),
         ("owner_token", s("me")),
         ("attempt", n(1)),
+        ("try_count", n(1)),
         ("record_version", n(1)),
         ("created_at", n(now)),
         ("updated_at", n(now)),
@@ -250,6 +260,7 @@ async fn a_claim_writes_what_powertools_reads() {
     desk.store.settle(&settle).await.unwrap();
     let mut completed = claimed;
     completed.remove("in_progress_expiration");
+    completed.remove("try_count");
     completed.insert("status".to_owned(), s("COMPLETED"));
     completed.insert("data".to_owned(), s(r#"{"charged":true}"#));
     assert_eq!(desk.item().await.unwrap(), completed);
@@ -348,7 +359,7 @@ async fn native_data_is_written_and_recognised() {
 #[tokio::test]
 async fn results_of_every_kind_come_back() {
     let desk = Desk::open().await;
-    let spill = SpillRef::new(setpiece_idempotency::record::Owner::new("a:b"), "ab12", 99);
+    let spill = SpillRef::new(Owner::new("a:b"), "ab12", 99);
     let deflate = Body::Inline(vec![0, 159, 146, 150]);
     for (result, status) in [
         (Stored::json("1"), "COMPLETED"),
@@ -457,13 +468,16 @@ async fn a_zombie_of_powertools_does_not_pass_for_us() {
         .send()
         .await
         .unwrap();
-    let settle = desk.settle("me", "\"ours\"");
-    let Reply::Refused(found) = desk.store.settle(&settle).await.unwrap() else { panic!() };
-    match verdict::settle(&settle, found) {
-        Unsettled::Superseded(record) => {
-            assert_eq!(record.result, Some(Stored::json("\"theirs\"")));
+    // It is not ours even where it says the same, in the same millisecond.
+    for ours in ["\"ours\"", "\"theirs\""] {
+        let settle = desk.settle("me", ours);
+        let Reply::Refused(found) = desk.store.settle(&settle).await.unwrap() else { panic!() };
+        match verdict::settle(&settle, found) {
+            Unsettled::Superseded(record) => {
+                assert_eq!(record.result, Some(Stored::json("\"theirs\"")));
+            }
+            other => panic!("{other:?}"),
         }
-        other => panic!("{other:?}"),
     }
 }
 

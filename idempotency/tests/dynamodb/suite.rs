@@ -10,15 +10,16 @@ use aws_sdk_dynamodb::{
 use dynoxide::Database;
 use setpiece_envelope::FixedClock;
 use setpiece_idempotency::{
+    Guard, Key, Outcome, Skipped,
     dynamodb::{DynamoDbStore, Table},
     record::{Body, Encoding, Record, Status},
     store::RecordKey,
 };
-use setpiece_policy::{Deadline, InstantSleep, Retry, SeededRandom};
+use setpiece_policy::{Deadline, Fault, InstantSleep, Retry, SeededRandom, TokioSleep};
 
 use crate::{
     conformance::conformance,
-    support::{Harness, World, drive},
+    support::{Harness, KEY, SECOND, World, drive},
 };
 
 #[path = "engine.rs"]
@@ -34,6 +35,39 @@ fn guard_says_what_the_model_says() {
     for seed in 0..60 {
         run(async |world| crate::model::history(world, seed).await);
     }
+}
+
+#[test]
+fn result_that_has_no_room_is_not_run_again() {
+    run(async |world| {
+        let guard = world.guard();
+        let work = async |_| Ok::<_, Fault>("x".repeat(6_500_000));
+        let error = guard.run(&KEY, world.lease(), work).await.unwrap_err();
+        assert_eq!((error.name(), error.may_have_happened()), ("NotKept", true));
+        world.clock.advance(40 * SECOND);
+        let outcome = guard.run(&KEY, world.lease(), work).await.unwrap();
+        assert_eq!(outcome, Outcome::Skipped(Skipped::NotKept));
+    });
+}
+
+#[test]
+fn result_that_has_no_native_form_is_not_run_again() {
+    run(async |world| {
+        let table = Table::builder(TABLE).native_data().build().unwrap();
+        let store = Arc::new(DynamoDbStore::new(world.harness.client.clone(), table));
+        let (clock, random) = (world.clock.clone(), SeededRandom::new(1));
+        let builder = Guard::builder(store, "tests", "native", clock, random, TokioSleep);
+        let guard = builder.build().unwrap();
+        let deep = (0..140).fold(serde_json::json!(1), |inner, _| serde_json::json!([inner]));
+        for (name, result) in [("large", serde_json::json!(1e200)), ("deep", deep)] {
+            let key = Key::of(name).unwrap();
+            let work = async |_| Ok::<_, Fault>(result.clone());
+            let error = guard.run(&key, world.lease(), work).await.unwrap_err();
+            assert_eq!((error.name(), error.may_have_happened()), ("NotKept", true), "{name}");
+            let outcome = guard.run(&key, world.lease(), work).await.unwrap();
+            assert_eq!(outcome, Outcome::Skipped(Skipped::NotKept));
+        }
+    });
 }
 
 fn run(test: impl AsyncFnOnce(&World<Dynamo>)) {
@@ -146,6 +180,7 @@ fn item(key: &RecordKey, record: &Record) -> HashMap<String, AttributeValue> {
         |moment: Option<setpiece_envelope::Timestamp>| moment.map(|moment| n(moment.unix_millis()));
     set("record_version", (record.schema > 0).then(|| n(record.schema)));
     set("attempt", (record.attempt > 0).then(|| n(record.attempt)));
+    set("try_count", (record.tries > 0).then(|| n(record.tries)));
     set("owner_token", record.owner.as_ref().map(|owner| s(owner.as_str())));
     set("validation", record.fingerprint.as_ref().map(|print| s(print.as_str())));
     set("expiration", record.expires_at.map(|end| n(end.unix_millis() / 1000)));

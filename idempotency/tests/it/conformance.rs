@@ -104,21 +104,27 @@ macro_rules! conformance {
             claims::late_completion_counts_while_nobody_took_over
             claims::zombie_neither_completes_nor_releases
             claims::zombie_answers_with_the_result_that_stands
+            claims::overtaken_call_tells_that_its_work_was_run
             claims::attempts_rise_over_release_takeover_and_expiry
             claims::downstream_keys_are_stable_over_attempts
             claims::lost_answer_to_a_claim_is_recognised
             claims::lost_answer_to_a_completion_is_recognised
             claims::lost_answers_to_releases_and_heartbeats_are_recognised
             claims::at_most_once_never_runs_again
+            claims::claim_without_an_answer_is_no_interrupted_work
             claims::heartbeat_keeps_a_short_lease
             claims::crash_frees_a_short_lease_soon
             claims::heartbeat_that_lost_its_lease_cancels_the_work
             claims::heartbeat_without_answers_cancels_the_work_in_time
             claims::work_is_cancelled_before_its_lease_is_over
+            claims::answer_that_outlasts_the_lease_begins_nothing
+            claims::late_heartbeat_makes_no_lease_shorter
+            claims::late_claim_has_the_lease_that_is_on_the_record
             claims::too_little_time_claims_nothing
             claims::contended_record_is_busy_and_no_fault
             claims::record_that_keeps_changing_is_given_up
             claims::attempts_are_bounded
+            claims::attempts_are_bounded_until_the_work_is_done
             claims::busy_call_waits_for_the_result_of_the_other
             claims::waiting_call_takes_over_what_was_released
             claims::waiting_ends
@@ -129,6 +135,7 @@ macro_rules! conformance {
             claims::calls_of_one_process_wait_without_requests
             results::results_of_any_size_are_replayed
             results::larger_results_are_kept_on_the_record_on_demand
+            results::result_that_the_store_cannot_keep_is_not_run_again
             results::missing_spill_is_an_error
             results::result_of_another_type_is_an_error
             results::named_results_are_not_read_under_another_name
@@ -140,6 +147,9 @@ macro_rules! conformance {
             writes::lost_answer_to_a_commit_is_recognised
             writes::commit_without_any_answer_is_cleared_up
             writes::refused_write_commits_nothing_and_frees_the_key
+            writes::commit_does_not_take_the_result_of_somebody_else_for_its_own
+            writes::commit_that_cannot_be_found_any_more_may_have_happened
+            writes::nothing_has_happened_before_writes_are_sent
             writes::contended_commit_waits
             writes::one_request_commits_once
             writes::one_of_many_commits_once
@@ -153,6 +163,7 @@ macro_rules! conformance {
             desk::work_that_is_resolved_as_failed_fails_alike
             desk::forgotten_work_is_run_anew
             desk::completed_work_is_not_released
+            desk::live_work_is_not_released_by_mistake
             desk::what_has_changed_is_not_amended
             desk::result_of_somebody_on_call_stands
             batches::equal_keys_of_a_batch_are_one_call

@@ -8,7 +8,7 @@ use std::time::Duration;
 use setpiece_envelope::{Clock, FixedClock, Timestamp};
 use setpiece_idempotency::{
     Claim, Claimed, Completed, Guard, GuardError, Key, Lease, Semantics,
-    record::{Record, Status, Stored},
+    record::{Record, Status},
 };
 use setpiece_policy::{Random as _, Retry, RetryBudget, SeededRandom};
 
@@ -123,7 +123,7 @@ pub(crate) async fn history<H: Harness>(world: &World<H>, seed: u64) {
         if matches!(said, Verdict::Lost | Verdict::Superseded | Verdict::Busy | Verdict::Done(_)) {
             assert_eq!(record, before, "who has no claim changes nothing; {}", context());
         }
-        invariants.check(record.as_ref(), &context);
+        invariants.check(record.as_ref(), world.now().saturating_add(SECOND), &context);
         let live = actors.iter().filter(|actor| actor.is_live()).count();
         assert!(live <= 1, "{live} at the same time; {}", context());
     }
@@ -332,8 +332,12 @@ impl Model {
             let attempt = self.record.map_or(0, |entry| entry.attempt) + 1;
             let until = now + millis(length);
             let state = State::Working { until };
-            self.record =
-                Some(Entry { claim: self.claims, attempt, state, expires: expiry(until) });
+            let mut entry = Entry { claim: self.claims, attempt, state, expires: expiry(until) };
+            if mishap.is_mute() && self.semantics == Semantics::AtMostOnce {
+                // Given back once the claim was given up, which only time tells.
+                (entry.state, entry.expires) = (State::Free, i64::MAX);
+            }
+            self.record = Some(entry);
             Verdict::Granted(attempt)
         });
         if mishap.is_mute() { Verdict::Unknown(false) } else { verdict }
@@ -399,7 +403,8 @@ impl Model {
                 Verdict::Kept
             }
             Err(Verdict::Superseded) => Verdict::Superseded,
-            Err(Verdict::Vanished) if mishap.is_mute() => Verdict::Unknown(false),
+            // Whether a commit was applied before the record went, nobody can say.
+            Err(Verdict::Vanished) if mishap.is_mute() => Verdict::Unknown(true),
             Err(_) => Verdict::Lost,
         }
     }
@@ -454,7 +459,8 @@ impl Model {
 /// What holds whatever the model says.
 #[derive(Default)]
 struct Invariants {
-    completed: Option<(u64, Stored)>,
+    /// The record with the result that stands until it has expired.
+    completed: Option<Record>,
     /// The last attempt, for as long as its record is there.
     attempt: u64,
     /// The runs that nobody gave back, of work that must not be run twice.
@@ -481,19 +487,18 @@ impl Invariants {
         }
     }
 
-    fn check(&mut self, record: Option<&Record>, context: &dyn Fn() -> String) {
+    /// `latest` is the present by the clock that is ahead of all others.
+    fn check(&mut self, record: Option<&Record>, latest: Timestamp, context: &dyn Fn() -> String) {
         let Some(record) = record else {
             *self = Self::default();
             return;
         };
         assert!(record.attempt >= self.attempt, "attempts rise; {}", context());
-        if let (Some((attempt, stored)), Some(result)) = (&self.completed, &record.result)
-            && *attempt == record.attempt
-        {
-            assert_eq!(stored, result, "a result does not change; {}", context());
+        if let Some(completed) = self.completed.take_if(|it| it.result != record.result) {
+            assert!(completed.has_expired(latest), "a result does not change; {}", context());
         }
         if record.status == Status::Completed {
-            self.completed = Some((record.attempt, record.result.clone().unwrap()));
+            self.completed = Some(record.clone());
         }
     }
 }

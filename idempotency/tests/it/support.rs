@@ -333,6 +333,8 @@ pub(crate) enum Trouble {
     Raced,
     /// The table is not there.
     NoTable,
+    /// It holds what the store does not take.
+    Unfit,
     /// It is applied, and the answer never comes.
     AnswerStalled,
     /// It is not applied, and no answer ever comes.
@@ -352,6 +354,7 @@ impl Trouble {
             Self::Contended | Self::Raced => {
                 Fault::transient("a transaction holds it").with_may_have_happened(false)
             }
+            Self::Unfit => Fault::permanent("it is larger than an item"),
             Self::NoTable => Fault::permanent("there is no table").hand_back(),
         }
     }
@@ -432,6 +435,7 @@ impl<S: Store> Probe<S> {
                 Trouble::RequestLost
                 | Trouble::Throttled
                 | Trouble::Unconnected
+                | Trouble::Unfit
                 | Trouble::NoTable => Err(trouble.fault()),
             }
         })

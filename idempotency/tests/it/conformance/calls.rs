@@ -401,7 +401,7 @@ pub(super) async fn never_run<T>(_: setpiece_idempotency::Held) -> Result<T, Fau
 }
 
 #[track_caller]
-pub(super) fn owned<S: setpiece_idempotency::Store>(
+pub(crate) fn owned<S: setpiece_idempotency::Store>(
     claimed: Result<Claimed<S>, GuardError>,
 ) -> setpiece_idempotency::Claim<S> {
     match claimed {

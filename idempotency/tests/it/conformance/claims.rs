@@ -1,9 +1,15 @@
 //! Leases, takeovers, lost answers, attempts, clocks and waiting.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use setpiece_idempotency::{
-    Completed, Event, GuardError, Key, Lease, LostHow, OnBusy, Outcome, record::Status,
+    Completed, Event, GuardError, Key, Lease, LostHow, OnBusy, Outcome, RecordedError, Store as _,
+    record::{Owner, Status},
+    store::{Acquire, Extend, Reply},
+    verdict,
 };
 use setpiece_policy::Fault;
 
@@ -97,6 +103,46 @@ pub(crate) async fn zombie_answers_with_the_result_that_stands<H: Harness>(world
     assert_eq!(world.events(), [Event::Superseded]);
 }
 
+pub(crate) async fn overtaken_call_tells_that_its_work_was_run<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    // What stands in place of its result is an error.
+    let error = guard
+        .run(&KEY, world.lease(), async |_| {
+            let seen = guard.inspect(&KEY, world.deadline()).await.unwrap().unwrap();
+            let declined = RecordedError::new("Declined", "no");
+            _ = guard.resolve_as_failed(&seen, &declined, world.deadline()).await.unwrap();
+            Ok::<_, Fault>(1)
+        })
+        .await
+        .unwrap_err();
+    assert_eq!((error.name(), error.may_have_happened()), ("Recorded", true));
+    assert!(Fault::from(error).may_have_happened());
+    let error = guard.run(&KEY, world.lease(), never_run::<i32>).await.unwrap_err();
+    assert_eq!((error.name(), error.may_have_happened()), ("Recorded", false));
+    // Or it cannot be read, for one reason or another.
+    for (number, name) in [(1, "Store"), (2, "Unreadable")] {
+        let key = Key::of(&number).unwrap();
+        let error = guard
+            .run(&key, world.lease(), async |_| {
+                let seen = guard.inspect(&key, world.deadline()).await.unwrap().unwrap();
+                world.probe.next(Op::GetSpill, Trouble::NoTable);
+                _ = match number {
+                    1 => guard.resolve(&seen, &"x".repeat(10_000), world.deadline()).await,
+                    _ => guard.resolve(&seen, &29, world.deadline()).await,
+                };
+                Ok::<_, Fault>("mine".to_owned())
+            })
+            .await
+            .unwrap_err();
+        assert_eq!((error.name(), error.may_have_happened()), (name, true));
+    }
+    // And an error of the work does not tell that nothing happened, though the key is free.
+    let key = Key::of("failed").unwrap();
+    let work = async |_| Err::<i32, _>(Fault::transient("no answer"));
+    let error = guard.run(&key, world.lease(), work).await.unwrap_err();
+    assert_eq!((error.name(), error.may_have_happened()), ("Handler", true));
+}
+
 pub(crate) async fn attempts_rise_over_release_takeover_and_expiry<H: Harness>(world: &World<H>) {
     let guard = world.guard();
     let mut attempts = Vec::new();
@@ -177,6 +223,16 @@ pub(crate) async fn at_most_once_never_runs_again<H: Harness>(world: &World<H>) 
     assert_eq!(error.name(), "Interrupted");
 }
 
+pub(crate) async fn claim_without_an_answer_is_no_interrupted_work<H: Harness>(world: &World<H>) {
+    let guard = world.at_most_once();
+    world.probe.always(Some(Op::Acquire), Trouble::AnswerLost);
+    let error = guard.run(&KEY, world.lease(), never_run::<i32>).await.unwrap_err();
+    assert_eq!((error.name(), error.may_have_happened()), ("Store", false));
+    world.probe.calm();
+    let outcome = guard.run(&KEY, world.lease(), async |_| Ok::<_, Fault>(1)).await;
+    assert_eq!(outcome.unwrap(), Outcome::Fresh(1));
+}
+
 pub(crate) async fn heartbeat_keeps_a_short_lease<H: Harness>(world: &World<H>) {
     let guard = world.guard();
     let lease = Lease::short(world.deadline_in(600 * SECOND), 9 * SECOND);
@@ -211,7 +267,7 @@ pub(crate) async fn heartbeat_that_lost_its_lease_cancels_the_work<H: Harness>(w
         .run(&KEY, lease, async |_| {
             world.sleep_for(SECOND).await;
             let seen = guard.inspect(&KEY, world.deadline()).await.unwrap().unwrap();
-            _ = guard.release(&seen, world.deadline()).await.unwrap();
+            _ = guard.release_live(&seen, world.deadline()).await.unwrap();
             world.sleep_for(3 * SECOND).await;
             panic!("it was not cancelled");
             #[expect(unreachable_code, reason = "it says what the work would return")]
@@ -256,6 +312,88 @@ pub(crate) async fn work_is_cancelled_before_its_lease_is_over<H: Harness>(world
     let GuardError::LeaseLost(lost) = error else { panic!("{error:?}") };
     assert_eq!(lost.why, LostHow::TimeUp);
     assert_eq!(world.now(), start.saturating_add(30 * SECOND));
+}
+
+pub(crate) async fn answer_that_outlasts_the_lease_begins_nothing<H: Harness>(world: &World<H>) {
+    let clock = world.clock.clone();
+    // The process stands still while the answer is on its way.
+    let late = move |report: &setpiece_idempotency::Report<'_>| {
+        if report.event == Event::OwnWrite {
+            clock.advance(60 * SECOND);
+        }
+    };
+    let guard = world.builder().observer(late).build().unwrap();
+    world.probe.next(Op::Acquire, Trouble::AnswerLost);
+    let error = guard.run(&KEY, world.lease(), never_run::<i32>).await.unwrap_err();
+    assert_eq!((error.name(), error.may_have_happened()), ("NoTime", false));
+    assert_eq!(world.record(&KEY).await.unwrap().status, Status::Released);
+}
+
+pub(crate) async fn late_heartbeat_makes_no_lease_shorter<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let lease = Lease::short(world.deadline_in(900 * SECOND), 30 * SECOND);
+    let mut claim = owned(guard.claim(&KEY, lease).await);
+    world.clock.advance(10 * SECOND);
+    let now = world.now();
+    let (key, owner) = (claim.held().record_key().clone(), claim.held().owner().clone());
+    let until = now.saturating_add(30 * SECOND);
+    let late = Extend::new(key, owner, now, until, now.saturating_add(2 * HOUR));
+    world.clock.advance(10 * SECOND);
+    claim.extend().await.unwrap();
+    let Reply::Refused(found) = world.harness.store().extend(&late).await.unwrap() else {
+        panic!("it was applied")
+    };
+    let longer = verdict::extend(&late, found);
+    assert_eq!(longer, verdict::Unextended::Longer(claim.lease_until()));
+    assert_eq!(world.record(&KEY).await.unwrap().lease_until, Some(claim.lease_until()));
+    // After it, a claim that is sure of its lease still has the key for itself.
+    world.clock.advance(22 * SECOND);
+    assert!(world.now() < claim.work_until());
+    assert_eq!(guard.claim(&KEY, world.lease()).await.unwrap_err().name(), "InProgress");
+    claim.release().await.unwrap();
+}
+
+pub(crate) async fn late_claim_has_the_lease_that_is_on_the_record<H: Harness>(world: &World<H>) {
+    let ids = Ids(setpiece_envelope::SystemIds::new(), Arc::default());
+    let drawn = Arc::clone(&ids.1);
+    let waiting = world.builder().ids(ids).on_busy(OnBusy::Wait(20 * SECOND)).build().unwrap();
+    let guard = world.guard();
+    let holder = owned(guard.claim(&KEY, world.lease()).await);
+    let begin = world.now();
+    // The first try is on its way for two seconds, and its sender tries again meanwhile.
+    world.probe.next(Op::Acquire, Trouble::RequestLost);
+    let lease = Lease::short(world.deadline_in(900 * SECOND), 5 * SECOND);
+    let key = key();
+    let claims = join::<Option<_>>(vec![
+        Box::pin(async { Some(owned(waiting.claim(&key, lease).await)) }),
+        Box::pin(async {
+            world.sleep_for(2 * SECOND).await;
+            holder.release().await.unwrap();
+            let owner = Owner::new(drawn.lock().unwrap()[0].as_str());
+            let (until, expires) =
+                (begin.saturating_add(5 * SECOND), begin.saturating_add(2 * HOUR));
+            let late = Acquire::new(guard.record_key(&key), owner, begin, until, expires);
+            let reply = world.harness.store().acquire(&late).await.unwrap();
+            assert!(matches!(reply, Reply::Applied(_)), "{reply:?}");
+            None
+        }),
+    ])
+    .await;
+    let claim = claims.into_iter().flatten().next().unwrap();
+    assert_eq!(world.record(&KEY).await.unwrap().lease_until, Some(claim.lease_until()));
+    assert_eq!(claim.lease_until(), begin.saturating_add(5 * SECOND));
+    claim.release().await.unwrap();
+}
+
+/// Ids as they are drawn everywhere, which can be seen.
+struct Ids(setpiece_envelope::SystemIds, Arc<Mutex<Vec<setpiece_envelope::EventId>>>);
+
+impl setpiece_envelope::IdSource for Ids {
+    fn next_id(&self, now: setpiece_envelope::Timestamp) -> setpiece_envelope::EventId {
+        let id = self.0.next_id(now);
+        self.1.lock().unwrap().push(id.clone());
+        id
+    }
 }
 
 pub(crate) async fn too_little_time_claims_nothing<H: Harness>(world: &World<H>) {
@@ -303,6 +441,28 @@ pub(crate) async fn attempts_are_bounded<H: Harness>(world: &World<H>) {
         let GuardError::Exhausted(exhausted) = error else { panic!("{error:?}") };
         assert_eq!(exhausted.max_attempts, 2);
     }
+}
+
+pub(crate) async fn attempts_are_bounded_until_the_work_is_done<H: Harness>(world: &World<H>) {
+    let guard = world.builder().max_attempts(2).build().unwrap();
+    for retention in 0..3 {
+        let failed = guard.run(&KEY, world.lease(), async |_| Err::<u64, _>("no")).await;
+        assert_eq!(failed.unwrap_err().name(), "Handler");
+        let work = async |held: setpiece_idempotency::Held| Ok::<_, Fault>(held.attempt());
+        let outcome = guard.run(&KEY, world.lease(), work).await;
+        assert_eq!(outcome.unwrap(), Outcome::Fresh(2 * retention + 2), "the fence goes on");
+        world.clock.advance(24 * HOUR);
+    }
+    // Who gives it back wants it to be run.
+    for _ in 0..2 {
+        guard.run(&KEY, world.lease(), async |_| Err::<i32, _>("no")).await.unwrap_err();
+    }
+    let error = guard.run(&KEY, world.lease(), never_run::<i32>).await.unwrap_err();
+    assert_eq!(error.name(), "Exhausted");
+    let seen = guard.inspect(&KEY, world.deadline()).await.unwrap().unwrap();
+    _ = guard.release(&seen, world.deadline()).await.unwrap();
+    let outcome = guard.run(&KEY, world.lease(), async |_| Ok::<_, Fault>(1)).await;
+    assert_eq!(outcome.unwrap(), Outcome::Fresh(1));
 }
 
 pub(crate) async fn busy_call_waits_for_the_result_of_the_other<H: Harness>(world: &World<H>) {

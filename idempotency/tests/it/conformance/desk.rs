@@ -68,6 +68,18 @@ pub(crate) async fn completed_work_is_not_released<H: Harness>(world: &World<H>)
     assert_eq!(amended, Amended::Changed(Some(Box::new(seen))));
 }
 
+pub(crate) async fn live_work_is_not_released_by_mistake<H: Harness>(world: &World<H>) {
+    let guard = world.at_most_once();
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    let seen = inspect(world).await;
+    assert_eq!(guard.release(&seen, world.deadline()).await.unwrap(), Amended::Live);
+    assert_eq!(inspect(world).await, seen);
+    let released = guard.release_live(&seen, world.deadline()).await.unwrap();
+    assert_eq!(released, Amended::Done);
+    let error = claim.complete(&1).await.unwrap_err();
+    assert_eq!(error.name(), "LeaseLost");
+}
+
 pub(crate) async fn what_has_changed_is_not_amended<H: Harness>(world: &World<H>) {
     let guard = world.guard();
     let deadline = world.deadline();
@@ -84,7 +96,7 @@ pub(crate) async fn what_has_changed_is_not_amended<H: Harness>(world: &World<H>
     let extended = inspect(world).await;
     for seen in [&claimed, &reclaimed] {
         let unchanged = Amended::Changed(Some(Box::new(extended.clone())));
-        assert_eq!(guard.release(seen, deadline).await.unwrap(), unchanged);
+        assert_eq!(guard.release_live(seen, deadline).await.unwrap(), unchanged);
         assert_eq!(guard.resolve(seen, &1, deadline).await.unwrap(), unchanged);
         assert_eq!(guard.forget(seen, deadline).await.unwrap(), unchanged);
     }

@@ -6,8 +6,8 @@ use setpiece_idempotency::{
 };
 use setpiece_policy::{Disposition, Fault, FaultKind};
 
-use super::calls::never_run;
-use crate::support::{HOUR, Harness, KEY, Op, World};
+use super::calls::{never_run, owned};
+use crate::support::{HOUR, Harness, KEY, Op, Trouble, World};
 
 pub(crate) async fn results_of_any_size_are_replayed<H: Harness>(world: &World<H>) {
     for size in [1, 398, 399, 10 << 10, 399 << 10, 5 << 20] {
@@ -39,6 +39,36 @@ pub(crate) async fn larger_results_are_kept_on_the_record_on_demand<H: Harness>(
         assert_eq!(outcome.value().unwrap().len(), size);
         world.probe.asked();
     }
+}
+
+pub(crate) async fn result_that_the_store_cannot_keep_is_not_run_again<H: Harness>(
+    world: &World<H>,
+) {
+    let guard = world.guard();
+    for (op, size) in [(Op::PutSpill, 10_000), (Op::Settle, 1)] {
+        let key = Key::of(&size).unwrap();
+        world.probe.next(op, Trouble::Unfit);
+        let work = async |_| Ok::<_, Fault>("x".repeat(size));
+        let error = guard.run(&key, world.lease(), work).await.unwrap_err();
+        assert_eq!((error.name(), error.may_have_happened()), ("NotKept", true));
+        world.clock.advance(40 * crate::support::SECOND);
+        let outcome = guard.run(&key, world.lease(), never_run::<String>).await.unwrap();
+        assert_eq!(outcome, Outcome::Skipped(setpiece_idempotency::Skipped::NotKept));
+    }
+    // So is an error that is to be replayed.
+    let key = Key::of("error").unwrap();
+    let claim = owned(guard.claim(&key, world.lease()).await);
+    world.probe.next(Op::Settle, Trouble::Unfit);
+    let error = setpiece_idempotency::RecordedError::new("Declined", "at length");
+    _ = claim.fail(&error).await.unwrap();
+    let error = guard.run(&key, world.lease(), never_run::<String>).await.unwrap_err();
+    assert_eq!(error.name(), "Recorded");
+    // Who asks, or where, is another matter: it may be set right before the lease is over.
+    let key = Key::of("table").unwrap();
+    world.probe.always(Some(Op::Settle), Trouble::NoTable);
+    let error = guard.run(&key, world.lease(), async |_| Ok::<_, Fault>(1)).await.unwrap_err();
+    assert_eq!((error.name(), error.may_have_happened()), ("Store", true));
+    assert_eq!(world.record(&key).await.unwrap().status, Status::InProgress);
 }
 
 #[cfg(feature = "compress")]

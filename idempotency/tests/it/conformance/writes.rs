@@ -83,6 +83,70 @@ pub(crate) async fn refused_write_commits_nothing_and_frees_the_key<H: Harness>(
     owned(guard.claim(&other, world.lease()).await).release().await.unwrap();
 }
 
+pub(crate) async fn commit_does_not_take_the_result_of_somebody_else_for_its_own<H: Harness>(
+    world: &World<H>,
+) {
+    let guard = world.guard();
+    // The same value, at the same moment; and another value, which only the release finds.
+    for (theirs, trouble) in [(29, None), (77, Some(Trouble::RequestLost))] {
+        let key = setpiece_idempotency::Key::of(&theirs).unwrap();
+        let claim = owned(guard.claim(&key, world.lease()).await);
+        let seen = guard.inspect(&key, world.deadline()).await.unwrap().unwrap();
+        _ = guard.resolve(&seen, &theirs, world.deadline()).await.unwrap();
+        if let Some(trouble) = trouble {
+            world.probe.always(Some(Op::Commit), trouble);
+        }
+        let completed = claim.commit(&29, &[world.harness.add("sum", 1)]).await.unwrap();
+        world.probe.calm();
+        assert!(matches!(completed, Completed::Superseded(_)), "{completed:?}");
+        assert_eq!(world.harness.number("sum").await, 0);
+    }
+}
+
+pub(crate) async fn commit_that_cannot_be_found_any_more_may_have_happened<H: Harness>(
+    world: &World<H>,
+) {
+    let guard = world.guard();
+    let writes = [world.harness.add("sum", 1)];
+    // Its answers are lost, and the record is gone when it is to be given back.
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    world.probe.always(Some(Op::Commit), Trouble::AnswerLost);
+    world.probe.next(Op::Release, Trouble::Raced);
+    let error = claim.commit(&1, &writes).await.unwrap_err();
+    assert_eq!((error.name(), error.may_have_happened()), ("Store", true));
+    world.probe.calm();
+    // One answer is lost, and the record is gone with the next try.
+    let key = setpiece_idempotency::Key::of("other").unwrap();
+    let claim = owned(guard.claim(&key, world.lease()).await);
+    world.probe.next(Op::Commit, Trouble::AnswerLost);
+    world.probe.next(Op::Commit, Trouble::Raced);
+    let error = claim.commit(&1, &writes).await.unwrap_err();
+    assert_eq!((error.name(), error.may_have_happened()), ("LeaseLost", true));
+    assert_eq!(world.harness.number("sum").await, 2);
+    // Without a lost answer it is certain.
+    let key = setpiece_idempotency::Key::of("third").unwrap();
+    let claim = owned(guard.claim(&key, world.lease()).await);
+    world.probe.next(Op::Commit, Trouble::Raced);
+    let error = claim.commit(&1, &writes).await.unwrap_err();
+    assert_eq!((error.name(), error.may_have_happened()), ("LeaseLost", false));
+}
+
+pub(crate) async fn nothing_has_happened_before_writes_are_sent<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    // The time is up before the work knows what to write.
+    let slow = async |_| {
+        world.sleep_for(100 * SECOND).await;
+        Ok::<_, Fault>((1, vec![world.harness.add("sum", 1)]))
+    };
+    let error = guard.commit(&KEY, world.lease(), slow).await.unwrap_err();
+    assert_eq!((error.name(), error.may_have_happened()), ("LeaseLost", false));
+    // Or it decides that there is nothing to write.
+    let key = setpiece_idempotency::Key::of("other").unwrap();
+    let work = async |_| Err::<(i32, Vec<_>), _>(Fault::permanent("it is none"));
+    let error = guard.commit_once(&key, world.deadline(), work).await.unwrap_err();
+    assert_eq!((error.name(), error.may_have_happened()), ("Handler", false));
+}
+
 pub(crate) async fn contended_commit_waits<H: Harness>(world: &World<H>) {
     let guard = world.guard();
     let claim = owned(guard.claim(&KEY, world.lease()).await);
