@@ -113,7 +113,7 @@ pub struct Claim<S: Store + ?Sized> {
     lease_until: Timestamp,
     ended: bool,
     /// Lets others in this process go on when the claim ends.
-    _leader: Option<Leader>,
+    leader: Option<Leader>,
 }
 
 /// A result on its way to the store, or that it cannot be written.
@@ -143,7 +143,7 @@ impl<S: Store + ?Sized> Claim<S> {
         lease_until: Timestamp,
         leader: Option<Leader>,
     ) -> Self {
-        Self { core, held, lease, lease_until, ended: false, _leader: leader }
+        Self { core, held, lease, lease_until, ended: false, leader }
     }
 
     /// What work is to be told about it.
@@ -612,6 +612,9 @@ impl<S: Store + ?Sized> Claim<S> {
     pub(crate) fn end(&mut self, event: Event) {
         if !self.ended {
             self.ended = true;
+            if matches!(event, Event::Fresh | Event::Recorded | Event::Superseded) {
+                self.leader.iter_mut().for_each(Leader::done);
+            }
             self.core.report(event, self.held.record_key(), self.held.attempt());
         }
     }

@@ -41,6 +41,9 @@ pub enum GuardError<E = Never> {
     /// The result could not be written as JSON, or is none that the store can keep. The work is
     /// done, and will not be run again; but there is nothing to replay.
     NotKept(NotKept),
+    /// The work panicked, in a batch that went on without it. What the panic said can be anything,
+    /// and is for the panic hook.
+    Panicked,
     /// The result of before cannot be read.
     Unreadable(Unreadable),
     /// A newer version of this crate wrote the record. Deploy it here, too.
@@ -235,7 +238,7 @@ impl<E> GuardError<E> {
             Self::Handler(failed) => failed.after != After::Unclaimed,
             Self::Recorded(error) => error.was_run,
             Self::Unreadable(unreadable) => unreadable.may_have_happened,
-            Self::Interrupted(_) => true,
+            Self::Interrupted(_) | Self::Panicked => true,
             Self::NotKept(not_kept) => not_kept.may_have_happened,
             Self::LeaseLost(lost) => lost.may_have_happened,
             Self::Store(failed) => failed.may_have_happened,
@@ -265,6 +268,7 @@ impl<E> GuardError<E> {
             Self::LeaseLost(_) => "LeaseLost",
             Self::WriteRefused(_) => "WriteRefused",
             Self::NotKept(_) => "NotKept",
+            Self::Panicked => "Panicked",
             Self::Unreadable(_) => "Unreadable",
             Self::Newer(_) => "Newer",
             Self::Corrupt(..) => "Corrupt",
@@ -290,6 +294,7 @@ impl<E> GuardError<E> {
             Self::LeaseLost(lost) => GuardError::LeaseLost(lost),
             Self::WriteRefused(refused) => GuardError::WriteRefused(refused),
             Self::NotKept(not_kept) => GuardError::NotKept(not_kept),
+            Self::Panicked => GuardError::Panicked,
             Self::Unreadable(unreadable) => GuardError::Unreadable(unreadable),
             Self::Newer(found) => GuardError::Newer(found),
             Self::Corrupt(found, why) => GuardError::Corrupt(found, why),
@@ -348,6 +353,7 @@ impl<E> fmt::Display for GuardError<E> {
             Self::NotKept(not_kept) => {
                 write!(f, "a result of type {} cannot be kept", not_kept.type_name)
             }
+            Self::Panicked => f.write_str("the work panicked"),
             Self::Unreadable(Unreadable { found, why, expected, may_have_happened: _ }) => {
                 let stored = found.record.result.as_ref().and_then(|it| it.type_name.as_deref());
                 let stored = stored.unwrap_or("unknown");
@@ -387,6 +393,7 @@ impl<E: StdError + 'static> StdError for GuardError<E> {
             | Self::LeaseLost(_)
             | Self::WriteRefused(_)
             | Self::NotKept(_)
+            | Self::Panicked
             | Self::Unreadable(_)
             | Self::Newer(_)
             | Self::Corrupt(..)
@@ -466,6 +473,7 @@ impl<E: Into<Self>> From<GuardError<E>> for Fault {
             }
             GuardError::Exhausted(_) => Self::permanent("the work was begun as often as it may be"),
             GuardError::NotKept(_) => Self::permanent("the result cannot be kept"),
+            GuardError::Panicked => Self::permanent("the work panicked").hand_back(),
             GuardError::Unreadable(_) => {
                 Self::contract("the stored result cannot be read").hand_back()
             }

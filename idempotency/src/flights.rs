@@ -11,8 +11,9 @@ use crate::store::RecordKey;
 
 /// The keys that calls of this process work on.
 ///
-/// It holds nothing that a call depends on: whoever follows asks the store once the leader is done,
-/// and the store alone says what has become of it.
+/// It holds nothing that a call depends on: whoever follows asks the store in the end, and the store
+/// alone says what has become of it. When the leader's work is done, all who follow ask at once;
+/// when it is not, one of them is the next leader, so that they do not all find one another busy.
 #[derive(Clone, Default)]
 pub(crate) struct Flights(Arc<Mutex<HashMap<RecordKey, Arc<Flight>>>>);
 
@@ -21,7 +22,8 @@ struct Flight(Mutex<Landing>);
 
 #[derive(Default)]
 struct Landing {
-    landed: bool,
+    /// Once the leader is gone: whether its work is done.
+    landed: Option<bool>,
     waiting: Vec<Waker>,
 }
 
@@ -36,6 +38,7 @@ pub(crate) struct Leader {
     flights: Flights,
     key: RecordKey,
     flight: Arc<Flight>,
+    done: bool,
 }
 
 /// A later call on a key.
@@ -50,24 +53,31 @@ impl Flights {
         let flight = Arc::<Flight>::default();
         flights.insert(key.clone(), Arc::clone(&flight));
         drop(flights);
-        Place::Leader(Leader { flights: self.clone(), key: key.clone(), flight })
+        Place::Leader(Leader { flights: self.clone(), key: key.clone(), flight, done: false })
+    }
+}
+
+impl Leader {
+    /// The work is done, or nobody will do it, so there is nothing left to wait for.
+    pub(crate) fn done(&mut self) {
+        self.done = true;
     }
 }
 
 impl Follower {
-    /// Waits until the leader is done, however that ended.
-    pub(crate) async fn landed(&self) {
+    /// Waits until the leader is gone, and says whether the work is done.
+    pub(crate) async fn landed(&self) -> bool {
         poll_fn(|cx| {
             let mut landing = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if landing.landed {
-                return Poll::Ready(());
+            if let Some(done) = landing.landed {
+                return Poll::Ready(done);
             }
             if !landing.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
                 landing.waiting.push(cx.waker().clone());
             }
             Poll::Pending
         })
-        .await;
+        .await
     }
 }
 
@@ -77,7 +87,7 @@ impl Drop for Leader {
         flights.remove(&self.key);
         drop(flights);
         let mut landing = self.flight.0.lock().unwrap_or_else(PoisonError::into_inner);
-        landing.landed = true;
+        landing.landed = Some(self.done);
         let waiting = std::mem::take(&mut landing.waiting);
         drop(landing);
         waiting.into_iter().for_each(Waker::wake);

@@ -1,6 +1,10 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned, ser::Error as _};
 use serde_json::Value;
 
 use crate::record::Encoding;
@@ -10,6 +14,11 @@ use crate::record::Encoding;
 /// Results are kept as JSON. Every conditional write that fails is charged by the size of the
 /// record, so a large result on the record makes each duplicate expensive: what is larger than a
 /// small limit is put beside the record, and read only when it is replayed.
+///
+/// A result is not read again before it is kept. What JSON does not carry there and back, such as
+/// NaN, which becomes null, or values that are nested more than 127 deep, is returned by the first
+/// call; the later ones fail as [`Unreadable`](crate::GuardError::Unreadable), and the work is not
+/// run again.
 ///
 /// ```
 /// use setpiece_idempotency::Keep;
@@ -76,7 +85,8 @@ impl Keep {
     /// What `receipt` makes of the result's JSON: less of it, or with parts made unreadable.
     ///
     /// A replay returns that, so it must still be one of the same type. The first call returns the
-    /// result itself.
+    /// result itself. When `receipt` panics there is no receipt, and the call fails as
+    /// [`NotKept`](crate::GuardError::NotKept).
     #[must_use]
     pub fn receipt(receipt: impl Fn(Value) -> Value + Send + Sync + 'static) -> Self {
         Self::new(What::Receipt(Arc::new(receipt)))
@@ -120,10 +130,19 @@ impl Keep {
     }
 
     /// What is to be stored of a result: `None` if nothing is.
+    ///
+    /// The work is done by now, and a panic that went on from here would leave its key to be
+    /// claimed and run again. So it is as if the result could not be written, which is the truth.
     pub(crate) fn encode<T: Serialize>(
         &self,
         result: &T,
     ) -> Result<Option<Kept>, serde_json::Error> {
+        // Of what was written so far nobody sees anything, and the result is only read.
+        catch_unwind(AssertUnwindSafe(|| self.try_encode(result)))
+            .unwrap_or_else(|_| Err(serde_json::Error::custom("it panicked")))
+    }
+
+    fn try_encode<T: Serialize>(&self, result: &T) -> Result<Option<Kept>, serde_json::Error> {
         let bytes = match &self.what {
             What::Nothing => return Ok(None),
             What::Result => serde_json::to_vec(result)?,

@@ -76,6 +76,8 @@ pub enum KeyError {
     NotJson,
     /// A key of another program's form has no tenant and no secret.
     Foreign,
+    /// A secret is empty, so that everybody knows it.
+    Secret,
 }
 
 /// The longest key, in bytes, that is stored as it is.
@@ -111,7 +113,9 @@ impl Key {
 
     /// A key of a whole document: the SHA-256 of its JSON with sorted members.
     ///
-    /// The order of members and white space make no difference; the order of elements does.
+    /// The order of members and white space make no difference; the order of elements does. A
+    /// number is what it is worth: `1`, `1.0` and `1e0` are the same, since whoever passes a document
+    /// on may write it in another way. What JSON has no number for, such as NaN, counts as null.
     ///
     /// # Errors
     ///
@@ -212,7 +216,8 @@ impl Key {
         Ok(Self { form, ..self })
     }
 
-    /// Remembers what payload the key is used with: the SHA-256 of its JSON with sorted members.
+    /// Remembers what payload the key is used with: the SHA-256 of its JSON with sorted members, in
+    /// which numbers are as they are in [`json`](Self::json).
     ///
     /// # Errors
     ///
@@ -298,9 +303,17 @@ pub struct KeySecret(Arc<[u8]>);
 
 impl KeySecret {
     /// A secret. It should have 32 random bytes.
-    #[must_use]
-    pub fn new(secret: impl Into<Arc<[u8]>>) -> Self {
-        Self(secret.into())
+    ///
+    /// # Errors
+    ///
+    /// It is empty, as a parameter is that nobody has set. A key under it could be guessed like any
+    /// other.
+    pub fn new(secret: impl Into<Arc<[u8]>>) -> Result<Self, KeyError> {
+        let secret = secret.into();
+        if secret.is_empty() {
+            return Err(KeyError::Secret);
+        }
+        Ok(Self(secret))
     }
 
     fn sign(&self, bytes: &[u8]) -> [u8; 32] {
@@ -324,6 +337,7 @@ impl fmt::Display for KeyError {
             Self::Empty => "the idempotency key or a part of it is empty",
             Self::NotJson => "the value cannot be written as JSON",
             Self::Foreign => "a key of Powertools has no tenant and no other form",
+            Self::Secret => "the secret for idempotency keys is empty",
         })
     }
 }

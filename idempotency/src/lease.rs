@@ -33,6 +33,12 @@ use setpiece_policy::Deadline;
 /// [`short`](Self::short) makes the lease longer every third of its length, for one write each, so
 /// that the key of a crashed function is free again soon. When a heartbeat finds that somebody else
 /// has the key, or cannot reach the store until the lease is nearly over, the work is cancelled.
+///
+/// The heartbeat goes beside the work that a guard runs. Whoever [claims](crate::Guard::claim) a
+/// key by hand runs the work, too, and has to [extend](crate::Claim::extend) the lease in time.
+///
+/// The work ends [what clocks may differ by](crate::GuardBuilder::skew) before its lease does, so a
+/// guard makes a short lease three times as long as that at least.
 #[derive(Clone, Copy, Debug)]
 pub struct Lease {
     deadline: Deadline,
@@ -51,7 +57,7 @@ impl Lease {
         Self { deadline, grace: Duration::from_secs(1), length: None, beat: None }
     }
 
-    /// A lease of `length` that a heartbeat makes longer while the work goes on, until the
+    /// A lease of `length` that a heartbeat makes longer while a guard runs the work, until the
     /// deadline at most. It is no shorter than [`SHORTEST`](Self::SHORTEST).
     #[must_use]
     pub fn short(deadline: Deadline, length: Duration) -> Self {
@@ -76,6 +82,12 @@ impl Lease {
     #[must_use]
     pub fn deadline(&self) -> Deadline {
         self.deadline
+    }
+
+    /// The same lease where clocks may differ by `skew`, which leaves at least as long for the work,
+    /// and as long again for a heartbeat.
+    pub(crate) fn for_skew(self, skew: Duration) -> Self {
+        Self { length: self.length.map(|length| length.max(skew.saturating_mul(3))), ..self }
     }
 
     /// When a lease ends that is taken or made longer at `now`.

@@ -76,6 +76,7 @@
 //! | [`Handler`](GuardError::Handler) | as the work's error says | the work knows |
 //! | [`LeaseLost`](GuardError::LeaseLost) | come again | [it says](LeaseLost::may_have_happened) |
 //! | [`WriteRefused`](GuardError::WriteRefused) | decide anew | no |
+//! | [`Panicked`](GuardError::Panicked) | repair the work | yes |
 //! | [`Store`](GuardError::Store) | come again | [it says](StoreFailed::may_have_happened) |
 //! | [`Newer`](GuardError::Newer), [`Unreadable`](GuardError::Unreadable), [`Corrupt`](GuardError::Corrupt) | repair the record, or deploy | not in this call |
 //!
@@ -142,4 +143,4 @@ pub use crate::{
 
 #[cfg(feature = "tower")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
-pub use crate::layer::{IdempotencyLayer, Idempotent};
+pub use crate::layer::{AnswerSkipped, AsItIs, HandOver, IdempotencyLayer, Idempotent, NoAnswer};

@@ -12,7 +12,8 @@ pub struct Report<'a> {
     pub namespace: &'a str,
     /// The operation of the guard.
     pub operation: &'a str,
-    /// The key. Its `Debug` text may be logged, and its own text may not.
+    /// The key. Its `Debug` text may be logged, and its own text may not. It is empty where there
+    /// was [none](Event::Keyless).
     pub key: &'a RecordKey,
     /// Which attempt it is about; 0 if there is none.
     pub attempt: u64,
@@ -48,6 +49,8 @@ pub enum Event {
     Exhausted,
     /// Too little time was left to begin.
     NoTime,
+    /// There was no key, so nothing was asked and nothing run.
+    Keyless,
     /// The work failed, and the key was given back.
     Released,
     /// The work failed, and the error is kept.

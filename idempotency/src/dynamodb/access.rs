@@ -13,8 +13,11 @@ use super::{Table, table::SortKey};
 pub enum Mode {
     /// Runs, replays, extends and releases; also pure deduplication.
     Guard,
-    /// Commits together with writes of the caller, in one request or after a claim.
+    /// Commits together with writes of the caller, after a claim.
     Commit,
+    /// Commits together with writes of the caller, in one request, and looks at the record when
+    /// the answer was lost.
+    CommitOnce,
     /// Keeps results that are too large for the record beside it.
     LargeResults,
     /// Waits for another call with the same key, or looks before it writes.
@@ -27,15 +30,22 @@ pub enum Mode {
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Guard, Self::Commit, Self::LargeResults, Self::Wait, Self::Operate, Self::Forget];
+    pub const ALL: [Self; 7] = [
+        Self::Guard,
+        Self::Commit,
+        Self::CommitOnce,
+        Self::LargeResults,
+        Self::Wait,
+        Self::Operate,
+        Self::Forget,
+    ];
 
     /// The IAM actions that it needs on the table, no more and no less.
     #[must_use]
     pub const fn actions(self) -> &'static [&'static str] {
         match self {
             Self::Guard | Self::Commit => &["dynamodb:UpdateItem"],
-            Self::LargeResults | Self::Wait | Self::Operate => {
+            Self::CommitOnce | Self::LargeResults | Self::Wait | Self::Operate => {
                 &["dynamodb:GetItem", "dynamodb:UpdateItem"]
             }
             Self::Forget => &["dynamodb:DeleteItem", "dynamodb:GetItem"],

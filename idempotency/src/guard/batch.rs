@@ -8,6 +8,7 @@ use crate::{
     Classify, Key, KeyError, Lease, Outcome,
     claim::Held,
     error::GuardError,
+    race::catch,
     record::Fingerprint,
     report::Event,
     store::{RecordKey, Store},
@@ -56,6 +57,11 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
     /// ```
     pub fn batch(&self, lease: Lease) -> Batch<'_, S, C> {
         Batch { guard: self, lease, concurrency: 10, reserve: Duration::ZERO }
+    }
+
+    /// Says that a call ended because it had no key.
+    pub(crate) fn keyless(&self) {
+        self.core.report(Event::Keyless, &RecordKey::new(""), 0);
     }
 }
 
@@ -111,10 +117,9 @@ impl<S: Store + ?Sized, C> Batch<'_, S, C> {
     /// Records with the same key and the same payload are one call. A record without a key fails,
     /// and no record fails for another one's sake.
     ///
-    /// # Panics
-    ///
-    /// A panic of the work goes on, as in [`Guard::run`], and ends the batch. The keys that are
-    /// worked on at that moment are locked until the lease is over.
+    /// A panic of the work ends what is done for its record, as in [`Guard::run`], and is
+    /// [its error](GuardError::Panicked). It goes no further: the others are not cancelled for it,
+    /// so that one bad record does not lock the keys of a whole batch.
     pub async fn run<'r, R, T, E, F, Fut>(
         self,
         records: &'r [R],
@@ -134,15 +139,19 @@ impl<S: Store + ?Sized, C> Batch<'_, S, C> {
                 let mut done = Vec::with_capacity(chain.len());
                 // The same key with another payload comes after it, and is told so.
                 for call in chain {
-                    done.push((call.outcome, batch.call(records, &call, work).await));
+                    let ended = catch(|| batch.call(records, &call, work)).await;
+                    let answer = ended.unwrap_or(Err(GuardError::Panicked));
+                    done.push((call.outcome, answer));
                 }
                 done
             })
             .buffer_unordered(self.concurrency);
         let mut outcomes: Vec<_> =
             running.collect::<Vec<_>>().await.into_iter().flatten().collect();
-        outcomes
-            .extend(plan.keyless.into_iter().map(|(outcome, error)| (outcome, Err(error.into()))));
+        for (outcome, error) in plan.keyless {
+            self.guard.keyless();
+            outcomes.push((outcome, Err(error.into())));
+        }
         outcomes.sort_unstable_by_key(|(outcome, _)| *outcome);
         BatchReport {
             outcomes: outcomes.into_iter().map(|(_, outcome)| outcome).collect(),

@@ -153,7 +153,8 @@ impl<S: Store + ?Sized, C> GuardBuilder<S, C> {
 
     /// What clocks may differ by; the default is a second.
     ///
-    /// Work is cancelled so long before its lease ends, and others wait so long after it.
+    /// Work is cancelled so long before its lease ends, and others wait so long after it. A [short
+    /// lease](crate::Lease::short) is made three times as long at least.
     pub fn skew(mut self, skew: Duration) -> Self {
         self.settings.skew = skew;
         self
@@ -168,8 +169,8 @@ impl<S: Store + ?Sized, C> GuardBuilder<S, C> {
 
     /// Reads the record before it is claimed.
     ///
-    /// A duplicate then costs half a read unit in place of a write unit, and a first call a read
-    /// more: worth it where one call in ten is a duplicate.
+    /// A duplicate then costs a read unit in place of a write unit, which costs five times as much,
+    /// and a first call a read unit more: worth it where one call in five is a duplicate.
     pub fn probe_first(mut self) -> Self {
         self.settings.probe_first = true;
         self

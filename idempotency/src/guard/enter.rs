@@ -84,6 +84,7 @@ impl<S: Store + ?Sized> Core<S> {
         lease: Lease,
         open: bool,
     ) -> Result<Entered<S>, GuardError> {
+        let lease = lease.for_skew(self.settings.skew);
         let now = self.clock.now();
         let entry = Entry {
             key: key.in_scope(&self.settings.scope),
@@ -98,14 +99,22 @@ impl<S: Store + ?Sized> Core<S> {
         }
         let mut leader = None;
         if let OnBusy::Wait(_) = self.settings.on_busy {
-            match self.flights.join(&entry.key) {
-                Place::Leader(first) => leader = Some(first),
-                Place::Follower(follower) => self.follow(&entry, follower).await,
-            }
+            // One after another, until the work is done or the time to wait is over.
+            leader = loop {
+                match self.flights.join(&entry.key) {
+                    Place::Leader(leader) => break Some(leader),
+                    Place::Follower(follower) => {
+                        if !self.follow(&entry, follower).await {
+                            break None;
+                        }
+                    }
+                }
+            };
         }
         if self.settings.probe_first {
             let refusal = self.look(&entry).await.ok().flatten();
             if let Some(Refusal::Completed(record) | Refusal::Failed(record)) = refusal {
+                leader.iter_mut().for_each(Leader::done);
                 return Ok(Entered::Done(self.done(&entry, record)));
             }
         }
@@ -209,7 +218,13 @@ impl<S: Store + ?Sized> Core<S> {
                     Claim::new(Arc::clone(self), held, *entry.lease, lease_until, leader.take());
                 self.bounded(entry, claim, acquired.tries).await
             }
-            Ok(Answer::Refused(refusal)) => self.refused(entry, refusal),
+            Ok(Answer::Refused(refusal)) => {
+                // What everybody is told who asks.
+                if !matches!(refusal, Refusal::Busy(_) | Refusal::Mismatch(_)) {
+                    leader.iter_mut().for_each(Leader::done);
+                }
+                self.refused(entry, refusal)
+            }
             Ok(Answer::Contended) => Ok(Found::Busy(None)),
             Err(fault) => self.store_down(entry, fault, open).await,
         }
@@ -305,15 +320,17 @@ impl<S: Store + ?Sized> Core<S> {
         GuardError::Busy(Busy { key: entry.key.clone(), attempt, until, retry_after })
     }
 
-    /// Waits for another call of this process.
-    async fn follow(&self, entry: &Entry<'_>, follower: Follower) {
+    /// Waits for another call of this process, and says whether to get in line again: its work is
+    /// not done, and there is time left to wait.
+    async fn follow(&self, entry: &Entry<'_>, follower: Follower) -> bool {
         self.report(Event::Waiting, &entry.key, 0);
         let timer = || {
             let left = entry.wait_until.saturating_duration_since(self.clock.now());
             self.sleep.sleep_boxed(left)
         };
         match race(follower.landed(), timer).await {
-            First::Work(()) | First::Other(()) => {}
+            First::Work(done) => !done,
+            First::Other(()) => false,
         }
     }
 

@@ -1,4 +1,4 @@
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -175,7 +175,13 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         C: Classify<E>,
     {
         let semantics = self.core.settings.semantics;
-        let after = match self.classify.classify(&error, semantics) {
+        // It only looks at the error, and a panic goes on.
+        let classify = || self.classify.classify(&error, semantics);
+        let next = match catch_unwind(AssertUnwindSafe(classify)) {
+            Ok(next) => next,
+            Err(panic) => return self.panicked(claim, panic).await,
+        };
+        let after = match next {
             AfterError::Release => claim.free_after(Event::Released).await,
             AfterError::Hold => {
                 claim.end(Event::Held);

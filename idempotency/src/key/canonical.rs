@@ -1,5 +1,5 @@
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::KeyError;
 
@@ -19,7 +19,8 @@ pub(super) fn is_void(value: &Value) -> bool {
     }
 }
 
-/// Its JSON without white space, with members in the order of their names' bytes.
+/// Its JSON without white space, with members in the order of their names' bytes and whole numbers
+/// without a fraction.
 pub(super) fn text(value: &Value) -> String {
     let mut out = String::new();
     write(value, &mut out);
@@ -54,7 +55,22 @@ fn write(value: &Value, out: &mut String) {
             out.push('}');
         }
         Value::String(text) => string(text, out),
-        Value::Null | Value::Bool(_) | Value::Number(_) => out.push_str(&value.to_string()),
+        Value::Number(number) => out.push_str(&plain(number)),
+        Value::Null | Value::Bool(_) => out.push_str(&value.to_string()),
+    }
+}
+
+/// A number as an integer of the same value is written, where there is one.
+fn plain(number: &Number) -> String {
+    /// No integer of JSON is as large, and all whole numbers below have all of their digits.
+    const LARGE: f64 = 1e20;
+    match number.as_f64() {
+        // Zero has a sign.
+        Some(0.0) => "0".to_owned(),
+        Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < LARGE => {
+            format!("{float:.0}")
+        }
+        Some(_) | None => number.to_string(),
     }
 }
 

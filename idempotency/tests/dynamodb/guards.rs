@@ -12,13 +12,13 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use serde::{Serialize, de::DeserializeOwned};
 use setpiece_idempotency::{
-    Guard, GuardBuilder, GuardError, Key, Lease, OnBusy, Outcome, Semantics, Sighting,
-    dynamodb::DynamoDbStore, store::RecordKey,
+    Amended, Guard, GuardBuilder, GuardError, Key, Lease, LostHow, OnBusy, Outcome, Semantics,
+    Sighting, dynamodb::DynamoDbStore, record::Status, store::RecordKey,
 };
-use setpiece_policy::{Deadline, Fault, SeededRandom};
+use setpiece_policy::{Deadline, Fault, SeededRandom, Sleep};
 
 use crate::{
     desk::{Desk, RETENTION},
@@ -30,8 +30,16 @@ const TIME: Duration = Duration::from_secs(30);
 
 impl Desk {
     fn guard(&self) -> GuardBuilder<DynamoDbStore> {
+        self.guard_with(self.patience())
+    }
+
+    fn patience(&self) -> Patience {
+        Patience::new(self.cloud.clock.clone(), self.cloud.wire.clone())
+    }
+
+    /// A guard that waits with others: time passes when all of them do.
+    fn guard_with(&self, sleep: Patience) -> GuardBuilder<DynamoDbStore> {
         let clock = self.cloud.clock.clone();
-        let sleep = Patience::new(clock.clone(), self.cloud.wire.clone());
         let store = Arc::new(self.store.clone());
         Guard::builder(store, "shop", "charge", clock, SeededRandom::new(7), sleep)
             .retention(RETENTION)
@@ -51,6 +59,22 @@ impl Desk {
         let exchanges = self.cloud.wire.take();
         let units = exchanges.iter().map(Exchange::write_units).sum();
         (exchanges.into_iter().map(|exchange| exchange.operation).collect(), units)
+    }
+
+    /// Ends the trouble, which somebody must have had.
+    fn calm(&self, what: &str) {
+        assert_eq!(self.cloud.wire.pending_troubles(), 0, "{what}: nobody had it");
+        self.cloud.wire.storm(None);
+    }
+
+    /// Lets transactions have the troubles that are left, where they come to nothing.
+    async fn drain(&self) {
+        while self.cloud.wire.pending_troubles() > 0 {
+            let put = Put::builder().table_name("nowhere").set_item(Some(HashMap::new()));
+            let item = TransactWriteItem::builder().put(put.build().unwrap()).build();
+            let transact = self.cloud.client.transact_write_items().transact_items(item);
+            transact.send().await.unwrap_err();
+        }
     }
 
     async fn put_record(&self, key: &RecordKey, attributes: &[(&str, AttributeValue)]) {
@@ -190,6 +214,8 @@ enum Way {
     Fail,
     Commit,
     CommitOnce,
+    /// With a result that is too large for the record.
+    Large,
 }
 
 /// One call in some way, whose effects are counted: by `runs` or in the table.
@@ -212,7 +238,59 @@ async fn call(
             let work = |_| async { Ok((1, desk.business().to_vec())) };
             guard.commit_once(&key, desk.deadline(), work).await
         }
+        Way::Large => {
+            let work = |_| async { Ok((count(), "x".repeat(5000))) };
+            Ok(guard.run(&key, desk.lease(), work).await?.map(|(run, _)| run))
+        }
     }
+}
+
+/// All that can happen to a request.
+fn troubles(operation: &str) -> Vec<Trouble> {
+    let mut troubles = vec![
+        Trouble::AnswerLost,
+        Trouble::TimedOut,
+        Trouble::Garbled,
+        Trouble::Refused,
+        Trouble::Error(400, "ProvisionedThroughputExceededException"),
+        Trouble::Error(500, "InternalServerError"),
+        Trouble::Slow(Duration::from_mins(1)),
+        Trouble::Late(Duration::from_mins(1)),
+    ];
+    match operation {
+        "GetItem" => {}
+        "TransactWriteItems" => troubles.extend([
+            Trouble::Error(400, "TransactionInProgressException"),
+            Trouble::Cancelled(&["TransactionConflict", "None"]),
+            Trouble::Cancelled(&["None", "TransactionConflict"]),
+            Trouble::Cancelled(&["ThrottlingError", "None"]),
+        ]),
+        _ => troubles.push(Trouble::Error(400, "TransactionConflictException")),
+    }
+    troubles
+}
+
+/// Makes trouble for the requests for an operation after the first `skip`: for one or for many.
+fn make_trouble(
+    desk: &Desk,
+    skip: usize,
+    operation: &'static str,
+    trouble: &Trouble,
+    lasting: bool,
+) {
+    for _ in 0..skip {
+        desk.cloud.wire.trouble(operation, Trouble::Pass);
+    }
+    if lasting {
+        desk.cloud.wire.storm(Some((operation, trouble.clone())));
+    } else {
+        desk.cloud.wire.trouble(operation, trouble.clone());
+    }
+}
+
+/// Whether time is lost that a call does not have.
+fn is_late(trouble: &Trouble) -> bool {
+    matches!(trouble, Trouble::Late(_) | Trouble::Slow(_))
 }
 
 /// One call in trouble and others after it, until there is an answer.
@@ -222,14 +300,7 @@ async fn survive(way: Way, skip: usize, operation: &'static str, trouble: &Troub
     // A lease that has lapsed is not run again, so an effect that may have happened stays one.
     let guard = desk.guard().semantics(Semantics::AtLeastOnce).build().unwrap();
     let runs = AtomicU32::new(0);
-    for _ in 0..skip {
-        desk.cloud.wire.trouble(operation, Trouble::Pass);
-    }
-    if lasting {
-        desk.cloud.wire.storm(Some((operation, trouble.clone())));
-    } else {
-        desk.cloud.wire.trouble(operation, trouble.clone());
-    }
+    make_trouble(&desk, skip, operation, trouble, lasting);
     let answer = call(&desk, &guard, way, &runs).await;
     desk.cloud.wire.storm(None);
     let effects = effects(&desk, way, &runs).await;
@@ -245,7 +316,7 @@ async fn survive(way: Way, skip: usize, operation: &'static str, trouble: &Troub
             assert!(lasting || !matches!(error, GuardError::Busy(_)), "{what}: {error:?}");
         }
     }
-    if !lasting && !matches!(trouble, Trouble::Late(_) | Trouble::Slow(_)) && way != Way::Fail {
+    if !lasting && !is_late(trouble) && way != Way::Fail {
         assert!(answer.is_ok(), "{what}: {answer:?}");
     }
 
@@ -254,20 +325,20 @@ async fn survive(way: Way, skip: usize, operation: &'static str, trouble: &Troub
     let again = call(&desk, &guard, way, &runs).await;
     match way {
         Way::Fail => assert!(matches!(again, Err(GuardError::Handler(_))), "{what}: {again:?}"),
-        Way::Run => assert!(again.is_ok(), "{what}: {again:?}"),
+        Way::Run | Way::Large => assert!(again.is_ok(), "{what}: {again:?}"),
         Way::Commit | Way::CommitOnce => {
             assert!(again.is_ok(), "{what}: {again:?}");
             assert_eq!(effects_now(&desk).await, 1, "{what}: written more than once");
         }
     }
-    if way == Way::Run && answer.is_ok() {
+    if matches!(way, Way::Run | Way::Large) && answer.is_ok() {
         assert_eq!(runs.load(Ordering::Relaxed), 1, "{what}: run twice");
     }
 }
 
 async fn effects(desk: &Desk, way: Way, runs: &AtomicU32) -> u32 {
     match way {
-        Way::Run | Way::Fail => runs.load(Ordering::Relaxed),
+        Way::Run | Way::Large | Way::Fail => runs.load(Ordering::Relaxed),
         Way::Commit | Way::CommitOnce => effects_now(desk).await,
     }
 }
@@ -285,29 +356,239 @@ async fn every_trouble_on_every_request_is_survived() {
         (Way::Commit, 0, "UpdateItem"),
         (Way::Commit, 0, "TransactWriteItems"),
         (Way::CommitOnce, 0, "TransactWriteItems"),
+        // The result is put beside the record, and then the record is settled.
+        (Way::Large, 1, "UpdateItem"),
+        (Way::Large, 2, "UpdateItem"),
     ];
     for (way, skip, operation) in places {
-        let mut troubles = vec![
-            Trouble::AnswerLost,
-            Trouble::TimedOut,
-            Trouble::Garbled,
-            Trouble::Refused,
-            Trouble::Error(400, "ProvisionedThroughputExceededException"),
-            Trouble::Error(500, "InternalServerError"),
-            Trouble::Slow(Duration::from_mins(1)),
-            Trouble::Late(Duration::from_mins(1)),
-        ];
-        if operation == "UpdateItem" {
-            troubles.push(Trouble::Error(400, "TransactionConflictException"));
-        } else {
-            troubles.push(Trouble::Error(400, "TransactionInProgressException"));
-            troubles.push(Trouble::Cancelled(&["TransactionConflict", "None"]));
-            troubles.push(Trouble::Cancelled(&["None", "TransactionConflict"]));
-            troubles.push(Trouble::Cancelled(&["ThrottlingError", "None"]));
-        }
-        for trouble in troubles {
+        for trouble in troubles(operation) {
             for lasting in [false, true] {
                 survive(way, skip, operation, &trouble, lasting).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_trouble_on_a_heartbeat_is_survived() {
+    const LENGTH: Duration = Duration::from_secs(9);
+    for trouble in troubles("UpdateItem") {
+        for lasting in [false, true] {
+            let what = format!("{trouble:?}, lasting: {lasting}");
+            let desk = Desk::open().await;
+            let sleep = desk.patience();
+            let guard = desk.guard_with(sleep.clone()).build().unwrap();
+            let runs = AtomicU32::new(0);
+            // The first claims, and the others keep the lease until the trouble is over.
+            make_trouble(&desk, 1, "UpdateItem", &trouble, lasting);
+            let lease = Lease::short(desk.deadline(), LENGTH);
+            let work = |_| async {
+                sleep.sleep(2 * LENGTH).await;
+                Ok::<_, Fault>(runs.fetch_add(1, Ordering::Relaxed) + 1)
+            };
+            let answer = guard.run(&order(), lease, work).await;
+            desk.calm(&what);
+            match &answer {
+                Ok(outcome) => assert_eq!(*outcome, Outcome::Fresh(1), "{what}"),
+                Err(GuardError::LeaseLost(lost)) => {
+                    assert!(lasting || is_late(&trouble), "{what}: {answer:?}");
+                    assert_ne!(lost.why, LostHow::Taken, "{what}");
+                    assert!(lost.may_have_happened, "{what}");
+                    assert_eq!(runs.load(Ordering::Relaxed), 0, "{what}: it was cancelled");
+                }
+                Err(error) => panic!("{what}: {error:?}"),
+            }
+            // The key is free when the lease is over that was the last to be heard of.
+            desk.cloud.clock.advance(LENGTH + Duration::from_secs(2));
+            let again = call(&desk, &guard, Way::Run, &runs).await.unwrap();
+            assert_eq!(again.is_replay(), answer.is_ok(), "{what}");
+            assert_eq!(runs.load(Ordering::Relaxed), 1, "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_trouble_on_the_replay_of_a_large_result_is_survived() {
+    for trouble in troubles("GetItem") {
+        for lasting in [false, true] {
+            let what = format!("{trouble:?}, lasting: {lasting}");
+            let desk = Desk::open().await;
+            let guard = desk.guard().build().unwrap();
+            let runs = AtomicU32::new(0);
+            assert!(call(&desk, &guard, Way::Large, &runs).await.unwrap().was_run());
+            make_trouble(&desk, 0, "GetItem", &trouble, lasting);
+            match call(&desk, &guard, Way::Large, &runs).await {
+                Ok(outcome) => assert_eq!(outcome, Outcome::Replayed(1), "{what}"),
+                Err(error) => {
+                    assert!(lasting || is_late(&trouble), "{what}: {error:?}");
+                    assert!(matches!(error, GuardError::Store(_)), "{what}: {error:?}");
+                    assert!(!error.may_have_happened(), "{what}: this call ran nothing");
+                }
+            }
+            desk.calm(&what);
+            let again = call(&desk, &guard, Way::Large, &runs).await.unwrap();
+            assert_eq!(again, Outcome::Replayed(1), "{what}");
+            assert_eq!(runs.load(Ordering::Relaxed), 1, "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_trouble_on_a_look_is_survived() {
+    for trouble in troubles("GetItem") {
+        for lasting in [false, true] {
+            let what = format!("{trouble:?}, lasting: {lasting}");
+            let desk = Desk::open().await;
+            let guard = desk.guard().probe_first().build().unwrap();
+            let runs = AtomicU32::new(0);
+            for (way, fresh) in [(Way::Run, true), (Way::Run, false)] {
+                make_trouble(&desk, 0, "GetItem", &trouble, lasting);
+                match call(&desk, &guard, way, &runs).await {
+                    // What cannot be read is asked for with the write.
+                    Ok(outcome) => assert_eq!(outcome.was_run(), fresh, "{what}"),
+                    Err(error) => {
+                        assert!(is_late(&trouble), "{what}: {error:?}");
+                        assert!(!error.may_have_happened(), "{what}: {error:?}");
+                        let runs = runs.load(Ordering::Relaxed);
+                        assert_eq!(runs, u32::from(!fresh), "{what}");
+                    }
+                }
+                desk.calm(&what);
+                desk.cloud.clock.advance(TIME + Duration::from_secs(5));
+                _ = call(&desk, &guard, way, &runs).await.unwrap();
+                assert_eq!(runs.load(Ordering::Relaxed), 1, "{what}");
+            }
+
+            make_trouble(&desk, 0, "GetItem", &trouble, lasting);
+            match guard.inspect(&order(), desk.deadline()).await {
+                Ok(found) => assert_eq!(found.unwrap().record.status, Status::Completed, "{what}"),
+                Err(error) => {
+                    assert!(lasting || is_late(&trouble), "{what}: {error:?}");
+                    assert!(!error.may_have_happened(), "{what}: {error:?}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_trouble_on_deduplication_is_survived() {
+    for trouble in troubles("UpdateItem") {
+        for lasting in [false, true] {
+            let what = format!("{trouble:?}, lasting: {lasting}");
+            let desk = Desk::open().await;
+            let guard = desk.guard().build().unwrap();
+            make_trouble(&desk, 0, "UpdateItem", &trouble, lasting);
+            let answer = guard.seen(&order(), desk.deadline()).await;
+            desk.calm(&what);
+            let again = guard.seen(&order(), desk.deadline()).await.unwrap();
+            match answer {
+                Ok(sighting) => {
+                    assert_eq!((sighting, again), (Sighting::First, Sighting::Again), "{what}");
+                }
+                Err(error) => {
+                    assert!(lasting || is_late(&trouble), "{what}: {error:?}");
+                    let marked = again == Sighting::Again;
+                    assert!(error.may_have_happened() || !marked, "{what}: {error:?}");
+                }
+            }
+        }
+    }
+}
+
+/// What somebody on call does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Change {
+    Release,
+    Resolve,
+    Forget,
+}
+
+#[tokio::test]
+async fn every_trouble_on_a_change_by_hand_is_survived() {
+    for change in [Change::Release, Change::Resolve, Change::Forget] {
+        let operation = if change == Change::Forget { "DeleteItem" } else { "UpdateItem" };
+        for trouble in troubles(operation) {
+            for lasting in [false, true] {
+                let what = format!("{change:?}, {trouble:?}, lasting: {lasting}");
+                let desk = Desk::open().await;
+                let guard = desk.guard().build().unwrap();
+                drop(guard.claim(&order(), desk.lease()).await.unwrap());
+                desk.cloud.clock.advance(TIME + Duration::from_secs(5));
+                let look = async || guard.inspect(&order(), desk.deadline()).await.unwrap();
+                let seen = look().await.unwrap();
+                make_trouble(&desk, 0, operation, &trouble, lasting);
+                let answer = match change {
+                    Change::Release => guard.release(&seen, desk.deadline()).await,
+                    Change::Resolve => guard.resolve(&seen, &7, desk.deadline()).await,
+                    Change::Forget => guard.forget(&seen, desk.deadline()).await,
+                };
+                desk.calm(&what);
+                let now = look().await;
+                let status = now.as_ref().map(|now| now.record.status);
+                let done = match change {
+                    Change::Release => status == Some(Status::Released),
+                    Change::Resolve => status == Some(Status::Completed),
+                    Change::Forget => now.is_none(),
+                };
+                assert!(done || now.as_ref() == Some(&seen), "{what}: {now:?}");
+                match answer {
+                    Ok(Amended::Done) => assert!(done, "{what}"),
+                    // It is as it is, whoever made it so.
+                    Ok(Amended::Changed(found)) => {
+                        assert!(done && found.as_deref() == now.as_ref(), "{what}: {found:?}");
+                    }
+                    Ok(Amended::Live) => panic!("{what}: its lease is over"),
+                    Err(error) => {
+                        assert!(lasting || is_late(&trouble), "{what}: {error:?}");
+                        assert!(error.may_have_happened() || !done, "{what}: {error:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_trouble_on_the_release_after_a_commit_without_an_answer_is_survived() {
+    /// More than the guard makes.
+    const TRIES: usize = 30;
+    // The commit is applied or not, and nobody is told.
+    for silence in [
+        Trouble::AnswerLost,
+        Trouble::Error(500, "InternalServerError"),
+        Trouble::Cancelled(&["None", "TransactionConflict"]),
+    ] {
+        for trouble in troubles("UpdateItem") {
+            for lasting in [false, true] {
+                let what = format!("{silence:?}, {trouble:?}, lasting: {lasting}");
+                let desk = Desk::open().await;
+                let guard = desk.guard().build().unwrap();
+                let runs = AtomicU32::new(0);
+                for _ in 0..TRIES {
+                    desk.cloud.wire.trouble("TransactWriteItems", silence.clone());
+                }
+                make_trouble(&desk, 1, "UpdateItem", &trouble, lasting);
+                let answer = call(&desk, &guard, Way::Commit, &runs).await;
+                desk.cloud.wire.storm(None);
+                let operations = desk.cloud.wire.take_operations();
+                let writes = operations.iter().filter(|it| *it == "UpdateItem").count();
+                assert!(writes >= 2, "{what}: it was not released: {operations:?}");
+                desk.drain().await;
+                let written = desk.count().await;
+                assert!(written <= 1, "{what}");
+                match &answer {
+                    Ok(outcome) => {
+                        assert_eq!((outcome, written), (&Outcome::Fresh(1), 1), "{what}");
+                    }
+                    Err(error) => {
+                        assert!(error.may_have_happened() || written == 0, "{what}: {error:?}");
+                    }
+                }
+                desk.cloud.clock.advance(TIME + Duration::from_secs(5));
+                let again = call(&desk, &guard, Way::Commit, &runs).await.unwrap();
+                assert_eq!(again.is_replay(), written == 1, "{what}");
+                assert_eq!(desk.count().await, 1, "{what}: written more than once");
             }
         }
     }

@@ -126,6 +126,14 @@ fn a_guard_needs_one_action() {
 }
 
 #[test]
+fn a_commit_in_one_step_may_look_at_its_record() {
+    assert_eq!(
+        statement(&Table::new("records"), &[Mode::CommitOnce], &[])["Action"],
+        json!(["dynamodb:GetItem", "dynamodb:UpdateItem"])
+    );
+}
+
+#[test]
 fn each_action_is_listed_once() {
     assert_eq!(
         statement(&Table::new("records"), &Mode::ALL, &[])["Action"],

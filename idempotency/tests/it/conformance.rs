@@ -22,11 +22,15 @@
 //! | 25 | `error_of_the_work_survives_a_failed_release` |
 //! | 26, 27 | `faults::completion_that_is_lost_says_so`, `faults::replay_that_cannot_be_read_says_so` |
 //! | 28, 76 | `store_that_is_down_fails_closed` |
-//! | 29, 92 | `panic_releases_the_key_and_goes_on` |
+//! | 29, 92 | `panic_releases_the_key_and_goes_on`, `panic_of_one_record_leaves_the_others_done` |
 //! | 30, 31 | `refused_calls_leave_the_record_as_it_is` |
 //! | 32, 33, 35, 37, 38 | `another_payload_is_a_mismatch` |
 //! | 40, 43 | `keys`, `missing_key_runs_nothing_and_asks_nothing` |
-//! | 10, 39, 46, 48, 53, 54, 58 | `keys` |
+//! | 10 | `keys_are_of_what_the_work_is_given` of the keys, `layer::envelope_makes_no_difference` |
+//! | 46 | `work_may_change_what_its_key_was_made_of` |
+//! | 48 | `keys_are_the_same_in_every_process_and_every_version` of the keys |
+//! | 54 | `whatever_can_be_written_as_json_is_a_key` of the keys |
+//! | 39, 53, 58 | `keys` |
 //! | 47, 49, 57 | `operations_do_not_meet` |
 //! | 62, 98 | `result_of_another_type_is_an_error`, `named_results_are_not_read_under_another_name` |
 //! | 64, 65 | `replays_say_when_they_will_be_forgotten` |
@@ -97,6 +101,9 @@ macro_rules! conformance {
             calls::nothing_is_kept_where_nothing_is_to_be
             calls::receipt_is_replayed_in_place_of_the_result
             calls::result_that_is_no_json_is_not_run_again
+            calls::receipt_that_panics_is_not_run_again
+            calls::what_json_does_not_carry_back_is_not_run_again
+            calls::work_may_change_what_its_key_was_made_of
             calls::dropped_call_locks_its_key_until_the_lease_is_over
             calls::replays_say_when_they_will_be_forgotten
             claims::lapsed_claim_is_taken_over_and_not_before
@@ -171,7 +178,11 @@ macro_rules! conformance {
             batches::equal_keys_with_other_payloads_are_mismatches
             batches::batch_is_worked_on_side_by_side_within_bounds
             batches::batch_begins_nothing_when_time_is_short
+            batches::panic_of_one_record_leaves_the_others_done
             batches::panic_releases_the_key_and_goes_on
+            batches::panic_of_a_classifier_is_one_of_the_work
+            batches::calls_that_wait_take_turns_after_an_error
+            batches::short_lease_leaves_time_to_work
             batches::panic_of_work_that_must_not_be_run_twice_holds_the_key
         }
     };

@@ -3,7 +3,7 @@
 use std::{
     pin::pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
     task::{Context as TaskContext, Poll, Waker},
@@ -12,7 +12,10 @@ use std::{
 use lambda_runtime::{Context, Diagnostic, Error, LambdaEvent, Runtime};
 use serde::{Deserialize, Serialize};
 use setpiece_envelope::FixedClock;
-use setpiece_idempotency::{Guard, IdempotencyLayer, Key, Lease, MemoryStore};
+use setpiece_idempotency::{
+    Event, Guard, GuardBuilder, GuardError, Held, IdempotencyLayer, Keep, Key, KeyError, Lease,
+    MemoryStore, Skipped,
+};
 use setpiece_policy::{Deadline, InstantSleep, SeededRandom};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
@@ -28,30 +31,30 @@ struct Receipt {
     run: u32,
 }
 
-/// A handler behind the layer, as a function's `main` builds it.
-fn guarded(
-    runs: Arc<AtomicU32>,
-) -> impl Service<
-    LambdaEvent<Order>,
-    Response = Receipt,
-    Error = setpiece_idempotency::GuardError<Error>,
-    Future: Send,
-> + Clone
-+ Send
-+ 'static {
+fn builder() -> GuardBuilder<MemoryStore> {
     let clock = FixedClock::default();
     let store = Arc::new(MemoryStore::new(clock.clone()));
     let sleep = InstantSleep::new(clock.clone());
-    let guard = Guard::builder(store, "shop", "charge", clock, SeededRandom::new(1), sleep)
-        .build()
-        .unwrap();
-    let layer = IdempotencyLayer::new(
-        guard,
-        |event: &LambdaEvent<Order>| Key::of(&event.payload.number),
-        |event: &LambdaEvent<Order>| {
-            Lease::until(Deadline::from_unix_millis(event.context.deadline))
-        },
-    );
+    Guard::builder(store, "shop", "charge", clock, SeededRandom::new(1), sleep)
+}
+
+fn number(event: &LambdaEvent<Order>) -> Result<Key, KeyError> {
+    Key::of(&event.payload.number)
+}
+
+fn lease(event: &LambdaEvent<Order>) -> Lease {
+    Lease::until(Deadline::from_unix_millis(event.context.deadline))
+}
+
+/// A handler behind the layer, as a function's `main` builds it.
+fn guarded(
+    runs: Arc<AtomicU32>,
+) -> impl Service<LambdaEvent<Order>, Response = Receipt, Error = GuardError<Error>, Future: Send>
++ Clone
++ Send
++ 'static {
+    let guard = builder().build().unwrap();
+    let layer = IdempotencyLayer::new(guard, number, lease);
     ServiceBuilder::new().layer(layer).service(service_fn(move |event: LambdaEvent<Order>| {
         let runs = Arc::clone(&runs);
         async move {
@@ -111,6 +114,84 @@ fn lambda_is_told_what_kind_of_error_it_is() {
     let mut late = event(Some("b"), 29);
     late.context.deadline = 1_767_225_600_000 + 10;
     assert_eq!(error(late).error_type, "Idempotency.NoTime");
+}
+
+#[test]
+fn envelope_makes_no_difference() {
+    let runs = Arc::default();
+    let mut service = guarded(Arc::clone(&runs));
+    for request_id in ["r-1", "r-2"] {
+        let mut event = event(Some("a"), 29);
+        event.context.request_id = request_id.to_owned();
+        assert_eq!(block_on(call(&mut service, event)).unwrap().run, 1);
+    }
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn handler_is_told_what_claim_it_runs_under() {
+    let guard = builder().build().unwrap();
+    let key = guard.record_key(&Key::of("a").unwrap());
+    let hand_over = |event: LambdaEvent<Order>, held: Held| (event.payload, held);
+    let layer = IdempotencyLayer::new(guard, number, lease).with_held(hand_over);
+    let handler = service_fn(move |(order, held): (Order, Held)| {
+        let attempt = held.attempt();
+        assert_eq!(*held.record_key(), key);
+        async move {
+            if attempt == 1 {
+                return Err(Error::from(held.downstream_key("card")));
+            }
+            Ok((order.total, attempt, held.downstream_key("card")))
+        }
+    });
+    let mut service = ServiceBuilder::new().layer(layer).service(handler);
+    let first = block_on(call(&mut service, event(Some("a"), 29))).unwrap_err();
+    let GuardError::Handler(failed) = first else { panic!("{first:?}") };
+    for _ in 0..2 {
+        let (total, attempt, downstream) =
+            block_on(call(&mut service, event(Some("a"), 29))).unwrap();
+        assert_eq!((total, attempt), (29, 2));
+        assert_eq!(downstream, failed.error.to_string(), "the same in each attempt");
+    }
+}
+
+#[test]
+fn duplicate_of_what_is_not_kept_is_answered_as_it_was_decided() {
+    for decided in [false, true] {
+        let guard = builder().keep(Keep::nothing()).build().unwrap();
+        let layer = IdempotencyLayer::new(guard, number, lease);
+        let handler = service_fn(|_: LambdaEvent<Order>| async { Ok::<_, Error>(29) });
+        let answers = if decided {
+            let layer = layer.with_skipped(|why| {
+                assert_eq!(why, Skipped::NotKept);
+                0
+            });
+            let mut service = ServiceBuilder::new().layer(layer).service(handler);
+            [(); 2].map(|()| block_on(call(&mut service, event(Some("a"), 29))))
+        } else {
+            let mut service = ServiceBuilder::new().layer(layer).service(handler);
+            [(); 2].map(|()| block_on(call(&mut service, event(Some("a"), 29))))
+        };
+        let answers = answers.map(|answer| answer.map_err(|error| error.name()));
+        assert_eq!(answers, [Ok(29), if decided { Ok(0) } else { Err("Skipped") }]);
+    }
+}
+
+#[test]
+fn request_without_a_key_is_reported() {
+    let events: Arc<Mutex<Vec<_>>> = Arc::default();
+    let guard = {
+        let events = Arc::clone(&events);
+        let observer = builder().observer(move |report| events.lock().unwrap().push(report.event));
+        observer.build().unwrap()
+    };
+    let layer = IdempotencyLayer::new(guard, number, lease);
+    let handler = service_fn(|_: LambdaEvent<Order>| async { Ok::<_, Error>(29) });
+    let mut service = ServiceBuilder::new().layer(layer).service(handler);
+    block_on(call(&mut service, event(None, 29))).unwrap_err();
+    block_on(call(&mut service, event(Some("a"), 29))).unwrap();
+    assert_eq!(*events.lock().unwrap(), [Event::Keyless, Event::Fresh]);
+    assert!(Event::Keyless.is_final());
 }
 
 /// It is enough that this compiles: both ways to run a function take the guarded handler.

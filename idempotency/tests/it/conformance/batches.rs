@@ -1,12 +1,14 @@
 //! Batches, and work that panics.
 
-use std::{cell::Cell, panic::AssertUnwindSafe, time::Duration};
+use std::{cell::Cell, panic::AssertUnwindSafe, pin::Pin, time::Duration};
 
-use setpiece_idempotency::{Key, Lease, Outcome, record::Status};
+use setpiece_idempotency::{
+    AfterError, Event, GuardError, Key, Lease, OnBusy, Outcome, record::Status,
+};
 use setpiece_policy::Fault;
 
 use super::calls::never_run;
-use crate::support::{Harness, KEY, Op, SECOND, World};
+use crate::support::{Harness, KEY, Op, SECOND, World, join};
 
 pub(crate) async fn equal_keys_of_a_batch_are_one_call<H: Harness>(world: &World<H>) {
     let runs = Cell::new(0);
@@ -106,6 +108,73 @@ pub(crate) async fn batch_begins_nothing_when_time_is_short<H: Harness>(world: &
     assert_eq!(report.failed().collect::<Vec<_>>(), [6, 7, 8, 9]);
     let asked = world.probe.asked();
     assert_eq!(asked.iter().filter(|op| **op == Op::Acquire).count(), 6, "the rest is unclaimed");
+}
+
+pub(crate) async fn panic_of_one_record_leaves_the_others_done<H: Harness>(world: &World<H>) {
+    let guard = world.at_most_once();
+    let records = ["a", "poison", "b", "c"];
+    let batch = guard.batch(world.lease()).concurrency(2).run(&records, |it| Key::of(*it), {
+        async |_, record| {
+            world.sleep_for(SECOND).await;
+            assert_ne!(*record, "poison");
+            world.sleep_for(SECOND).await;
+            Ok::<_, Fault>(1)
+        }
+    });
+    let report = batch.await;
+    assert_eq!(report.failed().collect::<Vec<_>>(), [1]);
+    let error = report.get(1).unwrap().as_ref().unwrap_err();
+    assert_eq!((error.name(), error.may_have_happened()), ("Panicked", true));
+    assert_eq!(world.events(), [Event::Held, Event::Fresh, Event::Fresh, Event::Fresh]);
+    world.clock.advance(40 * SECOND);
+    for record in records {
+        let again = guard.run(&Key::of(record).unwrap(), world.lease(), never_run::<i32>).await;
+        match again {
+            Ok(outcome) => assert_eq!(outcome, Outcome::Replayed(1), "{record}"),
+            Err(error) => assert_eq!((record, error.name()), ("poison", "Interrupted")),
+        }
+    }
+}
+
+type Answer = Result<Outcome<i32>, GuardError<Fault>>;
+
+pub(crate) async fn calls_that_wait_take_turns_after_an_error<H: Harness>(world: &World<H>) {
+    const CALLS: usize = 100;
+    let guard = world.builder().on_busy(OnBusy::Wait(20 * SECOND)).build().unwrap();
+    let runs = Cell::new(0);
+    let call = || {
+        guard.run(&KEY, world.lease(), async |_| {
+            runs.set(runs.get() + 1);
+            let is_first = runs.get() == 1;
+            world.sleep_for(SECOND).await;
+            if is_first { Err(Fault::transient("no")) } else { Ok(29) }
+        })
+    };
+    let calls = (0..CALLS).map(|_| Box::pin(call()) as Pin<Box<dyn Future<Output = Answer>>>);
+    let answers = join(calls.collect()).await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_err()).count(), 1);
+    assert_eq!(runs.get(), 2);
+    // One for each, and one more for each that ran it.
+    assert_eq!(world.probe.asked().len(), CALLS + 2);
+}
+
+pub(crate) async fn short_lease_leaves_time_to_work<H: Harness>(world: &World<H>) {
+    let guard = world.builder().skew(10 * SECOND).build().unwrap();
+    let lease = Lease::short(world.deadline_in(600 * SECOND), 5 * SECOND);
+    let outcome = guard.run(&KEY, lease, async |_| {
+        world.sleep_for(100 * SECOND).await;
+        Ok::<_, Fault>(1)
+    });
+    assert_eq!(outcome.await.unwrap(), Outcome::Fresh(1));
+}
+
+pub(crate) async fn panic_of_a_classifier_is_one_of_the_work<H: Harness>(world: &World<H>) {
+    let classify = |_: &Fault| -> AfterError { panic!("a mistake") };
+    let guard = world.builder().classify(classify).build().unwrap();
+    let fails = async |_| Err::<i32, _>(Fault::transient("no"));
+    catch(guard.run(&KEY, world.lease(), fails)).await.unwrap_err();
+    assert_eq!(world.record(&KEY).await.unwrap().status, Status::Released);
+    assert_eq!(world.events(), [Event::Released]);
 }
 
 pub(crate) async fn panic_releases_the_key_and_goes_on<H: Harness>(world: &World<H>) {

@@ -1,6 +1,6 @@
 //! First calls and what follows them, keys in use, payloads and errors.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use serde::{Serialize, de::DeserializeOwned};
 use setpiece_idempotency::{
@@ -282,6 +282,7 @@ pub(crate) async fn missing_key_runs_nothing_and_asks_nothing<H: Harness>(world:
         .await;
     assert_eq!(report.failed().collect::<Vec<_>>(), [0, 2]);
     assert_eq!(world.probe.asked(), [Op::Acquire, Op::Settle]);
+    assert_eq!(world.events(), [Event::Fresh, Event::Keyless, Event::Keyless]);
 }
 
 pub(crate) async fn operations_do_not_meet<H: Harness>(world: &World<H>) {
@@ -357,6 +358,60 @@ pub(crate) async fn result_that_is_no_json_is_not_run_again<H: Harness>(world: &
     assert_eq!((error.name(), error.may_have_happened()), ("NotKept", true));
     let outcome = guard.run(&KEY, world.lease(), never_run::<Odd>).await;
     assert_eq!(outcome.unwrap(), Outcome::Skipped(Skipped::NotKept));
+}
+
+pub(crate) async fn receipt_that_panics_is_not_run_again<H: Harness>(world: &World<H>) {
+    let builder = world.builder().keep(Keep::receipt(|_| panic!("a mistake")));
+    let guard = builder.build().unwrap();
+    let error = guard.run(&KEY, world.lease(), async |_| Ok::<_, Fault>(1)).await.unwrap_err();
+    assert_eq!((error.name(), error.may_have_happened()), ("NotKept", true));
+    let outcome = guard.run(&KEY, world.lease(), never_run::<i32>).await;
+    assert_eq!(outcome.unwrap(), Outcome::Skipped(Skipped::NotKept));
+    // Where the effect is in the writes, there is none yet.
+    let other = Key::of("other").unwrap();
+    let writes = || vec![world.harness.add("sum", 1)];
+    let decide = async |_| Ok::<_, Fault>((1, writes()));
+    let error = guard.commit(&other, world.lease(), decide).await.unwrap_err();
+    assert_eq!((error.name(), error.may_have_happened()), ("NotKept", false));
+    assert_eq!(world.record(&other).await.unwrap().status, Status::Released);
+    let error = guard.commit_once(&other, world.deadline(), decide).await.unwrap_err();
+    assert_eq!((error.name(), error.may_have_happened()), ("NotKept", false));
+    assert_eq!(world.harness.number("sum").await, 0);
+}
+
+pub(crate) async fn what_json_does_not_carry_back_is_not_run_again<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let nested =
+        |depth| (0..depth).fold(serde_json::json!(1), |value, _| serde_json::json!([value]));
+    let number = Key::of("number").unwrap();
+    let outcome = guard.run(&number, world.lease(), async |_| Ok::<_, Fault>(f64::NAN)).await;
+    assert!(outcome.unwrap().was_run());
+    let error = guard.run(&number, world.lease(), never_run::<f64>).await.unwrap_err();
+    assert_eq!(error.name(), "Unreadable");
+    for (depth, replay) in [(127, None), (128, Some("Unreadable"))] {
+        let key = Key::of(&depth).unwrap();
+        let outcome = guard.run(&key, world.lease(), async |_| Ok::<_, Fault>(nested(depth))).await;
+        assert!(outcome.unwrap().was_run());
+        let again = guard.run(&key, world.lease(), never_run::<serde_json::Value>).await;
+        assert_eq!(again.err().map(|error| error.name()), replay, "{depth}");
+    }
+}
+
+pub(crate) async fn work_may_change_what_its_key_was_made_of<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let order = RefCell::new(serde_json::json!({ "number": 17, "state": "new" }));
+    let key = Key::json(&*order.borrow()).unwrap();
+    let outcome = guard.run(&key, world.lease(), async |_| {
+        order.borrow_mut()["state"] = "charged".into();
+        Ok::<_, Fault>(1)
+    });
+    assert_eq!(outcome.await.unwrap(), Outcome::Fresh(1));
+    let again = Key::json(&serde_json::json!({ "state": "new", "number": 17.0 })).unwrap();
+    let outcome = guard.run(&again, world.lease(), never_run::<i32>).await;
+    assert_eq!(outcome.unwrap(), Outcome::Replayed(1));
+    let changed = Key::json(&*order.borrow()).unwrap();
+    let outcome = guard.run(&changed, world.lease(), async |_| Ok::<_, Fault>(2)).await;
+    assert_eq!(outcome.unwrap(), Outcome::Fresh(2));
 }
 
 pub(crate) async fn dropped_call_locks_its_key_until_the_lease_is_over<H: Harness>(
