@@ -279,7 +279,6 @@ impl<B: Bus> Publisher<B> {
     where
         E: DomainEvent + Serialize,
     {
-        const { assert!(!E::VIEW, "a view is read, never published: publish the owner's own event") };
         self.write(event, correlation).map_err(|(event, _, invalid)| (event, invalid))
     }
 
@@ -287,7 +286,6 @@ impl<B: Bus> Publisher<B> {
     where
         E: DomainEvent + Serialize + Send + Sync + 'static,
     {
-        const { assert!(!E::VIEW, "a view is read, never published: publish the owner's own event") };
         match self.write(event, correlation) {
             Ok(outgoing) => Draft::from(outgoing),
             Err((event, event_id, invalid)) => Draft {
@@ -304,6 +302,7 @@ impl<B: Bus> Publisher<B> {
         event: E,
         correlation: &Correlation,
     ) -> Result<OutgoingEvent, (E, EventId, InvalidEvent)> {
+        const { assert!(!E::VIEW, "a view is read, never published: publish the owner's own event") };
         let envelope = self.stamp.envelope(event, correlation);
         let written = OutgoingEvent::new(&envelope);
         #[cfg(feature = "schema")]
