@@ -1,17 +1,51 @@
 //! From any Lambda event source to effects that happen exactly once.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod allow;
+mod answer;
+mod app;
+mod apply;
+mod batch;
 mod delivery;
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
+mod effects;
+mod handlers;
+#[cfg(feature = "lambda")]
+mod lambda;
+#[cfg(feature = "tower")]
+mod middleware;
 mod payload;
+mod quarantine;
+mod received;
+mod report;
 mod source;
+mod write;
 
 pub use crate::{
+    allow::Allow,
+    answer::InvokeError,
+    app::{App, AppBuilder, AppError},
     delivery::{
         BusFacts, Change, Content, ContentKind, Delivery, Facts, MessageAttribute, Opened,
         OutboxChange, Unreadable,
     },
+    handlers::{Decision, Handler, Handlers, Handling, Reply, Unhandled, natural_key},
     payload::{
         HttpRequest, HttpResponse, ItemChange, Json, OtherEvent, Payload, S3Change, ScheduledEvent,
     },
+    quarantine::{InMemoryQuarantine, Poison, Quarantine, Quarantined, Reason},
+    received::{Cx, Received},
+    report::{Ending, Report},
     source::{HttpForm, Invocation, Seen, Source, UnknownShape},
 };
+
+#[cfg(feature = "lambda")]
+#[cfg_attr(docsrs, doc(cfg(feature = "lambda")))]
+pub use crate::lambda::{run, run_concurrent};
+#[cfg(feature = "tower")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
+pub use crate::middleware::Next;
+#[cfg(feature = "sqs")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqs")))]
+pub use crate::quarantine::SqsQuarantine;

@@ -4,6 +4,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -41,6 +42,14 @@ struct HeldInner {
 impl Held {
     pub(crate) fn new(key: RecordKey, owner: Owner, attempt: u64, deadline: Deadline) -> Self {
         Self(Arc::new(HeldInner { key, owner, attempt, deadline }))
+    }
+
+    /// What work is told outside of any claim, for its unit tests: the first attempt, with all the
+    /// time in the world.
+    #[must_use]
+    pub fn detached() -> Self {
+        let deadline = Deadline::at(Timestamp::UNIX_EPOCH.saturating_add(Duration::MAX));
+        Self::new(RecordKey::new("detached"), Owner::new("detached"), 1, deadline)
     }
 
     /// Which attempt this is: 1 the first time, and more in each claim on the same record. It is 0

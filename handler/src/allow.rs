@@ -1,0 +1,69 @@
+use std::{borrow::Cow, collections::BTreeSet};
+
+use crate::BusFacts;
+
+/// Where events may come from: by what EventBridge says about a delivery, which no publisher can
+/// forge.
+///
+/// A list that is empty allows everything. One that is not refuses what is not on it, and what came
+/// without a bus, of which nothing is known. What is refused is put into
+/// [quarantine](crate::Quarantine).
+///
+/// The account is the one that called `PutEvents`. The source is what it called itself there, so it
+/// means something together with the account, or where a policy of the bus ties them to each other.
+///
+/// ```
+/// use setpiece_handler::Allow;
+///
+/// let allow = Allow::new().account("111122223333").source("shop.catalog.products");
+/// # _ = allow;
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "it does nothing before it is given to an app"]
+pub struct Allow {
+    accounts: BTreeSet<Cow<'static, str>>,
+    sources: BTreeSet<Cow<'static, str>>,
+    regions: BTreeSet<Cow<'static, str>>,
+}
+
+impl Allow {
+    /// Allows everything so far.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Allows an account, by its twelve digits, and from now on no others.
+    pub fn account(mut self, account: impl Into<Cow<'static, str>>) -> Self {
+        self.accounts.insert(account.into());
+        self
+    }
+
+    /// Allows a source, and from now on no others.
+    pub fn source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
+        self.sources.insert(source.into());
+        self
+    }
+
+    /// Allows a region, and from now on no others.
+    pub fn region(mut self, region: impl Into<Cow<'static, str>>) -> Self {
+        self.regions.insert(region.into());
+        self
+    }
+
+    /// Says what is wrong with where a delivery comes from.
+    pub(crate) fn refusal(&self, bus: Option<&BusFacts>) -> Option<&'static str> {
+        let on = |list: &BTreeSet<Cow<'static, str>>, value: Option<&str>| {
+            list.is_empty() || value.is_some_and(|value| list.contains(value))
+        };
+        if !on(&self.accounts, bus.and_then(|bus| bus.account.as_deref())) {
+            return Some("the account that published it is not allowed");
+        }
+        if !on(&self.regions, bus.and_then(|bus| bus.region.as_deref())) {
+            return Some("the region that it was published in is not allowed");
+        }
+        if !on(&self.sources, bus.map(|bus| &*bus.source)) {
+            return Some("the source that it names is not allowed");
+        }
+        None
+    }
+}

@@ -1,0 +1,263 @@
+use std::{collections::HashSet, error::Error as StdError, fmt, sync::Arc, time::Duration};
+
+use setpiece_bus::{Bus, Publisher};
+use setpiece_envelope::{Clock, ServiceId};
+use setpiece_idempotency::{ConfigError, Guard, GuardBuilder};
+use setpiece_policy::{Random, Sleep};
+
+use super::{App, Guarded, Inner};
+use crate::{Allow, EffectStore, Handlers, Quarantine, Report, apply::Applier};
+
+type GuardOf<X> = Box<
+    dyn Fn(&Arc<<X as EffectStore>::Records>, &str, &str) -> GuardBuilder<<X as EffectStore>::Records>,
+>;
+
+/// Puts an [`App`] together.
+#[must_use = "an app does nothing before it is built"]
+pub struct AppBuilder<S, X: EffectStore, B> {
+    service: ServiceId,
+    handlers: Handlers<S>,
+    effects: Arc<X>,
+    guard: GuardOf<X>,
+    app: Parts<B>,
+}
+
+struct Parts<B> {
+    publisher: Publisher<B>,
+    quarantine: Option<Arc<dyn Quarantine>>,
+    allow: Allow,
+    max_depth: u32,
+    concurrency: usize,
+    reserve: Duration,
+    whole_batches: bool,
+    clock: Arc<dyn Clock>,
+    sleep: super::SleepFn,
+    observer: Option<Box<dyn Fn(&Report<'_>) + Send + Sync>>,
+}
+
+impl<S, X, B> App<S, X, B>
+where
+    S: Send + Sync + 'static,
+    X: EffectStore,
+    B: Bus,
+{
+    /// Begins the app of `service`: what `handlers` decide is kept in `effects`, and published by
+    /// `publisher`.
+    ///
+    /// Time, randomness and waiting come from the other three. In a Lambda function they are those
+    /// of [`App::system`].
+    pub fn builder(
+        service: ServiceId,
+        handlers: Handlers<S>,
+        effects: X,
+        publisher: Publisher<B>,
+        clock: impl Clock,
+        random: impl Random,
+        sleep: impl Sleep,
+    ) -> AppBuilder<S, X, B> {
+        let (clock, random, sleep) = (Arc::new(clock), Arc::new(random), Arc::new(sleep));
+        let guard: GuardOf<X> = {
+            let (clock, sleep) = (Arc::clone(&clock), Arc::clone(&sleep));
+            Box::new(move |records, namespace, operation| {
+                let (clock, random, sleep) =
+                    (Arc::clone(&clock), Arc::clone(&random), Arc::clone(&sleep));
+                Guard::builder(Arc::clone(records), namespace, operation, clock, random, sleep)
+            })
+        };
+        AppBuilder {
+            service,
+            handlers,
+            effects: Arc::new(effects),
+            guard,
+            app: Parts {
+                publisher,
+                quarantine: None,
+                allow: Allow::new(),
+                max_depth: 32,
+                concurrency: 10,
+                reserve: Duration::from_secs(1),
+                whole_batches: false,
+                clock,
+                sleep: Box::new(move |duration| {
+                    let sleep = Arc::clone(&sleep);
+                    Box::pin(async move { sleep.sleep(duration).await })
+                }),
+                observer: None,
+            },
+        }
+    }
+
+    /// Begins an app that takes time and randomness from the operating system, and waits on tokio's
+    /// timer.
+    #[cfg(feature = "tokio")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+    pub fn system(
+        service: ServiceId,
+        handlers: Handlers<S>,
+        effects: X,
+        publisher: Publisher<B>,
+    ) -> AppBuilder<S, X, B> {
+        Self::builder(
+            service,
+            handlers,
+            effects,
+            publisher,
+            setpiece_envelope::SystemClock,
+            setpiece_policy::SystemRandom,
+            setpiece_policy::TokioSleep,
+        )
+    }
+}
+
+impl<S, X, B> AppBuilder<S, X, B>
+where
+    S: Send + Sync + 'static,
+    X: EffectStore,
+    B: Bus,
+{
+    /// Where to put what can never be handled. Without a quarantine it fails, so that it ends in
+    /// the dead-letter queue of its source.
+    pub fn quarantine(mut self, quarantine: impl Quarantine) -> Self {
+        self.app.quarantine = Some(Arc::new(quarantine));
+        self
+    }
+
+    /// Where events may come from; by default, from anywhere.
+    pub fn allow(mut self, allow: Allow) -> Self {
+        self.app.allow = allow;
+        self
+    }
+
+    /// How many hops a chain of events may have; the default is 32. What is deeper is put into
+    /// quarantine, for it is most likely a loop.
+    pub fn max_depth(mut self, depth: u32) -> Self {
+        self.app.max_depth = depth;
+        self
+    }
+
+    /// How many deliveries of one invocation are handled at the same time; the default is 10. Those
+    /// of one message group or shard wait for each other in any case.
+    pub fn concurrency(mut self, deliveries: usize) -> Self {
+        self.app.concurrency = deliveries.max(1);
+        self
+    }
+
+    /// How long before the end of an invocation its handlers are cancelled, and no other begins;
+    /// the default is a second, and never more than a quarter of the time that there is.
+    pub fn reserve(mut self, reserve: Duration) -> Self {
+        self.app.reserve = reserve;
+        self
+    }
+
+    /// Fails a batch as a whole when one of its deliveries fails.
+    ///
+    /// Lambda ignores what a function answers unless the event source mapping has
+    /// `ReportBatchItemFailures`, and takes everything for done. So it is for mappings without it,
+    /// where failures would be lost otherwise; those that are done are not done again.
+    pub fn whole_batches(mut self) -> Self {
+        self.app.whole_batches = true;
+        self
+    }
+
+    /// Changes how handlers are guarded, such as how long it is remembered that they ran.
+    pub fn guards(
+        mut self,
+        change: impl Fn(GuardBuilder<X::Records>) -> GuardBuilder<X::Records> + 'static,
+    ) -> Self {
+        let guard = self.guard;
+        self.guard = Box::new(move |records, namespace, operation| {
+            change(guard(records, namespace, operation))
+        });
+        self
+    }
+
+    /// Is told how each delivery ends, for metrics. It must not block.
+    pub fn observer(mut self, observer: impl Fn(&Report<'_>) + Send + Sync + 'static) -> Self {
+        self.app.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// Builds the app.
+    ///
+    /// # Errors
+    ///
+    /// The handlers cannot be told apart, or the configuration of their guards is refused.
+    pub fn build(self) -> Result<App<S, X, B>, AppError> {
+        let Handlers { state, routes, unhandled, middleware } = self.handlers;
+        let mut names = HashSet::new();
+        let namespace = self.service.to_string();
+        let mut guarded = Vec::with_capacity(routes.len());
+        for route in routes {
+            let name = Arc::clone(route.name());
+            if name.is_empty() || name.starts_with('{') {
+                return Err(AppError::Unnamed { takes: route.takes() });
+            }
+            let guard = (self.guard)(self.effects.records(), &namespace, &name);
+            let guard = guard.build().map_err(AppError::Guard)?;
+            if !names.insert(Arc::clone(&name)) {
+                return Err(AppError::SameName { name });
+            }
+            guarded.push(Guarded { route, guard });
+        }
+        let app = self.app;
+        let clock = Arc::clone(&app.clock);
+        Ok(App {
+            inner: Arc::new(Inner {
+                state,
+                routes: guarded,
+                middleware,
+                unhandled,
+                applier: Applier::new(self.effects, app.publisher, clock),
+                quarantine: app.quarantine,
+                allow: app.allow,
+                max_depth: app.max_depth,
+                concurrency: app.concurrency,
+                reserve: app.reserve,
+                whole_batches: app.whole_batches,
+                clock: app.clock,
+                sleep: app.sleep,
+                observer: app.observer,
+            }),
+        })
+    }
+}
+
+impl<S, X: EffectStore, B> fmt::Debug for AppBuilder<S, X, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppBuilder")
+            .field("service", &self.service)
+            .field("handlers", &self.handlers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why an app cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AppError {
+    /// A handler has no name: it is a closure. Add it by
+    /// [`on_named`](crate::Handlers::on_named).
+    Unnamed {
+        /// What it takes.
+        takes: &'static str,
+    },
+    /// Two handlers have the same name, so that they would have the same idempotency keys.
+    SameName {
+        /// The name.
+        name: Arc<str>,
+    },
+    /// A guard refuses its configuration.
+    Guard(ConfigError),
+}
+
+impl fmt::Display for AppError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unnamed { takes } => write!(f, "the handler of `{takes}` has no name"),
+            Self::SameName { name } => write!(f, "two handlers have the name `{name}`"),
+            Self::Guard(error) => error.fmt(f),
+        }
+    }
+}
+
+impl StdError for AppError {}

@@ -1,0 +1,102 @@
+//! Which deliveries of an invocation may run at the same time, and which wait for each other.
+
+use std::{collections::HashMap, pin::pin};
+
+use futures_util::{
+    StreamExt as _,
+    future::{Either, select},
+    stream,
+};
+use setpiece_policy::Fault;
+
+use crate::{Content, Delivery, Opened, Source, Unreadable, answer::Ended, app::late};
+
+/// Deliveries that are handled one after the other.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Lane {
+    /// Where they stand in the invocation.
+    deliveries: Vec<usize>,
+    /// Whether none may overtake one that has failed.
+    ordered: bool,
+}
+
+/// Puts deliveries into lanes: by message group or shard where the source keeps an order, and by
+/// event where it does not, so that two copies of an event are not in each other's way.
+pub(crate) fn lanes(
+    source: Source,
+    deliveries: &[Delivery<'_>],
+    opened: &[Result<Opened<'_>, Unreadable>],
+) -> Vec<Lane> {
+    let ordered = match source {
+        Source::Sqs { fifo } => fifo,
+        Source::Kinesis | Source::DynamoDbStream => true,
+        _ => false,
+    };
+    let mut lanes: Vec<Lane> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (index, (delivery, opened)) in deliveries.iter().zip(opened).enumerate() {
+        let name = if ordered {
+            let facts = &delivery.facts;
+            // Without a group or a shard the order is that of the whole invocation.
+            Some(facts.message_group.as_deref().or(facts.shard.as_deref()).unwrap_or(""))
+        } else {
+            match opened {
+                Ok(Opened { content: Content::Event(raw), .. }) => {
+                    Some(raw.metadata.event_id.as_str())
+                }
+                _ => None,
+            }
+        };
+        let place = name.and_then(|name| places.get(name).copied());
+        if let Some(lane) = place.and_then(|place| lanes.get_mut(place)) {
+            lane.deliveries.push(index);
+            continue;
+        }
+        if let Some(name) = name {
+            places.insert(name, lanes.len());
+        }
+        lanes.push(Lane { deliveries: vec![index], ordered });
+    }
+    lanes
+}
+
+/// Runs `deliver` for all deliveries, at most `concurrency` at the same time, until `last` is over;
+/// says how each has ended, in the order of the invocation.
+pub(crate) async fn run<'f, Fut>(
+    lanes: Vec<Lane>,
+    concurrency: usize,
+    last: impl Future<Output = ()>,
+    deliver: impl Fn(usize) -> Fut + Sync,
+) -> Vec<Ended>
+where
+    Fut: Future<Output = Ended> + Send + 'f,
+{
+    let count = lanes.iter().map(|lane| lane.deliveries.len()).sum();
+    // What has not ended when the time is up, has failed.
+    let mut ends: Vec<Ended> = (0..count).map(|_| late()).collect();
+    let deliver = &deliver;
+    // Each lane is a stream of its own, so that what has ended is known even if the lane has not.
+    let running = stream::iter(lanes).map(|Lane { deliveries, ordered }| {
+        let steps = (deliveries.into_iter(), false);
+        Box::pin(stream::unfold(steps, move |(mut steps, mut broken)| async move {
+            let index = steps.next()?;
+            let end = if broken && ordered { behind() } else { deliver(index).await };
+            broken |= matches!(end, Ended::Failed(_));
+            Some(((index, end), (steps, broken)))
+        }))
+    });
+    let running = running.flatten_unordered(concurrency);
+    let mut running = pin!(running);
+    let mut last = pin!(last);
+    while let Either::Left((Some((index, end)), _)) = select(running.next(), &mut last).await {
+        if let Some(place) = ends.get_mut(index) {
+            *place = end;
+        }
+    }
+    ends
+}
+
+/// The end of a delivery behind one that has failed.
+fn behind() -> Ended {
+    Ended::Failed(Fault::conflict("a delivery before it in the same order has failed"))
+}

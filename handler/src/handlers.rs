@@ -1,0 +1,594 @@
+use std::{any::type_name, fmt, sync::Arc};
+
+use futures_util::future::BoxFuture;
+use serde::{Serialize, de::DeserializeOwned};
+use setpiece_envelope::{DomainEvent, Metadata, RawEnvelope};
+use setpiece_idempotency::{Key, KeyError, KeyPart};
+use setpiece_policy::Fault;
+
+use crate::{BusFacts, Content, ContentKind, Cx, Effects, Facts, Payload, Received};
+
+/// What a service does about the events that reach it: its handlers, and the state that they share.
+///
+/// ```
+/// # use serde::{Deserialize, Serialize};
+/// # use setpiece_envelope::{DomainEvent, ServiceId};
+/// # use setpiece_policy::Fault;
+/// # const PRODUCTS: ServiceId = ServiceId::new("shop", "catalog", "products");
+/// # const LOYALTY: ServiceId = ServiceId::new("shop", "customers", "loyalty");
+/// use setpiece_handler::{Cx, Effects, Handlers, Received, Write};
+///
+/// #[derive(Serialize, Deserialize, DomainEvent)]
+/// #[event(service = PRODUCTS, name = "product_registered", version = 1, view)]
+/// struct ProductRegistered {
+///     customer_id: String,
+/// }
+///
+/// #[derive(Serialize, Deserialize, DomainEvent)]
+/// #[event(service = LOYALTY, name = "points_awarded", version = 1)]
+/// struct PointsAwarded {
+///     points: u32,
+/// }
+///
+/// struct Loyalty {
+///     table: String,
+/// }
+///
+/// async fn award_points(
+///     cx: &Cx<Loyalty>,
+///     event: Received<ProductRegistered>,
+/// ) -> Result<Effects, Fault> {
+///     let customer = [("customer", event.data.customer_id)];
+///     Ok(Effects::new()
+///         .write(Write::update(&cx.state.table, customer).add("points", 100))
+///         .emit(PointsAwarded { points: 100 }))
+/// }
+///
+/// let handlers = Handlers::new(Loyalty { table: "loyalty".to_owned() }).on(award_points);
+/// ```
+///
+/// # Which handler
+///
+/// The type of the event decides: its source and its name. Where the event came over a bus, the
+/// source is what the bus says; where it came without one, it is what its metadata say. Several
+/// handlers may take the same event, each in a type of its own and each under its own idempotency
+/// key. The event is done when all of them are.
+///
+/// # Names
+///
+/// A handler's name is part of its idempotency key: the name of the function, without its path. It
+/// is not to be changed while deliveries of the time before may still come, or they are handled
+/// anew; [`on_named`](Self::on_named) keeps a name over a change of the function's.
+#[must_use = "handlers do nothing before an app is built of them"]
+pub struct Handlers<S> {
+    pub(crate) state: Arc<S>,
+    pub(crate) routes: Vec<Arc<dyn Route<S>>>,
+    pub(crate) unhandled: Unhandled,
+    pub(crate) middleware: Middleware<S>,
+}
+
+/// What to do about an event that no handler takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Unhandled {
+    /// Its delivery fails, so that it comes again and ends in a dead-letter queue: for a service
+    /// that is only sent what it has handlers for.
+    #[default]
+    Fail,
+    /// It is put aside with its bytes.
+    Quarantine,
+    /// It is acknowledged: for a service that is sent more than it cares about.
+    Ignore,
+}
+
+impl<S: Send + Sync + 'static> Handlers<S> {
+    /// Handlers that share `state`, of which there are none yet.
+    pub fn new(state: impl Into<Arc<S>>) -> Self {
+        Self {
+            state: state.into(),
+            routes: Vec::new(),
+            unhandled: Unhandled::default(),
+            middleware: Middleware::none(),
+        }
+    }
+
+    /// Adds a handler for the event type that it takes: an `async fn(&Cx<S>, Received<E>)`.
+    pub fn on<E, F>(self, handler: F) -> Self
+    where
+        E: DomainEvent + DeserializeOwned + Send + 'static,
+        F: for<'a> Handler<'a, S, Received<E>, Effects>,
+    {
+        self.on_named(function_name::<F>(), handler)
+    }
+
+    /// Adds a handler under a name of its own: a closure, which has none, or a function that had
+    /// another one.
+    pub fn on_named<E, F>(mut self, name: impl Into<Arc<str>>, handler: F) -> Self
+    where
+        E: DomainEvent + DeserializeOwned + Send + 'static,
+        F: for<'a> Handler<'a, S, Received<E>, Effects>,
+    {
+        let name = name.into();
+        let handler = Arc::new(handler);
+        self.routes.push(Arc::new(EventRoute::<S, E, F> { name, handler, types: PhantomTypes::NEW }));
+        self
+    }
+
+    /// Adds a handler for what reaches Lambda and is no event of ours: a scheduled call, a change
+    /// of an object or an item, an event of AWS.
+    ///
+    /// It is guarded by the payload's [natural key](Payload::natural_key). One that has none is not run.
+    pub fn on_payload<P, F>(mut self, handler: F) -> Self
+    where
+        P: Payload + 'static,
+        F: for<'a> Handler<'a, S, P, Effects>,
+    {
+        let name = function_name::<F>().into();
+        let key: KeyOf<P> = Box::new(natural_key);
+        let handler = Arc::new(handler);
+        let types = PhantomTypes::NEW;
+        self.routes.push(Arc::new(PayloadRoute::<S, P, F> { name, key, handler, types }));
+        self
+    }
+
+    /// Adds a handler that answers: a request over HTTP, a task of Step Functions, a direct call.
+    ///
+    /// `key` says which requests are the same. A later one is answered with what the first one was.
+    pub fn on_request<P, R, F>(
+        mut self,
+        key: impl Fn(&P) -> Result<Key, KeyError> + Send + Sync + 'static,
+        handler: F,
+    ) -> Self
+    where
+        P: Payload + 'static,
+        R: Serialize + Send + 'static,
+        F: for<'a> Handler<'a, S, P, Reply<R>>,
+    {
+        let name = function_name::<F>().into();
+        let (key, handler) = (Box::new(key), Arc::new(handler));
+        let types = PhantomTypes::NEW;
+        self.routes.push(Arc::new(RequestRoute::<S, P, R, F> { name, key, handler, types }));
+        self
+    }
+
+    /// Adds a handler that answers and changes nothing, so that it needs no guard.
+    pub fn on_query<P, R, F>(mut self, handler: F) -> Self
+    where
+        P: Payload + 'static,
+        R: Serialize + Send + 'static,
+        F: for<'a> Handler<'a, S, P, R>,
+    {
+        let name = function_name::<F>().into();
+        let (handler, types) = (Arc::new(handler), PhantomTypes::NEW);
+        self.routes.push(Arc::new(QueryRoute::<S, P, R, F> { name, handler, types }));
+        self
+    }
+
+    /// Says what to do about events that no handler takes. Their deliveries fail by default.
+    pub fn unhandled(mut self, unhandled: Unhandled) -> Self {
+        self.unhandled = unhandled;
+        self
+    }
+}
+
+impl<S> fmt::Debug for Handlers<S> {
+    /// Shows the names of the handlers. The state may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.routes.iter().map(|route| route.name()).collect();
+        f.debug_struct("Handlers")
+            .field("handlers", &names)
+            .field("unhandled", &self.unhandled)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What can be a handler: `async fn(&Cx<S>, I) -> Result<O, Fault>`, as a function or a closure.
+///
+/// It is implemented for all of these, and for nothing else.
+///
+/// A closure has a [name given to it](Handlers::on_named). One that is `async |cx: &Cx<S>, …|` can
+/// capture nothing; one that captures clones what it needs of `cx` and returns an `async move`
+/// block.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler",
+    label = "needs to be `async fn(&Cx<S>, {I}) -> Result<{O}, Fault>`",
+    note = "its future has to be `Send`: nothing that is not may be held over an `await`"
+)]
+pub trait Handler<'a, S, I, O>: Send + Sync + 'static {
+    /// Begins to handle `input`.
+    fn handle(&self, cx: &'a Cx<S>, input: I) -> BoxFuture<'a, Result<O, Fault>>;
+}
+
+impl<'a, S, I, O, F, Fut> Handler<'a, S, I, O> for F
+where
+    S: 'a,
+    F: Fn(&'a Cx<S>, I) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<O, Fault>> + Send + 'a,
+{
+    fn handle(&self, cx: &'a Cx<S>, input: I) -> BoxFuture<'a, Result<O, Fault>> {
+        Box::pin(self(cx, input))
+    }
+}
+
+/// What a handler answers, and what should change.
+///
+/// ```
+/// use setpiece_handler::{Effects, Reply};
+///
+/// let reply = Reply::new("created").with(Effects::new());
+/// assert_eq!(reply.response, "created");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[must_use = "a reply does nothing until it is returned"]
+#[non_exhaustive]
+pub struct Reply<R> {
+    /// The answer. It is kept with the record of the request, to be given again.
+    pub response: R,
+    /// What should change.
+    pub effects: Effects,
+}
+
+impl<R> Reply<R> {
+    /// An answer, and nothing that changes.
+    pub fn new(response: R) -> Self {
+        Self { response, effects: Effects::new() }
+    }
+
+    /// The same answer with what should change.
+    pub fn with(self, effects: Effects) -> Self {
+        Self { effects, ..self }
+    }
+}
+
+/// What a handler has decided, of whichever kind it is.
+#[derive(Debug)]
+pub struct Decision {
+    pub(crate) effects: Effects,
+    /// The answer as JSON.
+    pub(crate) response: Option<String>,
+}
+
+impl Decision {
+    /// What should change.
+    pub fn effects(&self) -> &Effects {
+        &self.effects
+    }
+}
+
+/// A handler that is ready to run, on something that it takes.
+pub(crate) type Decide<S> =
+    Box<dyn FnOnce(Cx<S>) -> BoxFuture<'static, Result<Decision, Fault>> + Send>;
+
+/// How a handler is guarded.
+pub(crate) enum Guarding {
+    /// Under that key.
+    Key(Key),
+    /// Not at all, since it changes nothing.
+    Query,
+}
+
+/// A handler and something that it takes.
+pub(crate) struct Ready<S> {
+    pub(crate) guarding: Guarding,
+    pub(crate) decide: Decide<S>,
+}
+
+/// A handler whose types are forgotten.
+pub(crate) trait Route<S>: Send + Sync {
+    /// The handler's name.
+    fn name(&self) -> &Arc<str>;
+
+    /// What it takes, for messages.
+    fn takes(&self) -> &'static str;
+
+    /// Whether it takes the event that the bus and its own metadata say this of.
+    fn takes_event(&self, _: Option<&BusFacts>, _: &Metadata) -> bool {
+        false
+    }
+
+    /// Makes an event ready for the handler.
+    ///
+    /// # Errors
+    ///
+    /// The event is not what the handler's type says.
+    fn ready_for_event(&self, _: &RawEnvelope<'_>, _: &Facts, _: Option<&BusFacts>) -> Prepared<S> {
+        Err(Fault::contract("an event for a handler of something else"))
+    }
+
+    /// Whether it takes payloads that are made of such content.
+    fn takes_content(&self, _: ContentKind) -> bool {
+        false
+    }
+
+    /// Makes a payload ready for the handler.
+    ///
+    /// # Errors
+    ///
+    /// The content is not what the handler's type says.
+    fn ready_for_payload(&self, _: Content<'_>) -> Prepared<S> {
+        Err(Fault::contract("a payload for a handler of something else"))
+    }
+}
+
+type Prepared<S> = Result<Ready<S>, Fault>;
+
+type KeyOf<P> = Box<dyn Fn(&P) -> Result<Key, KeyError> + Send + Sync>;
+
+/// Names types without having them, so that a route is `Sync` whatever they are.
+struct PhantomTypes<T>(std::marker::PhantomData<fn() -> T>);
+
+impl<T> PhantomTypes<T> {
+    const NEW: Self = Self(std::marker::PhantomData);
+}
+
+struct EventRoute<S, E, F> {
+    name: Arc<str>,
+    handler: Arc<F>,
+    types: PhantomTypes<(S, E)>,
+}
+
+impl<S, E, F> Route<S> for EventRoute<S, E, F>
+where
+    S: Send + Sync + 'static,
+    E: DomainEvent + DeserializeOwned + Send + 'static,
+    F: for<'a> Handler<'a, S, Received<E>, Effects>,
+{
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn takes(&self) -> &'static str {
+        let PhantomTypes(_) = self.types;
+        E::NAME
+    }
+
+    fn takes_event(&self, bus: Option<&BusFacts>, metadata: &Metadata) -> bool {
+        let is = |part: Option<&str>, of: &str| part.is_none_or(|part| part == of);
+        metadata.name == E::NAME
+            && match bus {
+                Some(bus) => &*bus.source == E::SOURCE,
+                None => {
+                    is(metadata.domain.as_deref(), E::SERVICE.domain())
+                        && is(metadata.subdomain.as_deref(), E::SERVICE.subdomain())
+                        && is(metadata.service.as_deref(), E::SERVICE.service())
+                }
+            }
+    }
+
+    fn ready_for_event(
+        &self,
+        raw: &RawEnvelope<'_>,
+        facts: &Facts,
+        bus: Option<&BusFacts>,
+    ) -> Prepared<S> {
+        let envelope = raw.clone().decode::<E>()?;
+        // Ids are unique in what one service publishes, not beyond.
+        let key = Key::from_parts(&[&E::SOURCE, &envelope.metadata.event_id])
+            .map_err(|error| Fault::contract("an event that has no key").with_source(error))?;
+        let event = Received {
+            data: envelope.data,
+            metadata: envelope.metadata,
+            facts: facts.clone(),
+            bus: bus.cloned(),
+        };
+        let handler = Arc::clone(&self.handler);
+        let decide = move |cx: Cx<S>| -> BoxFuture<'static, _> {
+            Box::pin(async move {
+                let effects = handler.handle(&cx, event).await?;
+                Ok(Decision { effects, response: None })
+            })
+        };
+        Ok(Ready { guarding: Guarding::Key(key), decide: Box::new(decide) })
+    }
+}
+
+struct PayloadRoute<S, P, F> {
+    name: Arc<str>,
+    key: KeyOf<P>,
+    handler: Arc<F>,
+    types: PhantomTypes<S>,
+}
+
+impl<S, P, F> Route<S> for PayloadRoute<S, P, F>
+where
+    S: Send + Sync + 'static,
+    P: Payload + 'static,
+    F: for<'a> Handler<'a, S, P, Effects>,
+{
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn takes(&self) -> &'static str {
+        let PhantomTypes(_) = self.types;
+        type_name::<P>()
+    }
+
+    fn takes_content(&self, kind: ContentKind) -> bool {
+        P::KIND == kind
+    }
+
+    fn ready_for_payload(&self, content: Content<'_>) -> Prepared<S> {
+        let payload = P::read(content)?;
+        let handler = Arc::clone(&self.handler);
+        guarded(&self.key, payload, move |cx, payload| {
+            Box::pin(async move {
+                let effects = handler.handle(&cx, payload).await?;
+                Ok(Decision { effects, response: None })
+            })
+        })
+    }
+}
+
+struct RequestRoute<S, P, R, F> {
+    name: Arc<str>,
+    key: KeyOf<P>,
+    handler: Arc<F>,
+    types: PhantomTypes<(S, R)>,
+}
+
+impl<S, P, R, F> Route<S> for RequestRoute<S, P, R, F>
+where
+    S: Send + Sync + 'static,
+    P: Payload + 'static,
+    R: Serialize + Send + 'static,
+    F: for<'a> Handler<'a, S, P, Reply<R>>,
+{
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn takes(&self) -> &'static str {
+        let PhantomTypes(_) = self.types;
+        type_name::<P>()
+    }
+
+    fn takes_content(&self, kind: ContentKind) -> bool {
+        P::KIND == kind
+    }
+
+    fn ready_for_payload(&self, content: Content<'_>) -> Prepared<S> {
+        let payload = P::read(content)?;
+        let handler = Arc::clone(&self.handler);
+        guarded(&self.key, payload, move |cx, payload| {
+            Box::pin(async move {
+                let Reply { response, effects } = handler.handle(&cx, payload).await?;
+                Ok(Decision { effects, response: Some(written(&response)?) })
+            })
+        })
+    }
+}
+
+struct QueryRoute<S, P, R, F> {
+    name: Arc<str>,
+    handler: Arc<F>,
+    types: PhantomTypes<(S, P, R)>,
+}
+
+impl<S, P, R, F> Route<S> for QueryRoute<S, P, R, F>
+where
+    S: Send + Sync + 'static,
+    P: Payload + 'static,
+    R: Serialize + Send + 'static,
+    F: for<'a> Handler<'a, S, P, R>,
+{
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn takes(&self) -> &'static str {
+        let PhantomTypes(_) = self.types;
+        type_name::<P>()
+    }
+
+    fn takes_content(&self, kind: ContentKind) -> bool {
+        P::KIND == kind
+    }
+
+    fn ready_for_payload(&self, content: Content<'_>) -> Prepared<S> {
+        let payload = P::read(content)?;
+        let handler = Arc::clone(&self.handler);
+        let decide = move |cx: Cx<S>| -> BoxFuture<'static, _> {
+            Box::pin(async move {
+                let response = handler.handle(&cx, payload).await?;
+                Ok(Decision { effects: Effects::new(), response: Some(written(&response)?) })
+            })
+        };
+        Ok(Ready { guarding: Guarding::Query, decide: Box::new(decide) })
+    }
+}
+
+fn guarded<S, P: Send + 'static>(
+    key: &KeyOf<P>,
+    payload: P,
+    run: impl FnOnce(Cx<S>, P) -> BoxFuture<'static, Result<Decision, Fault>> + Send + 'static,
+) -> Result<Ready<S>, Fault> {
+    let key = key(&payload)
+        .map_err(|error| Fault::contract("a payload that has no key").with_source(error))?;
+    Ok(Ready { guarding: Guarding::Key(key), decide: Box::new(move |cx| run(cx, payload)) })
+}
+
+/// The key of a payload that names itself, for [`Handlers::on_request`].
+///
+/// # Errors
+///
+/// [`KeyError::Missing`] if nothing names it.
+pub fn natural_key<P: Payload>(payload: &P) -> Result<Key, KeyError> {
+    let parts = payload.natural_key().ok_or(KeyError::Missing)?;
+    let parts: Vec<&dyn KeyPart> = parts.iter().map(|part| part as &dyn KeyPart).collect();
+    Key::from_parts(&parts)
+}
+
+fn written(response: &impl Serialize) -> Result<String, Fault> {
+    serde_json::to_string(response)
+        .map_err(|error| Fault::permanent("an answer that cannot be written").with_source(error))
+}
+
+/// The name of a function without its path. Closures have none: theirs is in braces.
+fn function_name<F>() -> &'static str {
+    let path = type_name::<F>();
+    // Type parameters have paths of their own.
+    let path = path.split_once('<').map_or(path, |(path, _)| path);
+    path.rsplit("::").next().unwrap_or(path)
+}
+
+/// What stands between an app and its handlers.
+pub(crate) struct Middleware<S> {
+    around: Option<Arc<dyn Around<S>>>,
+}
+
+/// A handler that is about to run, for middleware.
+#[non_exhaustive]
+pub struct Handling<S> {
+    /// What the handler has around it.
+    pub cx: Cx<S>,
+    /// The handler's name.
+    pub handler: Arc<str>,
+    decide: Decide<S>,
+}
+
+/// A middleware whose types are forgotten.
+pub(crate) trait Around<S>: Send + Sync {
+    fn call(&self, handling: Handling<S>) -> BoxFuture<'static, Result<Decision, Fault>>;
+}
+
+impl<S> Middleware<S> {
+    const fn none() -> Self {
+        Self { around: None }
+    }
+
+    #[cfg(feature = "tower")]
+    pub(crate) fn of(around: Arc<dyn Around<S>>) -> Self {
+        Self { around: Some(around) }
+    }
+
+    pub(crate) fn run(
+        &self,
+        handling: Handling<S>,
+    ) -> BoxFuture<'static, Result<Decision, Fault>> {
+        match &self.around {
+            None => (handling.decide)(handling.cx),
+            Some(around) => around.call(handling),
+        }
+    }
+}
+
+impl<S> Clone for Middleware<S> {
+    fn clone(&self) -> Self {
+        Self { around: self.around.clone() }
+    }
+}
+
+impl<S> Handling<S> {
+    pub(crate) fn new(cx: Cx<S>, handler: &Arc<str>, decide: Decide<S>) -> Self {
+        Self { cx, handler: Arc::clone(handler), decide }
+    }
+}
+
+impl<S> fmt::Debug for Handling<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handling")
+            .field("cx", &self.cx)
+            .field("handler", &self.handler)
+            .finish_non_exhaustive()
+    }
+}

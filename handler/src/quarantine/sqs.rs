@@ -1,0 +1,86 @@
+use aws_sdk_sqs::{Client, types::MessageAttributeValue};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use futures_util::future::BoxFuture;
+use setpiece_policy::Fault;
+
+use super::{Poison, Quarantine};
+
+/// Puts what can never be handled into a queue of SQS, one message for each.
+///
+/// The body is what was delivered, as it was, if it is text; otherwise it is base64, and the
+/// attribute `encoding` says so. The other attributes are `reason`, `context`, `at`, and, where they
+/// are known, `handler`, `event_id`, `item_id` and `source_arn`.
+///
+/// The queue may be a FIFO queue. A message then has the group of its delivery, or none in common
+/// with others, and a deduplication id of its own.
+///
+/// It needs `sqs:SendMessage` on the queue, and no more. A delivery larger than a message may be
+/// (1 MiB with its attributes) is refused by SQS, so it fails and stays where it came from.
+#[derive(Clone, Debug)]
+pub struct SqsQuarantine {
+    client: Client,
+    queue_url: String,
+}
+
+impl SqsQuarantine {
+    /// Puts them into the queue with that URL.
+    #[must_use]
+    pub fn new(client: Client, queue_url: impl Into<String>) -> Self {
+        Self { client, queue_url: queue_url.into() }
+    }
+
+    async fn send(&self, poison: &Poison<'_>) -> Result<(), Fault> {
+        let (body, encoding) = match std::str::from_utf8(poison.bytes) {
+            Ok(text) if is_sendable(text) => (text.to_owned(), "text"),
+            _ => (STANDARD.encode(poison.bytes), "base64"),
+        };
+        let at = poison.at.to_string();
+        let attributes = [
+            ("encoding", Some(encoding)),
+            ("reason", Some(poison.reason.name())),
+            ("context", Some(poison.context)),
+            ("at", Some(at.as_str())),
+            ("handler", poison.handler),
+            ("event_id", poison.event_id.map(|id| id.as_str())),
+            ("item_id", poison.facts.item_id.as_deref()),
+            ("source_arn", poison.facts.source_arn.as_deref()),
+        ];
+        let mut request = self.client.send_message().queue_url(&self.queue_url).message_body(body);
+        for (name, value) in attributes {
+            // SQS refuses empty values, and characters that XML has not.
+            let Some(value) = value.filter(|it| !it.is_empty() && is_sendable(it)) else { continue };
+            let value = MessageAttributeValue::builder().data_type("String").string_value(value);
+            let value = value.build().map_err(|error| {
+                Fault::permanent("an attribute of the quarantine").with_source(error).hand_back()
+            })?;
+            request = request.message_attributes(name, value);
+        }
+        if self.queue_url.ends_with(".fifo") {
+            let item = poison.facts.item_id.as_deref().unwrap_or(&at);
+            let group = poison.facts.message_group.as_deref().unwrap_or(item);
+            request = request.message_group_id(group).message_deduplication_id(item);
+        }
+        match request.send().await {
+            Ok(_) => Ok(()),
+            // Whatever SQS says is about its queue, not about the delivery: that stays in its own.
+            Err(error) => {
+                Err(Fault::from(error).with_context("the quarantine queue").hand_back())
+            }
+        }
+    }
+}
+
+impl Quarantine for SqsQuarantine {
+    fn put<'a>(&'a self, poison: &'a Poison<'a>) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(self.send(poison))
+    }
+}
+
+/// Whether SQS takes all of its characters. See
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>.
+fn is_sendable(text: &str) -> bool {
+    !text.is_empty()
+        && text.chars().all(|char| {
+            matches!(char, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+        })
+}

@@ -1,0 +1,76 @@
+use std::fmt;
+
+use setpiece_envelope::EventId;
+use setpiece_policy::Fault;
+
+use crate::{Facts, Reason};
+
+/// One thing that an app has to say about a delivery, for metrics.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Report<'a> {
+    /// How it ended.
+    pub ending: Ending<'a>,
+    /// The handler that it is about, if it is about one.
+    pub handler: Option<&'a str>,
+    /// The event's id, if there is one.
+    pub event_id: Option<&'a EventId>,
+    /// How it came.
+    pub facts: &'a Facts,
+}
+
+impl fmt::Debug for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Report")
+            .field("ending", &self.ending)
+            .field("handler", &self.handler)
+            .field("event_id", &self.event_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a delivery has ended, or one handler of it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Ending<'a> {
+    /// A handler ran, and its effects are durable.
+    Done,
+    /// The effects of a handler were durable before.
+    Again,
+    /// A handler ran, and something newer was there, so its effects were dropped.
+    Stale,
+    /// No handler takes it, and it was acknowledged.
+    Ignored,
+    /// It was put aside.
+    Quarantined(Reason),
+    /// It has to come again.
+    Failed(&'a Fault),
+    /// It has to come again, since there was too little time to begin.
+    NoTime,
+}
+
+impl Ending<'_> {
+    /// Its name, for metrics. It stays as it is.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Done => "Done",
+            Self::Again => "Again",
+            Self::Stale => "Stale",
+            Self::Ignored => "Ignored",
+            Self::Quarantined(_) => "Quarantined",
+            Self::Failed(_) => "Failed",
+            Self::NoTime => "NoTime",
+        }
+    }
+
+    /// More about it: a constant, never a value of an event.
+    #[must_use]
+    pub fn context(&self) -> &'static str {
+        match self {
+            Self::Quarantined(reason) => reason.name(),
+            Self::Failed(fault) => fault.context(),
+            _ => "",
+        }
+    }
+}

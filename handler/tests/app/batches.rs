@@ -1,0 +1,212 @@
+use std::time::Duration;
+
+use setpiece_handler::{InvokeError, Reason};
+
+use crate::shop::{Shop, failures, kinesis, queue, registered, troubled};
+
+/// Ten messages, of which half are bad, each in another way.
+fn mixed() -> [(&'static str, Vec<u8>); 10] {
+    let contract = br#"{"metadata":{"event_id":"c","name":"product_registered","version":"1",
+        "domain":"shop","subdomain":"catalog","service":"products"},"data":{"customer":7}}"#;
+    [
+        ("m0", registered("c0").detail()),
+        ("m1", b"not JSON".to_vec()),
+        ("m2", troubled("c2", "panic").detail()),
+        ("m3", registered("c3").event_bridge()),
+        ("m4", contract.to_vec()),
+        ("m5", troubled("c5", "permanent").detail()),
+        ("m6", troubled("c6", "slow").detail()),
+        ("m7", registered("c7").detail()),
+        ("m8", registered("c8").event_bridge()),
+        ("m9", troubled("c9", "transient").detail()),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_bad_message_fails_alone() {
+    let shop = Shop::new();
+    let mixed = mixed();
+    let messages: Vec<_> = mixed.iter().map(|(id, body)| (*id, None, &body[..])).collect();
+
+    let answer = shop.app().invoke(&queue(false, &messages), shop.deadline()).await.unwrap();
+
+    // The panic, the slow one and what may pass come again; poison is put aside with its bytes.
+    assert_eq!(failures(&answer), ["m2", "m6", "m9"]);
+    let mut poison: Vec<_> =
+        shop.quarantine.items().into_iter().map(|it| (it.item_id.unwrap(), it.reason)).collect();
+    poison.sort();
+    let expected = [
+        ("m1".to_owned(), Reason::Unreadable),
+        ("m4".to_owned(), Reason::Contract),
+        ("m5".to_owned(), Reason::Permanent),
+    ];
+    assert_eq!(poison, expected);
+    for poison in shop.quarantine.items() {
+        let id = poison.item_id.unwrap();
+        let (_, body) = mixed.iter().find(|(of, _)| *of == id).unwrap();
+        assert_eq!(poison.bytes, *body);
+    }
+    let mut awarded = shop.awarded();
+    awarded.sort();
+    assert_eq!(awarded, ["c0", "c3", "c7", "c8"]);
+    assert_eq!(shop.points("c0"), Some(100));
+    assert_eq!(shop.points("c6"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_message_is_cancelled_in_time_to_answer() {
+    let shop = Shop::new();
+    let slow = troubled("c1", "slow").detail();
+    let started = tokio::time::Instant::now();
+    let answer = shop.app().invoke(&queue(false, &[("m1", None, &slow)]), shop.deadline()).await;
+    assert_eq!(failures(&answer.unwrap()), ["m1"]);
+    assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_delivered_again_is_done_once() {
+    let shop = Shop::new();
+    let app = shop.app();
+    let body = registered("c1").detail();
+    for id in ["m1", "m2", "m3"] {
+        let answer = app.invoke(&queue(false, &[(id, None, &body)]), shop.deadline()).await;
+        assert_eq!(failures(&answer.unwrap()), [""; 0]);
+    }
+    assert_eq!(shop.points("c1"), Some(100));
+    assert_eq!(shop.awarded(), ["c1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_copies_in_one_batch_are_not_in_each_others_way() {
+    let shop = Shop::new();
+    let body = registered("c1").detail();
+    let messages = [("m1", None, &body[..]), ("m2", None, &body[..])];
+    let answer = shop.app().invoke(&queue(false, &messages), shop.deadline()).await.unwrap();
+    assert_eq!(failures(&answer), [""; 0]);
+    assert_eq!(shop.points("c1"), Some(100));
+    assert_eq!(shop.awarded(), ["c1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_stops_at_its_first_failure() {
+    let shop = Shop::new();
+    let bodies = [
+        ("m0", "a", registered("a0").detail()),
+        ("m1", "b", registered("b0").detail()),
+        ("m2", "a", troubled("a1", "transient").detail()),
+        ("m3", "b", registered("b1").detail()),
+        ("m4", "a", registered("a2").detail()),
+        // Poison that is put aside stops nothing.
+        ("m5", "b", b"not JSON".to_vec()),
+        ("m6", "b", registered("b2").detail()),
+        ("m7", "a", registered("a3").detail()),
+    ];
+    let messages: Vec<_> =
+        bodies.iter().map(|(id, group, body)| (*id, Some(*group), &body[..])).collect();
+    let answer = shop.app().invoke(&queue(true, &messages), shop.deadline()).await.unwrap();
+
+    assert_eq!(failures(&answer), ["m2", "m4", "m7"]);
+    let order = shop.state.order.lock().unwrap().clone();
+    let of = |group: &str| order.iter().filter(|it| it.starts_with(group)).cloned().collect::<Vec<_>>();
+    assert_eq!(of("a"), ["a0", "a1"]);
+    assert_eq!(of("b"), ["b0", "b1", "b2"]);
+    assert_eq!(shop.quarantine.items().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_delivered_again_from_its_first_failure_on() {
+    let shop = Shop::new();
+    let data = [
+        ("101", registered("c0").detail()),
+        ("102", b"not JSON".to_vec()),
+        ("103", troubled("c2", "panic").detail()),
+        ("104", registered("c3").detail()),
+        ("105", troubled("c4", "transient").detail()),
+    ];
+    let records: Vec<_> =
+        data.iter().map(|(sequence, data)| (*sequence, "shardId-000000000000", &data[..])).collect();
+    let answer = shop.app().invoke(&kinesis(&records), shop.deadline()).await.unwrap();
+
+    assert_eq!(failures(&answer), ["103"]);
+    assert_eq!(*shop.state.order.lock().unwrap(), ["c0", "c2"]);
+    assert_eq!(shop.quarantine.items().len(), 1);
+    assert_eq!(shop.quarantine.items()[0].bytes, b"not JSON");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_begins_when_too_little_time_is_left() {
+    let shop = Shop::new();
+    let app = shop.app_of(shop.handlers().on(crate::shop::award_points)).concurrency(1).build();
+    let bodies =
+        [registered("c0").detail(), troubled("c1", "slow").detail(), registered("c2").detail()];
+    let messages =
+        [("m0", None, &bodies[0][..]), ("m1", None, &bodies[1]), ("m2", None, &bodies[2])];
+    let answer = app.unwrap().invoke(&queue(false, &messages), shop.deadline()).await.unwrap();
+    assert_eq!(failures(&answer), ["m1", "m2"]);
+    assert_eq!(*shop.state.order.lock().unwrap(), ["c0", "c1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_without_partial_answers_fails_as_a_whole() {
+    let shop = Shop::new();
+    let app = shop.app_of(shop.handlers().on(crate::shop::award_points)).whole_batches().build();
+    let app = app.unwrap();
+    let (good, bad) = (registered("c0").detail(), troubled("c1", "transient").detail());
+    let messages = [("m0", None, &good[..]), ("m1", None, &bad[..])];
+    let error = app.invoke(&queue(false, &messages), shop.deadline()).await.unwrap_err();
+    assert!(matches!(error, InvokeError::Failed { failed: 1, of: 2, .. }), "{error:?}");
+    assert_eq!(error.error_type(), "Setpiece.Transient");
+    assert_eq!(shop.points("c0"), Some(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_event_that_fails_fails_its_invocation() {
+    let shop = Shop::new();
+    let app = shop.app();
+    let bytes = troubled("c1", "transient").event_bridge();
+    let error = app.invoke(&bytes, shop.deadline()).await.unwrap_err();
+    assert!(matches!(error, InvokeError::Failed { failed: 1, of: 1, .. }), "{error:?}");
+    let answer = app.invoke(&registered("c2").event_bridge(), shop.deadline()).await.unwrap();
+    assert_eq!(answer, "null");
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_bytes_are_an_error_and_nothing_else() {
+    let shop = Shop::new();
+    let error = shop.app().invoke(b"not JSON", shop.deadline()).await.unwrap_err();
+    assert!(matches!(error, InvokeError::UnknownShape(_)), "{error:?}");
+    assert_eq!(error.error_type(), "Setpiece.UnknownShape");
+}
+
+/// One app value serves all invocations of a process.
+#[tokio::test(start_paused = true)]
+async fn invocations_at_the_same_time_do_not_mix() {
+    let shop = Shop::new();
+    let app = shop.app();
+    let deadline = shop.deadline();
+    let invocations = (0..64).map(|number| {
+        let app = app.clone();
+        tokio::spawn(async move {
+            let own = format!("c{number}");
+            // Each has a failure of its own in the middle.
+            let bodies = [
+                registered(&own).detail(),
+                troubled(&format!("x{number}"), "transient").detail(),
+                registered(&format!("d{number}")).detail(),
+            ];
+            let ids = [format!("a{number}"), format!("b{number}"), format!("c{number}")];
+            let messages: Vec<_> =
+                ids.iter().zip(&bodies).map(|(id, body)| (&id[..], None, &body[..])).collect();
+            let answer = app.invoke(&queue(false, &messages), deadline).await.unwrap();
+            assert_eq!(failures(&answer), [ids[1].clone()]);
+        })
+    });
+    for invocation in invocations.collect::<Vec<_>>() {
+        invocation.await.unwrap();
+    }
+    for number in 0..64 {
+        assert_eq!(shop.points(&format!("c{number}")), Some(100));
+        assert_eq!(shop.points(&format!("x{number}")), None);
+    }
+    assert_eq!(shop.awarded().len(), 128);
+}

@@ -1,0 +1,16 @@
+//! An app, from the bytes of an invocation to its answer.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the helpers of tests fail as tests do"
+)]
+
+mod batches;
+mod building;
+mod origin;
+mod quarantine;
+mod requests;
+mod routing;
+mod shop;
