@@ -13,6 +13,7 @@ mod effects;
 mod handlers;
 #[cfg(feature = "lambda")]
 mod lambda;
+mod memory;
 #[cfg(feature = "tower")]
 mod middleware;
 mod payload;
@@ -22,24 +23,9 @@ mod report;
 mod source;
 mod write;
 
-pub use crate::{
-    allow::Allow,
-    answer::InvokeError,
-    app::{App, AppBuilder, AppError},
-    delivery::{
-        BusFacts, Change, Content, ContentKind, Delivery, Facts, MessageAttribute, Opened,
-        OutboxChange, Unreadable,
-    },
-    handlers::{Decision, Handler, Handlers, Handling, Reply, Unhandled, natural_key},
-    payload::{
-        HttpRequest, HttpResponse, ItemChange, Json, OtherEvent, Payload, S3Change, ScheduledEvent,
-    },
-    quarantine::{InMemoryQuarantine, Poison, Quarantine, Quarantined, Reason},
-    received::{Cx, Received},
-    report::{Ending, Report},
-    source::{HttpForm, Invocation, Seen, Source, UnknownShape},
-};
-
+#[cfg(feature = "dynamodb")]
+#[cfg_attr(docsrs, doc(cfg(feature = "dynamodb")))]
+pub use crate::dynamodb::DynamoDbEffects;
 #[cfg(feature = "lambda")]
 #[cfg_attr(docsrs, doc(cfg(feature = "lambda")))]
 pub use crate::lambda::{run, run_concurrent};
@@ -49,3 +35,27 @@ pub use crate::middleware::Next;
 #[cfg(feature = "sqs")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqs")))]
 pub use crate::quarantine::SqsQuarantine;
+pub use crate::{
+    allow::Allow,
+    answer::InvokeError,
+    app::{App, AppBuilder, AppError},
+    apply::{Applied, Applier, ApplyError, Cause, Refused, Relayed},
+    delivery::{
+        BusFacts, Change, Content, ContentKind, Delivery, Facts, MessageAttribute, Opened,
+        OutboxChange, Unreadable,
+    },
+    effects::{
+        BoxFuture, EffectLimits, EffectStore, Effects, Emitted, EventsOnly, InvalidEffects,
+        InvalidWrite, OutboxEntry, OutboxKey, WriteOf,
+    },
+    handlers::{Decision, Handler, Handlers, Handling, Reply, Unhandled, natural_key},
+    memory::{MemoryEffects, TableWrite, Tables},
+    payload::{
+        HttpRequest, HttpResponse, ItemChange, Json, OtherEvent, Payload, S3Change, ScheduledEvent,
+    },
+    quarantine::{InMemoryQuarantine, Poison, Quarantine, Quarantined, Reason},
+    received::{Cx, Received},
+    report::{Ending, Report},
+    source::{HttpForm, Invocation, Seen, Source, UnknownShape},
+    write::{ItemKey, KeyValue, Sequence, Write},
+};

@@ -135,7 +135,7 @@ pub use crate::{
     keep::{Keep, UnreadableWhy},
     key::{Key, KeyError, KeyPart, KeySecret},
     lease::Lease,
-    memory::{MemoryStore, MemoryWrite},
+    memory::{Beside, MemoryStore, MemoryWrite, Numbers},
     outcome::{Outcome, Skipped},
     report::{Event, Report},
     store::{Semantics, Store},

@@ -18,8 +18,8 @@ use crate::{
 
 /// Keeps records in memory, for tests and for programs of one process. Clones are the same store.
 ///
-/// It answers as DynamoDB does, and the same suite of tests says so. Beside its records it has
-/// named numbers, which [writes](MemoryWrite) change in the same step as a record.
+/// It answers as DynamoDB does, and the same suite of tests says so. Beside its records it has what
+/// writes change in the same step as a record: named [`Numbers`], or something [else](Beside).
 ///
 /// ```
 /// use setpiece_envelope::FixedClock;
@@ -35,20 +35,57 @@ use crate::{
 ///
 /// What has expired by the store's clock is deleted now and then, when it has grown: expired
 /// records stay for a while, as they do in DynamoDB. [`sweep`](Self::sweep) does it at once.
-#[derive(Clone)]
-pub struct MemoryStore {
-    state: Arc<Mutex<State>>,
+pub struct MemoryStore<T = Numbers> {
+    state: Arc<Mutex<State<T>>>,
     clock: Arc<dyn Clock>,
 }
 
 #[derive(Default)]
-struct State {
+struct State<T> {
     records: HashMap<RecordKey, Record>,
     spills: HashMap<(RecordKey, SpillRef), (Vec<u8>, Timestamp)>,
-    numbers: HashMap<String, i64>,
+    beside: T,
     requests: u64,
     /// How many records there may be before it is worth looking for expired ones.
     sweep_at: usize,
+}
+
+/// What a [`MemoryStore`] has beside its records.
+pub trait Beside: Default + Send + 'static {
+    /// A write to it.
+    type Write: Send + Sync + 'static;
+
+    /// Makes all of these writes, or none of them and says which one's condition does not hold.
+    ///
+    /// # Errors
+    ///
+    /// A write can never be made, and none was.
+    fn write(&mut self, writes: &[Self::Write]) -> Result<Result<(), usize>, Fault>;
+}
+
+/// Numbers with names.
+#[derive(Debug, Default)]
+pub struct Numbers(HashMap<String, i64>);
+
+impl Beside for Numbers {
+    type Write = MemoryWrite;
+
+    fn write(&mut self, writes: &[MemoryWrite]) -> Result<Result<(), usize>, Fault> {
+        let refused = writes.iter().position(|write| {
+            matches!(write.change, NumberChange::PutNew(_)) && self.0.contains_key(&write.name)
+        });
+        if let Some(index) = refused {
+            return Ok(Err(index));
+        }
+        for write in writes {
+            let number = self.0.entry(write.name.clone()).or_default();
+            match write.change {
+                NumberChange::Add(more) => *number = number.saturating_add(more),
+                NumberChange::Put(value) | NumberChange::PutNew(value) => *number = value,
+            }
+        }
+        Ok(Ok(()))
+    }
 }
 
 /// A write to a [`MemoryStore`] beside its records: to a number with a name.
@@ -86,19 +123,32 @@ impl MemoryWrite {
 }
 
 impl MemoryStore {
-    const SWEEP_AT: usize = 1024;
-
     /// A store without records, in which things expire by `clock`.
     #[must_use]
     pub fn new(clock: impl Clock) -> Self {
-        let state = State { sweep_at: Self::SWEEP_AT, ..State::default() };
-        Self { state: Arc::new(Mutex::new(state)), clock: Arc::new(clock) }
+        Self::empty(clock)
     }
 
     /// The number with that name, if it is there.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<i64> {
-        self.state().numbers.get(name).copied()
+        self.beside(|numbers| numbers.0.get(name).copied())
+    }
+}
+
+impl<T: Beside> MemoryStore<T> {
+    const SWEEP_AT: usize = 1024;
+
+    /// As [`new`](MemoryStore::new), with something else beside the records.
+    #[must_use]
+    pub fn empty(clock: impl Clock) -> Self {
+        let state = State { sweep_at: Self::SWEEP_AT, ..State::default() };
+        Self { state: Arc::new(Mutex::new(state)), clock: Arc::new(clock) }
+    }
+
+    /// Looks at or changes what is beside the records. It does not count as a request.
+    pub fn beside<R>(&self, look: impl FnOnce(&mut T) -> R) -> R {
+        look(&mut self.state().beside)
     }
 
     /// The record of a key, if it is there. It does not count as a request.
@@ -129,15 +179,22 @@ impl MemoryStore {
         self.state().sweep(now);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<T>> {
         // Nothing panics while it is held, but for want of memory.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn request<T: Send + 'static>(
+    fn request<R: Send + 'static>(
         &self,
-        answer: impl FnOnce(&mut State) -> T,
-    ) -> BoxFuture<'static, Result<T, Fault>> {
+        answer: impl FnOnce(&mut State<T>) -> R,
+    ) -> BoxFuture<'static, Result<R, Fault>> {
+        self.try_request(|state| Ok(answer(state)))
+    }
+
+    fn try_request<R: Send + 'static>(
+        &self,
+        answer: impl FnOnce(&mut State<T>) -> Result<R, Fault>,
+    ) -> BoxFuture<'static, Result<R, Fault>> {
         let mut state = self.state();
         state.requests += 1;
         if state.records.len() >= state.sweep_at {
@@ -145,11 +202,11 @@ impl MemoryStore {
             state.sweep(now);
             state.sweep_at = (2 * state.records.len()).max(Self::SWEEP_AT);
         }
-        Box::pin(ready(Ok(answer(&mut state))))
+        Box::pin(ready(answer(&mut state)))
     }
 }
 
-impl State {
+impl<T> State<T> {
     fn sweep(&mut self, now: Timestamp) {
         self.records.retain(|_, record| !record.has_expired(now));
         self.spills.retain(|_, (_, expires_at)| *expires_at >= now.truncate_to_seconds());
@@ -183,24 +240,6 @@ impl State {
         record.updated_at = Some(now);
         record
     }
-
-    /// Which of the writes must not be made.
-    fn refused(&self, writes: &[MemoryWrite]) -> Option<usize> {
-        writes.iter().position(|write| {
-            matches!(write.change, NumberChange::PutNew(_))
-                && self.numbers.contains_key(&write.name)
-        })
-    }
-
-    fn write(&mut self, writes: &[MemoryWrite]) {
-        for write in writes {
-            let number = self.numbers.entry(write.name.clone()).or_default();
-            match write.change {
-                NumberChange::Add(more) => *number = number.saturating_add(more),
-                NumberChange::Put(value) | NumberChange::PutNew(value) => *number = value,
-            }
-        }
-    }
 }
 
 fn end(record: &mut Record, status: Status, result: Stored, expires_at: Timestamp, now: Timestamp) {
@@ -212,8 +251,8 @@ fn end(record: &mut Record, status: Status, result: Stored, expires_at: Timestam
     record.updated_at = Some(now);
 }
 
-impl Store for MemoryStore {
-    type Write = MemoryWrite;
+impl<T: Beside> Store for MemoryStore<T> {
+    type Write = T::Write;
 
     /// As many as an item of DynamoDB has room for, and some more for the rest of the record.
     fn max_inline(&self) -> usize {
@@ -282,41 +321,40 @@ impl Store for MemoryStore {
     fn commit<'a>(
         &'a self,
         settle: &'a Settle,
-        writes: &'a [MemoryWrite],
+        writes: &'a [T::Write],
     ) -> BoxFuture<'a, Result<CommitReply, Fault>> {
-        self.request(|state| {
-            let refused = state.refused(writes);
-            match state.claimed(&settle.key, &settle.owner) {
-                Err(found) => CommitReply::Refused(found),
-                Ok(_) if let Some(index) = refused => CommitReply::WriteRefused(index),
-                Ok(record) => {
-                    let result = settle.result.clone();
-                    end(record, settle.end.into(), result, settle.expires_at, settle.now);
-                    state.write(writes);
-                    CommitReply::Applied
-                }
+        self.try_request(|state| {
+            if let Err(found) = state.claimed(&settle.key, &settle.owner) {
+                return Ok(CommitReply::Refused(found));
             }
+            if let Err(index) = state.beside.write(writes)? {
+                return Ok(CommitReply::WriteRefused(index));
+            }
+            if let Ok(record) = state.claimed(&settle.key, &settle.owner) {
+                let result = settle.result.clone();
+                end(record, settle.end.into(), result, settle.expires_at, settle.now);
+            }
+            Ok(CommitReply::Applied)
         })
     }
 
     fn commit_once<'a>(
         &'a self,
         once: &'a Once,
-        writes: &'a [MemoryWrite],
+        writes: &'a [T::Write],
     ) -> BoxFuture<'a, Result<CommitReply, Fault>> {
-        self.request(|state| {
+        self.try_request(|state| {
             let found = state.records.get(&once.key);
             if !once.may_take(found) {
-                return CommitReply::Refused(found.cloned().map(Box::new));
+                return Ok(CommitReply::Refused(found.cloned().map(Box::new)));
             }
-            if let Some(index) = state.refused(writes) {
-                return CommitReply::WriteRefused(index);
+            if let Err(index) = state.beside.write(writes)? {
+                return Ok(CommitReply::WriteRefused(index));
             }
             let record = state.claim(&once.key, &once.owner, once.now);
             record.fingerprint.clone_from(&once.fingerprint);
             end(record, Status::Completed, once.result.clone(), once.expires_at, once.now);
-            state.write(writes);
-            CommitReply::Applied
+            Ok(CommitReply::Applied)
         })
     }
 
@@ -372,7 +410,13 @@ impl Store for MemoryStore {
     }
 }
 
-impl fmt::Debug for MemoryStore {
+impl<T> Clone for MemoryStore<T> {
+    fn clone(&self) -> Self {
+        Self { state: Arc::clone(&self.state), clock: Arc::clone(&self.clock) }
+    }
+}
+
+impl<T: Beside> fmt::Debug for MemoryStore<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state();
         f.debug_struct("MemoryStore")

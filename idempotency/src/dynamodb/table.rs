@@ -127,8 +127,10 @@ impl Table {
         &self.name
     }
 
-    /// The primary key of the record that is stored under `key`.
-    pub(super) fn primary_key(&self, key: &str) -> HashMap<String, AttributeValue> {
+    /// The primary key of the item that is stored under `key`: a record, or what is kept beside
+    /// records under a key of its own.
+    #[must_use]
+    pub fn primary_key(&self, key: &str) -> HashMap<String, AttributeValue> {
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let own = self.names.key.clone().into_owned();
         match &self.sort_key {
@@ -139,6 +141,16 @@ impl Table {
             SortKey::Constant { name, value } => {
                 HashMap::from([(own, text(key)), (name.clone(), text(value))])
             }
+        }
+    }
+
+    /// The attribute in which the key of an item is that [`primary_key`](Self::primary_key) was
+    /// given.
+    #[must_use]
+    pub fn own_key(&self) -> &str {
+        match &self.sort_key {
+            SortKey::Record { name, .. } => name,
+            SortKey::None | SortKey::Constant { .. } => &self.names.key,
         }
     }
 

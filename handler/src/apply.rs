@@ -1,0 +1,320 @@
+mod error;
+mod plan;
+mod relay;
+
+use std::{fmt, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use setpiece_bus::{Bus, OutgoingEvent, Publisher};
+use setpiece_envelope::{Correlation, Metadata, Timestamp};
+use setpiece_idempotency::{
+    Classify, Guard, GuardError, Held, Key, Lease, Outcome, Skipped, store::RecordKey,
+};
+use setpiece_policy::{Deadline, Fault, Retry};
+
+pub use self::error::{ApplyError, Refused};
+use self::plan::Plan;
+use crate::{EffectStore, Effects, InvalidEffects, InvalidWrite, OutboxKey, write::Otherwise};
+
+/// Applies effects: all of them or none, once for each key.
+///
+/// It is what stands between a handler that returned [`Effects`] and the acknowledgement of its
+/// event. In one transaction it completes the guard's record, makes the writes, and puts the
+/// events into the outbox; then it publishes what is in the outbox, and removes it there. Only
+/// then has the event been handled.
+///
+/// A crash before the transaction changes nothing, and the redelivery decides anew. A crash after
+/// it leaves events in the outbox: the redelivery finds the record completed, and publishes and
+/// removes those that are left. So each write is made once, and each event is published at least
+/// once, always with the same id.
+///
+/// Where the store is [`EventsOnly`](crate::EventsOnly) there is neither a transaction nor an
+/// outbox: events are published while the claim is held, and then the record is completed.
+///
+/// # Ids
+///
+/// The id of an event follows from the record's key, the event's place among the effects, and its
+/// name. It is drawn from nothing, since an event that is published by two runs of one decision is
+/// one event to those who hear of it: without an outbox, every crash after publishing is such a
+/// case, and with one, a redelivery after the guard has forgotten the record.
+pub struct Applier<X, B> {
+    store: Arc<X>,
+    publisher: Publisher<B>,
+    retry: Retry,
+}
+
+/// What effects are caused by: where the events stand in their flow, and since when there is a
+/// cause.
+#[derive(Clone, Debug, Default)]
+pub struct Cause {
+    correlation: Correlation,
+    since: Option<Timestamp>,
+}
+
+impl Cause {
+    /// The handling of an event.
+    #[must_use]
+    pub fn handled(metadata: &Metadata) -> Self {
+        Self { correlation: Correlation::caused_by(metadata), since: metadata.occurred_at }
+    }
+
+    /// Something else, such as a request or a schedule, that stands there in a flow.
+    #[must_use]
+    pub fn other(correlation: Correlation) -> Self {
+        Self { correlation, since: None }
+    }
+
+    /// The same with another place in the flow.
+    #[must_use]
+    pub fn with_correlation(self, correlation: Correlation) -> Self {
+        Self { correlation, ..self }
+    }
+}
+
+/// How applying effects went well. The delivery is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Applied {
+    /// The decision was made and applied.
+    Fresh {
+        /// How many writes were made.
+        writes: usize,
+        /// How many events were published.
+        events: usize,
+    },
+    /// It had been applied before.
+    Replayed {
+        /// How many events of then were still to be published, and were published now.
+        events: usize,
+    },
+    /// A write said that the event [is stale](crate::Write::or_skip), so nothing was applied.
+    Stale {
+        /// Which of the writes, from 0.
+        index: usize,
+    },
+}
+
+/// What a relay found in the outbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Relayed {
+    /// How many events were published and removed.
+    pub published: usize,
+    /// How many had been relayed before.
+    pub gone: usize,
+}
+
+/// What is kept of a decision: where its events are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Receipt {
+    /// How many events were put into the outbox.
+    outbox: usize,
+}
+
+impl<X: EffectStore, B: Bus> Applier<X, B> {
+    /// Applies effects in `store` and publishes through `publisher`. What reads and removes in the
+    /// outbox is tried as `retry` says.
+    #[must_use]
+    pub fn new(store: Arc<X>, publisher: Publisher<B>, retry: Retry) -> Self {
+        Self { store, publisher, retry }
+    }
+
+    /// Where effects are written.
+    #[must_use]
+    pub fn store(&self) -> &Arc<X> {
+        &self.store
+    }
+
+    /// Runs `work` under the guard's claim unless its effects were applied before, and applies
+    /// them. When it returns, the outbox of this key is empty.
+    ///
+    /// The `guard`'s store is the [records](EffectStore::records) of this one's. Events are
+    /// published until `deadline`.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the work goes on, after the key was given back; see
+    /// [`Guard::commit`].
+    ///
+    /// # Errors
+    ///
+    /// Why the delivery is not done. Delivered again, it continues where this one ended.
+    pub async fn apply<C, F, Fut>(
+        &self,
+        guard: &Guard<X::Records, C>,
+        key: &Key,
+        lease: Lease,
+        cause: &Cause,
+        deadline: Deadline,
+        work: F,
+    ) -> Result<Applied, ApplyError>
+    where
+        C: Classify<Fault>,
+        F: FnOnce(Held) -> Fut,
+        Fut: Future<Output = Result<Effects, Fault>>,
+    {
+        if self.store.is_transactional() {
+            self.commit(guard, key, lease, cause, deadline, work).await
+        } else {
+            self.publish_first(guard, key, lease, cause, deadline, work).await
+        }
+    }
+
+    async fn commit<C, F, Fut>(
+        &self,
+        guard: &Guard<X::Records, C>,
+        key: &Key,
+        lease: Lease,
+        cause: &Cause,
+        deadline: Deadline,
+        work: F,
+    ) -> Result<Applied, ApplyError>
+    where
+        C: Classify<Fault>,
+        F: FnOnce(Held) -> Fut,
+        Fut: Future<Output = Result<Effects, Fault>>,
+    {
+        let mut decided = Decided::default();
+        let outcome = guard
+            .commit(key, lease, async |held| {
+                let effects = work(held.clone()).await?;
+                let plan = Plan::new(&*self.store, &held, &effects, cause, self.now())?;
+                let Plan { writes, keys, events } = plan;
+                let receipt = Receipt { outbox: events.len() };
+                decided.writes = effects.written().len();
+                decided.otherwise =
+                    effects.written().iter().map(|write| write.otherwise().clone()).collect();
+                decided.outbox = keys.into_iter().zip(events).collect();
+                Ok((receipt, writes))
+            })
+            .await;
+        match outcome {
+            Ok(Outcome::Fresh(_) | Outcome::Unguarded(_)) => {
+                let events = decided.outbox.len();
+                self.dispatch(decided.outbox, deadline).await?;
+                Ok(Applied::Fresh { writes: decided.writes, events })
+            }
+            Ok(Outcome::Replayed(receipt)) => {
+                self.replay(&guard.record_key(key), receipt.outbox, deadline).await
+            }
+            // How many there are was not kept, so all that there may be are looked for.
+            Ok(Outcome::Skipped(Skipped::NotKept)) => {
+                let most = self.store.limits().max_operations.saturating_sub(1).min(Self::MOST);
+                self.replay(&guard.record_key(key), most, deadline).await
+            }
+            Ok(Outcome::Skipped(why @ Skipped::Busy)) => {
+                Err(ApplyError::Guard(GuardError::Skipped(why)))
+            }
+            Err(GuardError::WriteRefused(refused)) => decided.refused(refused.index),
+            Err(error) => Err(ApplyError::guard(error)),
+        }
+    }
+
+    /// As many events as one request reads.
+    const MOST: usize = 100;
+
+    /// Without an outbox: the record is completed after the events were published.
+    async fn publish_first<C, F, Fut>(
+        &self,
+        guard: &Guard<X::Records, C>,
+        key: &Key,
+        lease: Lease,
+        cause: &Cause,
+        deadline: Deadline,
+        work: F,
+    ) -> Result<Applied, ApplyError>
+    where
+        C: Classify<Fault>,
+        F: FnOnce(Held) -> Fut,
+        Fut: Future<Output = Result<Effects, Fault>>,
+    {
+        let mut unpublished = None;
+        let outcome = guard
+            .run(key, lease, async |held| {
+                let effects = work(held.clone()).await?;
+                if !effects.written().is_empty() {
+                    let problem = InvalidWrite::Unsupported;
+                    return Err(InvalidEffects::Write { index: 0, problem }.into());
+                }
+                let events = plan::events(&held, &effects, cause, self.now())?;
+                let count = events.len();
+                if count > 0
+                    && let Err(error) = self.publisher.send_all(events, deadline).await
+                {
+                    let fault = Fault::transient("events were not published");
+                    unpublished = Some(error);
+                    return Err(fault.hand_back());
+                }
+                Ok(Receipt { outbox: count })
+            })
+            .await;
+        match (outcome, unpublished) {
+            (Ok(Outcome::Fresh(receipt) | Outcome::Unguarded(receipt)), _) => {
+                Ok(Applied::Fresh { writes: 0, events: receipt.outbox })
+            }
+            (Ok(Outcome::Replayed(_) | Outcome::Skipped(Skipped::NotKept)), _) => {
+                Ok(Applied::Replayed { events: 0 })
+            }
+            (Ok(Outcome::Skipped(why @ Skipped::Busy)), _) => {
+                Err(ApplyError::Guard(GuardError::Skipped(why)))
+            }
+            (Err(GuardError::Handler(_)), Some(error)) => Err(ApplyError::Publish(error)),
+            (Err(error), _) => Err(ApplyError::guard(error)),
+        }
+    }
+
+    async fn replay(
+        &self,
+        record: &RecordKey,
+        count: usize,
+        deadline: Deadline,
+    ) -> Result<Applied, ApplyError> {
+        if count == 0 {
+            return Ok(Applied::Replayed { events: 0 });
+        }
+        let keys: Vec<OutboxKey> = (0..count).map(|index| OutboxKey::new(record, index)).collect();
+        let relayed = self.relay(&keys, deadline).await?;
+        Ok(Applied::Replayed { events: relayed.published })
+    }
+
+    fn now(&self) -> Timestamp {
+        self.retry.clock().now()
+    }
+}
+
+/// What was decided under the claim, for after the commit.
+#[derive(Default)]
+struct Decided {
+    writes: usize,
+    otherwise: Vec<Otherwise>,
+    outbox: Vec<(OutboxKey, OutgoingEvent)>,
+}
+
+impl Decided {
+    fn refused(self, index: usize) -> Result<Applied, ApplyError> {
+        let fault = match self.otherwise.into_iter().nth(index) {
+            Some(Otherwise::Skip) => return Ok(Applied::Stale { index }),
+            Some(Otherwise::Fault(fault)) => fault,
+            Some(Otherwise::Conflict) | None => {
+                Fault::conflict("the condition of a write did not hold")
+            }
+        };
+        Err(ApplyError::Refused(Refused { index, fault }))
+    }
+}
+
+impl<X, B: Clone> Clone for Applier<X, B> {
+    fn clone(&self) -> Self {
+        Self {
+            store: Arc::clone(&self.store),
+            publisher: self.publisher.clone(),
+            retry: self.retry.clone(),
+        }
+    }
+}
+
+impl<X, B> fmt::Debug for Applier<X, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Applier").field("publisher", &self.publisher).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,109 @@
+use std::{error::Error as StdError, fmt};
+
+use setpiece_bus::PublishError;
+use setpiece_idempotency::GuardError;
+use setpiece_policy::Fault;
+
+use crate::InvalidEffects;
+
+/// Why a delivery is not done.
+///
+/// Its [`Fault`] says what to do about it. Delivered again, it continues where it ended: after a
+/// [`Publish`](Self::Publish) or an [`Outbox`](Self::Outbox) error only what is left in the outbox
+/// is done.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// The guard refused, the handler failed, or the record's store did not answer.
+    Guard(GuardError<Fault>),
+    /// The effects can never be applied. Nothing was written.
+    Invalid(InvalidEffects),
+    /// The condition of a write did not hold. Nothing was written.
+    Refused(Refused),
+    /// The bus did not take all events. In a store with an outbox all writes are made, and the
+    /// events that were not taken are still there.
+    Publish(PublishError),
+    /// The outbox could not be read or cleared. All writes are made, and events that were
+    /// published may be published again, with the same ids.
+    Outbox(Fault),
+}
+
+/// The condition of a write did not hold.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Refused {
+    /// Which of the writes, from 0.
+    pub index: usize,
+    /// What its author says it means.
+    pub fault: Fault,
+}
+
+impl ApplyError {
+    /// Tells invalid effects from what else a handler can fail with.
+    pub(super) fn guard(error: GuardError<Fault>) -> Self {
+        let invalid = match &error {
+            GuardError::Handler(failed) => {
+                failed.error.source().and_then(|source| source.downcast_ref::<InvalidEffects>())
+            }
+            _ => None,
+        };
+        match invalid {
+            Some(invalid) => Self::Invalid(invalid.clone()),
+            None => Self::Guard(error),
+        }
+    }
+
+    /// Its name for metrics and for the error types of Lambda. It stays as it is.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Guard(error) => error.name(),
+            Self::Invalid(_) => "InvalidEffects",
+            Self::Refused(_) => "WriteRefused",
+            Self::Publish(_) => "NotPublished",
+            Self::Outbox(_) => "OutboxFailed",
+        }
+    }
+}
+
+impl fmt::Display for ApplyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Guard(error) => error.fmt(f),
+            Self::Invalid(invalid) => invalid.fmt(f),
+            Self::Refused(refused) => {
+                write!(
+                    f,
+                    "the condition of write {} did not hold: {}",
+                    refused.index, refused.fault
+                )
+            }
+            Self::Publish(error) => error.fmt(f),
+            Self::Outbox(fault) => write!(f, "the outbox is not cleared: {fault}"),
+        }
+    }
+}
+
+impl StdError for ApplyError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Guard(error) => error.source(),
+            Self::Invalid(_) => None,
+            Self::Refused(refused) => refused.fault.source(),
+            Self::Publish(error) => error.source(),
+            Self::Outbox(fault) => fault.source(),
+        }
+    }
+}
+
+impl From<ApplyError> for Fault {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Guard(error) => error.into(),
+            ApplyError::Invalid(invalid) => invalid.into(),
+            ApplyError::Refused(refused) => refused.fault,
+            ApplyError::Publish(error) => error.into(),
+            ApplyError::Outbox(fault) => fault.hand_back(),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+use std::{collections::HashMap, sync::Arc};
+
+use setpiece_bus::{InvalidEvent, OutgoingEvent};
+use setpiece_envelope::{CorrelationId, EventId, Timestamp};
+use setpiece_idempotency::Held;
+use ulid::Ulid;
+
+use super::Cause;
+use crate::{
+    EffectStore, Effects, InvalidEffects, OutboxEntry, OutboxKey, Write, WriteOf, effects::Emitted,
+    write::Operation,
+};
+
+/// Effects in the language of the store, after all has been checked that can be.
+pub(super) struct Plan<W> {
+    /// The business writes in their order, and behind them what goes into the outbox.
+    pub(super) writes: Vec<W>,
+    pub(super) keys: Vec<OutboxKey>,
+    pub(super) events: Vec<OutgoingEvent>,
+}
+
+/// What a guard's record takes, beside its key.
+const RECORD_BYTES: usize = 1024;
+
+/// What an item of the outbox takes beside its key and the event: the names of its attributes and
+/// the time.
+const ENTRY_BYTES: usize = 1024;
+
+impl<W> Plan<W> {
+    pub(super) fn new<X: EffectStore>(
+        store: &X,
+        held: &Held,
+        effects: &Effects,
+        cause: &Cause,
+        now: Timestamp,
+    ) -> Result<Self, InvalidEffects>
+    where
+        X::Records: setpiece_idempotency::store::Store<Write = W>,
+    {
+        let limits = store.limits();
+        let operations = 1 + effects.written().len() + effects.emitted().len();
+        if operations > limits.max_operations {
+            let limit = limits.max_operations;
+            return Err(InvalidEffects::TooManyOperations { operations, limit });
+        }
+        check_items(effects.written())?;
+
+        let record = held.record_key();
+        let mut bytes = RECORD_BYTES + record.as_str().len();
+        let mut writes: Vec<WriteOf<X>> = Vec::with_capacity(operations - 1);
+        for (index, write) in effects.written().iter().enumerate() {
+            let invalid = |problem| InvalidEffects::Write { index, problem };
+            if let Some(problem) = write.problem() {
+                return Err(invalid(problem));
+            }
+            let size = write.bytes();
+            if size > limits.max_item_bytes {
+                let limit = limits.max_item_bytes;
+                return Err(InvalidEffects::WriteTooLarge { index, bytes: size, limit });
+            }
+            bytes += size;
+            writes.push(store.write(write).map_err(invalid)?);
+        }
+
+        let events = events(held, effects, cause, now)?;
+        let mut keys = Vec::with_capacity(events.len());
+        for (index, event) in events.iter().enumerate() {
+            let key = OutboxKey::new(record, index);
+            let invalid = |_| {
+                let problem = crate::InvalidWrite::Unsupported;
+                InvalidEffects::Write { index: effects.written().len() + index, problem }
+            };
+            let json: Arc<str> = serde_json::to_string(event).map_err(|_| invalid(()))?.into();
+            let size = ENTRY_BYTES + key.as_str().len() + json.len();
+            if size > limits.max_item_bytes {
+                let limit = limits.max_item_bytes;
+                return Err(InvalidEffects::EventTooLarge { index, bytes: size, limit });
+            }
+            bytes += size;
+            let entry =
+                OutboxEntry { key: key.clone(), event: event.clone(), json, created_at: now };
+            writes.push(store.stage(&entry).map_err(|_| invalid(()))?);
+            keys.push(key);
+        }
+        if bytes > limits.max_bytes {
+            return Err(InvalidEffects::TooLarge { bytes, limit: limits.max_bytes });
+        }
+        Ok(Self { writes, keys, events })
+    }
+}
+
+/// Finds two writes on one item.
+fn check_items(writes: &[Write]) -> Result<(), InvalidEffects> {
+    let mut seen = HashMap::with_capacity(writes.len());
+    for (second, write) in writes.iter().enumerate() {
+        // Of some, only the service knows the key.
+        let is_known = match write.operation() {
+            Operation::Put(_) | Operation::Update(_) | Operation::Delete | Operation::Check => true,
+            #[cfg(feature = "dynamodb")]
+            Operation::Native(_) => write.key().names().next().is_some(),
+        };
+        if is_known
+            && let Some(first) = seen.insert((write.table(), write.key().identity()), second)
+        {
+            return Err(InvalidEffects::SameItem { first, second });
+        }
+    }
+    Ok(())
+}
+
+/// The events as they are sent.
+pub(super) fn events(
+    held: &Held,
+    effects: &Effects,
+    cause: &Cause,
+    now: Timestamp,
+) -> Result<Vec<OutgoingEvent>, InvalidEffects> {
+    let stamped = |(index, emitted): (usize, &Emitted)| {
+        let event_id = match event_id(held, cause, index, emitted) {
+            Ok(event_id) => event_id,
+            Err(reason) => {
+                let problem = Arc::new(InvalidEvent::Field { field: "event_id", reason });
+                return Err(InvalidEffects::Event { index, problem });
+            }
+        };
+        emitted
+            .stamped(|metadata| {
+                metadata.correlation = cause.correlation.clone();
+                let flow = &mut metadata.correlation.correlation_id;
+                flow.get_or_insert_with(|| CorrelationId::from(&event_id));
+                metadata.event_id = event_id;
+                metadata.occurred_at = Some(now.truncate_to_millis());
+            })
+            .map_err(|problem| InvalidEffects::Event { index, problem })
+    };
+    effects.emitted().iter().enumerate().map(stamped).collect()
+}
+
+/// The id of an event: a ULID whose time is that of the cause and whose random part is a digest,
+/// so that each run of the same decision comes to the same one.
+fn event_id(
+    held: &Held,
+    cause: &Cause,
+    index: usize,
+    emitted: &Emitted,
+) -> Result<EventId, setpiece_envelope::Reason> {
+    let label = format!("emitted/{index}/{}/{}", emitted.source(), emitted.name());
+    let digest = held.downstream_key(&label);
+    // 80 bits of it.
+    let random = digest.get(..20).and_then(|digits| u128::from_str_radix(digits, 16).ok());
+    let millis = cause.since.map_or(0, |since| u64::try_from(since.unix_millis()).unwrap_or(0));
+    EventId::parse(Ulid::from_parts(millis, random.unwrap_or(0)).to_string())
+}

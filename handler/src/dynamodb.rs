@@ -1,0 +1,208 @@
+//! Effects in DynamoDB: one `TransactWriteItems` through the guard's store.
+
+mod native;
+mod request;
+
+use std::{collections::HashMap, sync::Arc};
+
+use aws_sdk_dynamodb::{
+    Client,
+    types::{
+        AttributeValue, DeleteRequest, KeysAndAttributes, Put, TransactWriteItem, WriteRequest,
+    },
+};
+use setpiece_bus::OutgoingEvent;
+use setpiece_idempotency::dynamodb::{DynamoDbStore, Table};
+use setpiece_policy::Fault;
+
+pub(crate) use self::native::native_bytes;
+use crate::{BoxFuture, EffectLimits, EffectStore, InvalidWrite, OutboxEntry, OutboxKey, Write};
+
+type Item = HashMap<String, AttributeValue>;
+
+/// Applies effects in DynamoDB.
+///
+/// The guard's records are in a table of their own, the business writes in any tables of the same
+/// account and region, and the outbox is in the table of the records unless
+/// [another](Self::with_outbox) is given.
+///
+/// ```no_run
+/// # fn example(shared: &aws_sdk_dynamodb::Config) {
+/// use aws_sdk_dynamodb::{Client, config::retry::RetryConfig};
+/// use setpiece_handler::DynamoDbEffects;
+/// use setpiece_idempotency::dynamodb::Table;
+///
+/// let config = shared.to_builder().retry_config(RetryConfig::disabled()).build();
+/// let effects = DynamoDbEffects::new(Client::from_conf(config), Table::new("idempotency"));
+/// # }
+/// ```
+///
+/// # The outbox
+///
+/// An event is an item with the table's key, [`EVENT`](Self::EVENT) and
+/// [`CREATED_AT`](Self::CREATED_AT). It has no time to live: an event that nobody has relayed must
+/// not vanish, and who finds an old one knows that something is wrong.
+#[derive(Clone, Debug)]
+pub struct DynamoDbEffects {
+    client: Client,
+    records: Arc<DynamoDbStore>,
+    outbox: Table,
+}
+
+impl DynamoDbEffects {
+    /// The attribute of an item of the outbox that holds the event as JSON: what
+    /// [`OutgoingEvent`] is to serde.
+    pub const EVENT: &str = "outbox_event";
+
+    /// The attribute of an item of the outbox that says when it was put there, in milliseconds
+    /// since 1970.
+    pub const CREATED_AT: &str = "outbox_created_at";
+
+    /// Keeps records and the outbox in `table`, through a client whose own retries are off.
+    #[must_use]
+    pub fn new(client: Client, table: Table) -> Self {
+        let records = DynamoDbStore::new(client.clone(), table);
+        Self::with_records(client, Arc::new(records))
+    }
+
+    /// The same with a store of records that has been set up already, through the same client.
+    #[must_use]
+    pub fn with_records(client: Client, records: Arc<DynamoDbStore>) -> Self {
+        let outbox = records.table().clone();
+        Self { client, records, outbox }
+    }
+
+    /// Has the outbox in another table: its key is what matters of it.
+    #[must_use]
+    pub fn with_outbox(self, table: Table) -> Self {
+        Self { outbox: table, ..self }
+    }
+
+    fn key(&self, key: &OutboxKey) -> Item {
+        self.outbox.primary_key(key.as_str())
+    }
+
+    async fn read(&self, keys: &[OutboxKey]) -> Result<Vec<Option<OutgoingEvent>>, Fault> {
+        let unbuilt = |error| Fault::permanent("a request could not be built").with_source(error);
+        let mut found: HashMap<String, OutgoingEvent> = HashMap::with_capacity(keys.len());
+        let mut wanted: Vec<Item> = keys.iter().map(|key| self.key(key)).collect();
+        while !wanted.is_empty() {
+            let asked = wanted.len();
+            let request = KeysAndAttributes::builder()
+                .set_keys(Some(wanted))
+                .consistent_read(true)
+                .build()
+                .map_err(unbuilt)?;
+            let answer = self
+                .client
+                .batch_get_item()
+                .request_items(self.outbox.name(), request)
+                .send()
+                .await;
+            let answer =
+                answer.map_err(|error| Fault::from(error).with_context("reading the outbox"))?;
+            for mut item in answer.responses.unwrap_or_default().into_values().flatten() {
+                let key = item.remove(self.outbox.own_key());
+                let (Some(AttributeValue::S(key)), Some(AttributeValue::S(json))) =
+                    (key, item.remove(Self::EVENT))
+                else {
+                    return Err(
+                        Fault::contract("an event in the outbox cannot be read").hand_back()
+                    );
+                };
+                found.insert(key, crate::memory::read(&json)?);
+            }
+            let left = answer.unprocessed_keys.unwrap_or_default();
+            wanted = left.into_values().flat_map(|left| left.keys).collect();
+            if wanted.len() >= asked {
+                return Err(Fault::throttled("the outbox was not read"));
+            }
+        }
+        Ok(keys.iter().map(|key| found.remove(key.as_str())).collect())
+    }
+
+    async fn remove(&self, keys: &[OutboxKey]) -> Result<(), Fault> {
+        /// The most requests of a `BatchWriteItem`.
+        const MOST: usize = 25;
+        let unbuilt = |error| Fault::permanent("a request could not be built").with_source(error);
+        let delete = |key| {
+            let delete = DeleteRequest::builder().set_key(Some(self.key(key))).build();
+            Ok(WriteRequest::builder().delete_request(delete.map_err(unbuilt)?).build())
+        };
+        let mut wanted = keys.iter().map(delete).collect::<Result<Vec<_>, Fault>>()?;
+        while !wanted.is_empty() {
+            let later = wanted.split_off(wanted.len().min(MOST));
+            let asked = wanted.len();
+            let answer = self
+                .client
+                .batch_write_item()
+                .request_items(self.outbox.name(), wanted)
+                .send()
+                .await;
+            let answer =
+                answer.map_err(|error| Fault::from(error).with_context("clearing the outbox"))?;
+            let left = answer.unprocessed_items.unwrap_or_default();
+            wanted = left.into_values().flatten().collect();
+            if wanted.len() >= asked {
+                return Err(Fault::throttled("the outbox was not cleared"));
+            }
+            wanted.extend(later);
+        }
+        Ok(())
+    }
+}
+
+impl EffectStore for DynamoDbEffects {
+    type Records = DynamoDbStore;
+
+    fn records(&self) -> &Arc<DynamoDbStore> {
+        &self.records
+    }
+
+    fn limits(&self) -> EffectLimits {
+        EffectLimits::DYNAMO_DB
+    }
+
+    fn write(&self, write: &Write) -> Result<TransactWriteItem, InvalidWrite> {
+        request::transact_item(write)
+    }
+
+    fn stage(&self, entry: &OutboxEntry) -> Result<TransactWriteItem, InvalidWrite> {
+        let mut item = self.key(&entry.key);
+        item.insert(Self::EVENT.to_owned(), AttributeValue::S((*entry.json).to_owned()));
+        let millis = entry.created_at.unix_millis().to_string();
+        item.insert(Self::CREATED_AT.to_owned(), AttributeValue::N(millis));
+        let put = Put::builder().table_name(self.outbox.name()).set_item(Some(item)).build();
+        let put = put.map_err(|_| InvalidWrite::Unsupported)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    fn read_outbox<'a>(
+        &'a self,
+        keys: &'a [OutboxKey],
+    ) -> BoxFuture<'a, Result<Vec<Option<OutgoingEvent>>, Fault>> {
+        Box::pin(self.read(keys))
+    }
+
+    fn remove_outbox<'a>(&'a self, keys: &'a [OutboxKey]) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(self.remove(keys))
+    }
+
+    fn outbox_key(
+        &self,
+        primary_key: &HashMap<String, serde_dynamo::AttributeValue>,
+    ) -> Option<OutboxKey> {
+        let Some(serde_dynamo::AttributeValue::S(text)) = primary_key.get(self.outbox.own_key())
+        else {
+            return None;
+        };
+        let key = OutboxKey::parse(text)?;
+        let own = self.key(&key);
+        // In a table with both keys, the other one has to be that of the outbox, too.
+        let is_own = own.len() == primary_key.len()
+            && own.into_iter().all(|(name, value)| {
+                primary_key.get(&name) == Some(&serde_dynamo::AttributeValue::from(value))
+            });
+        is_own.then_some(key)
+    }
+}

@@ -1,0 +1,151 @@
+use std::{error::Error as StdError, fmt, sync::Arc};
+
+use setpiece_bus::InvalidEvent;
+use setpiece_policy::Fault;
+
+/// Why effects cannot be applied, however often it is tried. Nothing was written.
+///
+/// It becomes a [permanent](setpiece_policy::FaultKind::Permanent) fault.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum InvalidEffects {
+    /// There are more operations than a transaction has room for. Each write and each event is
+    /// one, and so is the guard's record.
+    TooManyOperations {
+        /// How many there are.
+        operations: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// All of it together is larger than a transaction may be.
+    TooLarge {
+        /// The size in bytes.
+        bytes: usize,
+        /// The most bytes that are allowed.
+        limit: usize,
+    },
+    /// A write is larger than an item may be.
+    WriteTooLarge {
+        /// Which of the writes, from 0.
+        index: usize,
+        /// The size in bytes.
+        bytes: usize,
+        /// The most bytes that are allowed.
+        limit: usize,
+    },
+    /// An event is larger than an item may be, so the outbox cannot hold it. Publish what is
+    /// large by reference.
+    EventTooLarge {
+        /// Which of the events, from 0.
+        index: usize,
+        /// The size in bytes.
+        bytes: usize,
+        /// The most bytes that are allowed.
+        limit: usize,
+    },
+    /// Two writes are on one item, which a transaction refuses. Make them one.
+    SameItem {
+        /// The first of the two, from 0.
+        first: usize,
+        /// The second one.
+        second: usize,
+    },
+    /// A write cannot be made.
+    Write {
+        /// Which of the writes, from 0.
+        index: usize,
+        /// What is wrong with it.
+        problem: InvalidWrite,
+    },
+    /// An event has no form that readers take.
+    Event {
+        /// Which of the events, from 0.
+        index: usize,
+        /// What is wrong with it.
+        problem: Arc<InvalidEvent>,
+    },
+}
+
+/// What is wrong with a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidWrite {
+    /// The value of this attribute cannot be stored: it is no value of DynamoDB, an empty set, or
+    /// a number that is none.
+    Value {
+        /// The attribute.
+        attribute: Box<str>,
+    },
+    /// What is put is not an item: not a struct or a map with text keys.
+    NotAnItem,
+    /// A key, the name of a key attribute, or a table's name is empty.
+    Empty,
+    /// The write changes an attribute of the item's key.
+    ChangesKey {
+        /// The attribute.
+        attribute: Box<str>,
+    },
+    /// The write changes one attribute twice.
+    Twice {
+        /// The attribute.
+        attribute: Box<str>,
+    },
+    /// The operation does not have this change: only updates change single attributes.
+    NotAnUpdate,
+    /// An update changes nothing.
+    Nothing,
+    /// A check has no condition.
+    NoCondition,
+    /// The store cannot make writes of this kind.
+    Unsupported,
+}
+
+impl fmt::Display for InvalidEffects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManyOperations { operations, limit } => {
+                write!(f, "{operations} operations are more than the {limit} of a transaction")
+            }
+            Self::TooLarge { bytes, limit } => {
+                write!(f, "the effects have {bytes} bytes, more than the {limit} of a transaction")
+            }
+            Self::WriteTooLarge { index, bytes, limit } => {
+                write!(f, "write {index} has {bytes} bytes, more than the {limit} of an item")
+            }
+            Self::EventTooLarge { index, bytes, limit } => {
+                write!(f, "event {index} has {bytes} bytes, more than the {limit} of an item")
+            }
+            Self::SameItem { first, second } => {
+                write!(f, "writes {first} and {second} are on the same item")
+            }
+            Self::Write { index, problem } => write!(f, "write {index}: {problem}"),
+            Self::Event { index, problem } => write!(f, "event {index}: {problem}"),
+        }
+    }
+}
+
+impl fmt::Display for InvalidWrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value { attribute } => write!(f, "`{attribute}` has a value that is none"),
+            Self::NotAnItem => f.write_str("what is put is not an item"),
+            Self::Empty => f.write_str("a key, its name or the table's name is empty"),
+            Self::ChangesKey { attribute } => write!(f, "`{attribute}` is part of the key"),
+            Self::Twice { attribute } => write!(f, "`{attribute}` is changed twice"),
+            Self::NotAnUpdate => f.write_str("only an update changes single attributes"),
+            Self::Nothing => f.write_str("the update changes nothing"),
+            Self::NoCondition => f.write_str("the check has no condition"),
+            Self::Unsupported => f.write_str("the store makes no such write"),
+        }
+    }
+}
+
+impl StdError for InvalidEffects {}
+
+impl StdError for InvalidWrite {}
+
+impl From<InvalidEffects> for Fault {
+    fn from(invalid: InvalidEffects) -> Self {
+        Self::permanent("the effects cannot be applied").with_source(invalid)
+    }
+}

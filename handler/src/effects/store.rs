@@ -1,0 +1,203 @@
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use serde_dynamo::AttributeValue;
+use setpiece_bus::OutgoingEvent;
+use setpiece_envelope::Timestamp;
+pub use setpiece_idempotency::store::BoxFuture;
+use setpiece_idempotency::store::{RecordKey, Store};
+use setpiece_policy::Fault;
+
+use super::InvalidWrite;
+use crate::Write;
+
+/// A write of the store in which an [`EffectStore`] has its records.
+pub type WriteOf<X> = <<X as EffectStore>::Records as Store>::Write;
+
+/// The port to where records of a guard, business items and the outbox are changed together.
+///
+/// The records are those of a [`Guard`](setpiece_idempotency::Guard), and its
+/// [commit](setpiece_idempotency::Guard::commit) is the transaction. So an effect store does not
+/// commit: it says what the writes are, in the language of the records' store. Beside that it
+/// reads and removes what is in the outbox.
+///
+/// As with the guard's store, each method makes its requests once, and what to do about a fault is
+/// up to the caller.
+pub trait EffectStore: Send + Sync + 'static {
+    /// Where the guard's records are.
+    type Records: Store;
+
+    /// Where the guard's records are.
+    fn records(&self) -> &Arc<Self::Records>;
+
+    /// What one transaction may carry.
+    fn limits(&self) -> EffectLimits;
+
+    /// Whether there are transactions and an outbox. Without them there are no writes, and the
+    /// record is completed after events were published.
+    fn is_transactional(&self) -> bool {
+        true
+    }
+
+    /// A business write in the language of the records' store.
+    ///
+    /// # Errors
+    ///
+    /// The write can never be made.
+    fn write(&self, write: &Write) -> Result<WriteOf<Self>, InvalidWrite>;
+
+    /// The write that puts an event into the outbox.
+    ///
+    /// # Errors
+    ///
+    /// There is no outbox.
+    fn stage(&self, entry: &OutboxEntry) -> Result<WriteOf<Self>, InvalidWrite>;
+
+    /// Reads these events, as they are now. One that is not there has been relayed. At most 100.
+    fn read_outbox<'a>(
+        &'a self,
+        keys: &'a [OutboxKey],
+    ) -> BoxFuture<'a, Result<Vec<Option<OutgoingEvent>>, Fault>>;
+
+    /// Removes these events, whether they are there or not.
+    fn remove_outbox<'a>(&'a self, keys: &'a [OutboxKey]) -> BoxFuture<'a, Result<(), Fault>>;
+
+    /// The key of an event in the outbox, if the item with this primary key is one. For what
+    /// arrives in a stream of changes.
+    fn outbox_key(&self, primary_key: &HashMap<String, AttributeValue>) -> Option<OutboxKey>;
+}
+
+/// What one transaction may carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EffectLimits {
+    /// The most operations, that of the guard included.
+    pub max_operations: usize,
+    /// The most bytes of all items together, that of the guard included.
+    pub max_bytes: usize,
+    /// The most bytes of one item.
+    pub max_item_bytes: usize,
+}
+
+impl EffectLimits {
+    /// `TransactWriteItems` of DynamoDB: 100 operations, 4 MB, and 400 KB for each item.
+    pub const DYNAMO_DB: Self =
+        Self { max_operations: 100, max_bytes: 4 * 1024 * 1024, max_item_bytes: 400 * 1024 };
+
+    /// No limits.
+    pub const NONE: Self =
+        Self { max_operations: usize::MAX, max_bytes: usize::MAX, max_item_bytes: usize::MAX };
+}
+
+/// The key of an event in the outbox: the record's, and which of its events it is.
+///
+/// It follows from the record, so whoever finds the record completed knows where its events are.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OutboxKey(RecordKey);
+
+impl OutboxKey {
+    const INFIX: &str = "#outbox#";
+
+    /// The key of the event `index` of `record`.
+    #[must_use]
+    pub fn new(record: &RecordKey, index: usize) -> Self {
+        Self(RecordKey::new(format!("{}{}{index}", record.as_str(), Self::INFIX)))
+    }
+
+    /// The key with that text, if it is one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (record, index) = text.rsplit_once(Self::INFIX)?;
+        let is_index = matches!(index.len(), 1..=9) && index.bytes().all(|b| b.is_ascii_digit());
+        (is_index && !record.is_empty()).then(|| Self(RecordKey::new(text)))
+    }
+
+    /// The text, for stores. It is not to be logged.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl fmt::Debug for OutboxKey {
+    /// Shows a digest, as that of a record's key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OutboxKey({})", self.0.shown())
+    }
+}
+
+/// An event that is to be put into the outbox.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OutboxEntry {
+    /// Where.
+    pub key: OutboxKey,
+    /// The event.
+    pub event: OutgoingEvent,
+    /// The event as JSON, as it is stored.
+    pub json: Arc<str>,
+    /// The present moment.
+    pub created_at: Timestamp,
+}
+
+/// Only the records of a guard, and events: for services that write nothing else, or nothing to
+/// where their records are.
+///
+/// Then nothing is written beside the record, and there is no outbox: events are published, then
+/// the record is completed. A crash in between publishes them again, under the same ids.
+#[derive(Debug)]
+pub struct EventsOnly<S> {
+    records: Arc<S>,
+}
+
+impl<S> Clone for EventsOnly<S> {
+    fn clone(&self) -> Self {
+        Self { records: Arc::clone(&self.records) }
+    }
+}
+
+impl<S: Store> EventsOnly<S> {
+    /// Has its records in `records`.
+    #[must_use]
+    pub fn new(records: Arc<S>) -> Self {
+        Self { records }
+    }
+}
+
+impl<S: Store> EffectStore for EventsOnly<S> {
+    type Records = S;
+
+    fn records(&self) -> &Arc<S> {
+        &self.records
+    }
+
+    fn limits(&self) -> EffectLimits {
+        EffectLimits::NONE
+    }
+
+    fn is_transactional(&self) -> bool {
+        false
+    }
+
+    fn write(&self, _: &Write) -> Result<S::Write, InvalidWrite> {
+        Err(InvalidWrite::Unsupported)
+    }
+
+    fn stage(&self, _: &OutboxEntry) -> Result<S::Write, InvalidWrite> {
+        Err(InvalidWrite::Unsupported)
+    }
+
+    fn read_outbox<'a>(
+        &'a self,
+        keys: &'a [OutboxKey],
+    ) -> BoxFuture<'a, Result<Vec<Option<OutgoingEvent>>, Fault>> {
+        Box::pin(std::future::ready(Ok(vec![None; keys.len()])))
+    }
+
+    fn remove_outbox<'a>(&'a self, _: &'a [OutboxKey]) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn outbox_key(&self, _: &HashMap<String, AttributeValue>) -> Option<OutboxKey> {
+        None
+    }
+}

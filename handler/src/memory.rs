@@ -1,0 +1,290 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    future::ready,
+    sync::Arc,
+};
+
+use serde_dynamo::AttributeValue;
+use setpiece_bus::OutgoingEvent;
+use setpiece_envelope::Clock;
+use setpiece_idempotency::{Beside, MemoryStore};
+use setpiece_policy::Fault;
+
+use crate::{
+    BoxFuture, EffectLimits, EffectStore, InvalidWrite, ItemKey, OutboxEntry, OutboxKey, Write,
+    write::{Change, Condition, How, Number, Operation, item_bytes},
+};
+
+/// Applies effects in memory: for tests, and for trying out a service without AWS.
+///
+/// It has the records of a guard, tables of items, and the outbox, and changes them in one step as
+/// DynamoDB does. The same suite of tests runs on both. Clones are the same store.
+#[derive(Clone)]
+pub struct MemoryEffects {
+    records: Arc<MemoryStore<Tables>>,
+    limits: EffectLimits,
+}
+
+/// What [`MemoryEffects`] has beside the records: tables of items, and the outbox.
+#[derive(Default)]
+pub struct Tables {
+    tables: BTreeMap<String, Table>,
+    outbox: BTreeMap<OutboxKey, Arc<str>>,
+}
+
+type Item = HashMap<String, AttributeValue>;
+type Table = BTreeMap<Vec<(String, String)>, Item>;
+
+/// A write in memory.
+#[derive(Clone, Debug)]
+pub struct TableWrite(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Item(Write),
+    Outbox(OutboxEntry),
+}
+
+impl MemoryEffects {
+    /// An empty store, in which records expire by `clock`.
+    #[must_use]
+    pub fn new(clock: impl Clock) -> Self {
+        Self { records: Arc::new(MemoryStore::empty(clock)), limits: EffectLimits::DYNAMO_DB }
+    }
+
+    /// An item, if it is there.
+    #[must_use]
+    pub fn item(&self, table: &str, key: impl Into<ItemKey>) -> Option<Item> {
+        let identity = key.into().identity();
+        self.records.beside(|tables| tables.tables.get(table)?.get(&identity).cloned())
+    }
+
+    /// All items of a table, in no order that means anything.
+    #[must_use]
+    pub fn items(&self, table: &str) -> Vec<Item> {
+        self.records.beside(|tables| match tables.tables.get(table) {
+            Some(table) => table.values().cloned().collect(),
+            None => Vec::new(),
+        })
+    }
+
+    /// Puts an item there, as somebody else could have.
+    pub fn put_item(&self, table: &str, key: impl Into<ItemKey>, item: Item) {
+        let key = key.into();
+        let mut whole = item;
+        whole.extend(key.attributes().iter().cloned());
+        self.records.beside(|tables| {
+            tables.tables.entry(table.to_owned()).or_default().insert(key.identity(), whole);
+        });
+    }
+
+    /// The keys of the events that are in the outbox.
+    #[must_use]
+    pub fn outbox(&self) -> Vec<OutboxKey> {
+        self.records.beside(|tables| tables.outbox.keys().cloned().collect())
+    }
+}
+
+impl EffectStore for MemoryEffects {
+    type Records = MemoryStore<Tables>;
+
+    fn records(&self) -> &Arc<Self::Records> {
+        &self.records
+    }
+
+    fn limits(&self) -> EffectLimits {
+        self.limits
+    }
+
+    fn write(&self, write: &Write) -> Result<TableWrite, InvalidWrite> {
+        match write.operation() {
+            #[cfg(feature = "dynamodb")]
+            Operation::Native(_) => Err(InvalidWrite::Unsupported),
+            _ => Ok(TableWrite(Kind::Item(write.clone()))),
+        }
+    }
+
+    fn stage(&self, entry: &OutboxEntry) -> Result<TableWrite, InvalidWrite> {
+        Ok(TableWrite(Kind::Outbox(entry.clone())))
+    }
+
+    fn read_outbox<'a>(
+        &'a self,
+        keys: &'a [OutboxKey],
+    ) -> BoxFuture<'a, Result<Vec<Option<OutgoingEvent>>, Fault>> {
+        let found = self.records.beside(|tables| {
+            keys.iter()
+                .map(|key| tables.outbox.get(key).map(|json| read(json)).transpose())
+                .collect()
+        });
+        Box::pin(ready(found))
+    }
+
+    fn remove_outbox<'a>(&'a self, keys: &'a [OutboxKey]) -> BoxFuture<'a, Result<(), Fault>> {
+        self.records.beside(|tables| {
+            for key in keys {
+                tables.outbox.remove(key);
+            }
+        });
+        Box::pin(ready(Ok(())))
+    }
+
+    fn outbox_key(&self, primary_key: &HashMap<String, AttributeValue>) -> Option<OutboxKey> {
+        // Its records have no attributes, so it takes the names of a plain table.
+        match primary_key.get("id") {
+            Some(AttributeValue::S(text)) => OutboxKey::parse(text),
+            _ => None,
+        }
+    }
+}
+
+/// An event of the outbox, as it was stored.
+pub(crate) fn read(json: &str) -> Result<OutgoingEvent, Fault> {
+    serde_json::from_str(json).map_err(|_| {
+        // Its errors quote what they read.
+        Fault::contract("an event in the outbox cannot be read").hand_back()
+    })
+}
+
+impl Beside for Tables {
+    type Write = TableWrite;
+
+    fn write(&mut self, writes: &[TableWrite]) -> Result<Result<(), usize>, Fault> {
+        let refused = writes.iter().position(|TableWrite(kind)| match kind {
+            Kind::Item(write) => !self.allows(write),
+            Kind::Outbox(_) => false,
+        });
+        if let Some(index) = refused {
+            return Ok(Err(index));
+        }
+        let changed = writes.iter().map(|TableWrite(kind)| match kind {
+            Kind::Item(write) => self.changed(write),
+            Kind::Outbox(_) => Ok(None),
+        });
+        let changed: Vec<Option<Item>> = changed.collect::<Result<_, _>>()?;
+        for (TableWrite(kind), item) in writes.iter().zip(changed) {
+            match (kind, item) {
+                (Kind::Outbox(entry), _) => {
+                    self.outbox.insert(entry.key.clone(), Arc::clone(&entry.json));
+                }
+                (Kind::Item(write), Some(item)) => {
+                    let table = self.tables.entry(write.table().to_owned()).or_default();
+                    table.insert(write.key().identity(), item);
+                }
+                (Kind::Item(write), None) => {
+                    if let (Operation::Delete, Some(table)) =
+                        (write.operation(), self.tables.get_mut(write.table()))
+                    {
+                        table.remove(&write.key().identity());
+                    }
+                }
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+impl Tables {
+    fn found(&self, write: &Write) -> Option<&Item> {
+        self.tables.get(write.table())?.get(&write.key().identity())
+    }
+
+    /// Whether the conditions of a write hold.
+    fn allows(&self, write: &Write) -> bool {
+        let found = self.found(write);
+        let attribute = |name: &String| found.and_then(|item| item.get(name));
+        write.conditions().iter().all(|condition| match condition {
+            Condition::Absent => found.is_none(),
+            Condition::Present => found.is_some(),
+            Condition::Equals(name, value) => attribute(name) == Some(value),
+            Condition::LessThan(name, value) => {
+                attribute(name).is_some_and(|found| is_less(found, value))
+            }
+            Condition::Newer(name, value) => {
+                attribute(name).is_none_or(|found| is_less(found, value))
+            }
+        })
+    }
+
+    /// The item after a write that leaves one.
+    fn changed(&self, write: &Write) -> Result<Option<Item>, Fault> {
+        match write.operation() {
+            Operation::Put(item) => Ok(Some(item.clone())),
+            Operation::Update(changes) => {
+                let key = || write.key().attributes().iter().cloned().collect();
+                let mut item: Item = self.found(write).cloned().unwrap_or_else(key);
+                for change in changes {
+                    apply(&mut item, change)?;
+                }
+                if item_bytes(&item) > EffectLimits::DYNAMO_DB.max_item_bytes {
+                    return Err(Fault::permanent("an item would be larger than it may be"));
+                }
+                Ok(Some(item))
+            }
+            Operation::Delete | Operation::Check => Ok(None),
+            #[cfg(feature = "dynamodb")]
+            Operation::Native(_) => Ok(None),
+        }
+    }
+}
+
+fn is_less(found: &AttributeValue, value: &AttributeValue) -> bool {
+    match (found, value) {
+        (AttributeValue::N(found), AttributeValue::N(value)) => {
+            Number::parse(found) < Number::parse(value)
+        }
+        (AttributeValue::S(found), AttributeValue::S(value)) => found < value,
+        (AttributeValue::B(found), AttributeValue::B(value)) => found < value,
+        _ => false,
+    }
+}
+
+fn apply(item: &mut Item, Change { attribute, how }: &Change) -> Result<(), Fault> {
+    use AttributeValue::{Bs, L, N, Ns, Ss};
+    fn union<T: Ord + Clone>(all: &mut Vec<T>, more: &[T]) {
+        all.extend_from_slice(more);
+        all.sort_unstable();
+        all.dedup();
+    }
+    match (how, item.get_mut(attribute)) {
+        (How::Set(value) | How::Add(value) | How::Append(value), None)
+        | (How::Set(value), Some(_)) => {
+            item.insert(attribute.clone(), value.clone());
+        }
+        (How::Remove, _) => {
+            item.remove(attribute);
+        }
+        (How::Add(N(more)), Some(N(number))) => {
+            let sum = Number::parse(number).zip(Number::parse(more));
+            let sum = sum.and_then(|(number, more)| number.add(more));
+            let sum = sum.ok_or_else(|| Fault::permanent("a number has too many digits"))?;
+            *number = sum.to_string();
+        }
+        (How::Add(Ss(more)), Some(Ss(all))) => union(all, more),
+        (How::Add(Ns(more)), Some(Ns(all))) => union(all, more),
+        (How::Add(Bs(more)), Some(Bs(all))) => union(all, more),
+        (How::Append(L(more)), Some(L(all))) => all.extend_from_slice(more),
+        (How::Add(_) | How::Append(_), Some(_)) => {
+            return Err(Fault::permanent("an attribute has another type than the update needs"));
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Debug for MemoryEffects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryEffects").field("records", &self.records).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Tables {
+    /// Shows how much there is: what is in items can be personal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tables = self.tables.iter().map(|(name, items)| (name, items.len()));
+        f.debug_struct("Tables")
+            .field("items", &tables.collect::<BTreeMap<_, _>>())
+            .field("outbox", &self.outbox.len())
+            .finish()
+    }
+}
