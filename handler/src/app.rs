@@ -11,9 +11,8 @@ use setpiece_policy::{Deadline, Fault};
 
 pub use self::build::{AppBuilder, AppError};
 use crate::{
-    Allow, EffectStore, Invocation, InvokeError, Quarantine, Report,
+    Allow, Applier, EffectStore, Invocation, InvokeError, Quarantine, Report,
     answer::{Answer, Ended},
-    apply::Applier,
     batch,
     handlers::{Middleware, Route, Unhandled},
 };

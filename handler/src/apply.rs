@@ -14,7 +14,10 @@ use setpiece_policy::{Deadline, Fault, Retry};
 
 pub use self::error::{ApplyError, Refused};
 use self::plan::Plan;
-use crate::{EffectStore, Effects, InvalidEffects, InvalidWrite, OutboxKey, write::Otherwise};
+use crate::{
+    EffectStore, Effects, InvalidEffects, InvalidWrite, OutboxKey, handlers::Decision,
+    write::Otherwise,
+};
 
 /// Applies effects: all of them or none, once for each key.
 ///
@@ -94,6 +97,10 @@ pub enum Applied {
     },
 }
 
+/// How it went well, and the answer of the handler as JSON, where it has one: that of now or that
+/// of the first time.
+pub(crate) type Answered = (Applied, Option<String>);
+
 /// What a relay found in the outbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -104,11 +111,14 @@ pub struct Relayed {
     pub gone: usize,
 }
 
-/// What is kept of a decision: where its events are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What is kept of a decision: where its events are, and what was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Receipt {
     /// How many events were put into the outbox.
     outbox: usize,
+    /// The answer, as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    response: Option<String>,
 }
 
 impl<X: EffectStore, B: Bus> Applier<X, B> {
@@ -153,6 +163,25 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
         F: FnOnce(Held) -> Fut,
         Fut: Future<Output = Result<Effects, Fault>>,
     {
+        let work = async |held| Ok(Decision { effects: work(held).await?, response: None });
+        Ok(self.answer(guard, key, lease, cause, deadline, work).await?.0)
+    }
+
+    /// Does what [`apply`](Self::apply) does for work that has an answer as well.
+    pub(crate) async fn answer<C, F, Fut>(
+        &self,
+        guard: &Guard<X::Records, C>,
+        key: &Key,
+        lease: Lease,
+        cause: &Cause,
+        deadline: Deadline,
+        work: F,
+    ) -> Result<Answered, ApplyError>
+    where
+        C: Classify<Fault>,
+        F: FnOnce(Held) -> Fut,
+        Fut: Future<Output = Result<Decision, Fault>>,
+    {
         if self.store.is_transactional() {
             self.commit(guard, key, lease, cause, deadline, work).await
         } else {
@@ -168,19 +197,19 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
         cause: &Cause,
         deadline: Deadline,
         work: F,
-    ) -> Result<Applied, ApplyError>
+    ) -> Result<Answered, ApplyError>
     where
         C: Classify<Fault>,
         F: FnOnce(Held) -> Fut,
-        Fut: Future<Output = Result<Effects, Fault>>,
+        Fut: Future<Output = Result<Decision, Fault>>,
     {
         let mut decided = Decided::default();
         let outcome = guard
             .commit(key, lease, async |held| {
-                let effects = work(held.clone()).await?;
+                let Decision { effects, response } = work(held.clone()).await?;
                 let plan = Plan::new(&*self.store, &held, &effects, cause, self.now())?;
                 let Plan { writes, keys, events } = plan;
-                let receipt = Receipt { outbox: events.len() };
+                let receipt = Receipt { outbox: events.len(), response };
                 decided.writes = effects.written().len();
                 decided.otherwise =
                     effects.written().iter().map(|write| write.otherwise().clone()).collect();
@@ -189,23 +218,25 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
             })
             .await;
         match outcome {
-            Ok(Outcome::Fresh(_) | Outcome::Unguarded(_)) => {
+            Ok(Outcome::Fresh(receipt) | Outcome::Unguarded(receipt)) => {
                 let events = decided.outbox.len();
                 self.dispatch(decided.outbox, deadline).await?;
-                Ok(Applied::Fresh { writes: decided.writes, events })
+                Ok((Applied::Fresh { writes: decided.writes, events }, receipt.response))
             }
             Ok(Outcome::Replayed(receipt)) => {
-                self.replay(&guard.record_key(key), receipt.outbox, deadline).await
+                let record = guard.record_key(key);
+                let applied = self.replay(&record, receipt.outbox, deadline).await?;
+                Ok((applied, receipt.response))
             }
             // How many there are was not kept, so all that there may be are looked for.
             Ok(Outcome::Skipped(Skipped::NotKept)) => {
                 let most = self.store.limits().max_operations.saturating_sub(1).min(Self::MOST);
-                self.replay(&guard.record_key(key), most, deadline).await
+                Ok((self.replay(&guard.record_key(key), most, deadline).await?, None))
             }
             Ok(Outcome::Skipped(why @ Skipped::Busy)) => {
                 Err(ApplyError::Guard(GuardError::Skipped(why)))
             }
-            Err(GuardError::WriteRefused(refused)) => decided.refused(refused.index),
+            Err(GuardError::WriteRefused(refused)) => Ok((decided.refused(refused.index)?, None)),
             Err(error) => Err(ApplyError::guard(error)),
         }
     }
@@ -222,16 +253,16 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
         cause: &Cause,
         deadline: Deadline,
         work: F,
-    ) -> Result<Applied, ApplyError>
+    ) -> Result<Answered, ApplyError>
     where
         C: Classify<Fault>,
         F: FnOnce(Held) -> Fut,
-        Fut: Future<Output = Result<Effects, Fault>>,
+        Fut: Future<Output = Result<Decision, Fault>>,
     {
         let mut unpublished = None;
         let outcome = guard
             .run(key, lease, async |held| {
-                let effects = work(held.clone()).await?;
+                let Decision { effects, response } = work(held.clone()).await?;
                 if !effects.written().is_empty() {
                     let problem = InvalidWrite::Unsupported;
                     return Err(InvalidEffects::Write { index: 0, problem }.into());
@@ -245,15 +276,18 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
                     unpublished = Some(error);
                     return Err(fault.hand_back());
                 }
-                Ok(Receipt { outbox: count })
+                Ok(Receipt { outbox: count, response })
             })
             .await;
         match (outcome, unpublished) {
             (Ok(Outcome::Fresh(receipt) | Outcome::Unguarded(receipt)), _) => {
-                Ok(Applied::Fresh { writes: 0, events: receipt.outbox })
+                Ok((Applied::Fresh { writes: 0, events: receipt.outbox }, receipt.response))
             }
-            (Ok(Outcome::Replayed(_) | Outcome::Skipped(Skipped::NotKept)), _) => {
-                Ok(Applied::Replayed { events: 0 })
+            (Ok(Outcome::Replayed(receipt)), _) => {
+                Ok((Applied::Replayed { events: 0 }, receipt.response))
+            }
+            (Ok(Outcome::Skipped(Skipped::NotKept)), _) => {
+                Ok((Applied::Replayed { events: 0 }, None))
             }
             (Ok(Outcome::Skipped(why @ Skipped::Busy)), _) => {
                 Err(ApplyError::Guard(GuardError::Skipped(why)))

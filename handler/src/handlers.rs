@@ -6,7 +6,10 @@ use setpiece_envelope::{DomainEvent, Metadata, RawEnvelope};
 use setpiece_idempotency::{Key, KeyError, KeyPart};
 use setpiece_policy::Fault;
 
-use crate::{BusFacts, Content, ContentKind, Cx, Effects, Facts, Payload, Received};
+use crate::{
+    BusFacts, Content, ContentKind, Cx, Effects, Facts, HttpForm, HttpResponse, Json, Payload,
+    Received,
+};
 
 /// What a service does about the events that reach it: its handlers, and the state that they share.
 ///
@@ -140,7 +143,7 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     ) -> Self
     where
         P: Payload + 'static,
-        R: Serialize + Send + 'static,
+        R: Respond,
         F: for<'a> Handler<'a, S, P, Reply<R>>,
     {
         let name = function_name::<F>().into();
@@ -154,7 +157,7 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     pub fn on_query<P, R, F>(mut self, handler: F) -> Self
     where
         P: Payload + 'static,
-        R: Serialize + Send + 'static,
+        R: Respond,
         F: for<'a> Handler<'a, S, P, R>,
     {
         let name = function_name::<F>().into();
@@ -236,6 +239,34 @@ impl<R> Reply<R> {
     /// The same answer with what should change.
     pub fn with(self, effects: Effects) -> Self {
         Self { effects, ..self }
+    }
+}
+
+/// What can be an answer: [`HttpResponse`], or [`Json`] of anything.
+pub trait Respond: Send + 'static {
+    /// The answer as JSON, in the form that goes with the request where that came over HTTP.
+    ///
+    /// # Errors
+    ///
+    /// It has no JSON form.
+    fn to_json(&self, form: Option<HttpForm>) -> Result<String, Fault>;
+}
+
+impl Respond for HttpResponse {
+    fn to_json(&self, form: Option<HttpForm>) -> Result<String, Fault> {
+        Ok(self.to_json(form.unwrap_or(HttpForm::V2)))
+    }
+}
+
+impl<T: Serialize + Send + 'static> Respond for Json<T> {
+    fn to_json(&self, form: Option<HttpForm>) -> Result<String, Fault> {
+        let unwritten = |error: serde_json::Error| {
+            Fault::permanent("an answer that cannot be written").with_source(error)
+        };
+        match form {
+            None => serde_json::to_string(&self.0).map_err(unwritten),
+            Some(form) => Ok(HttpResponse::json(200, &self.0).map_err(unwritten)?.to_json(form)),
+        }
     }
 }
 
@@ -430,7 +461,7 @@ impl<S, P, R, F> Route<S> for RequestRoute<S, P, R, F>
 where
     S: Send + Sync + 'static,
     P: Payload + 'static,
-    R: Serialize + Send + 'static,
+    R: Respond,
     F: for<'a> Handler<'a, S, P, Reply<R>>,
 {
     fn name(&self) -> &Arc<str> {
@@ -447,12 +478,13 @@ where
     }
 
     fn ready_for_payload(&self, content: Content<'_>) -> Prepared<S> {
+        let form = http_form(&content);
         let payload = P::read(content)?;
         let handler = Arc::clone(&self.handler);
         guarded(&self.key, payload, move |cx, payload| {
             Box::pin(async move {
                 let Reply { response, effects } = handler.handle(&cx, payload).await?;
-                Ok(Decision { effects, response: Some(written(&response)?) })
+                Ok(Decision { effects, response: Some(response.to_json(form)?) })
             })
         })
     }
@@ -468,7 +500,7 @@ impl<S, P, R, F> Route<S> for QueryRoute<S, P, R, F>
 where
     S: Send + Sync + 'static,
     P: Payload + 'static,
-    R: Serialize + Send + 'static,
+    R: Respond,
     F: for<'a> Handler<'a, S, P, R>,
 {
     fn name(&self) -> &Arc<str> {
@@ -485,12 +517,13 @@ where
     }
 
     fn ready_for_payload(&self, content: Content<'_>) -> Prepared<S> {
+        let form = http_form(&content);
         let payload = P::read(content)?;
         let handler = Arc::clone(&self.handler);
         let decide = move |cx: Cx<S>| -> BoxFuture<'static, _> {
             Box::pin(async move {
                 let response = handler.handle(&cx, payload).await?;
-                Ok(Decision { effects: Effects::new(), response: Some(written(&response)?) })
+                Ok(Decision { effects: Effects::new(), response: Some(response.to_json(form)?) })
             })
         };
         Ok(Ready { guarding: Guarding::Query, decide: Box::new(decide) })
@@ -518,9 +551,11 @@ pub fn natural_key<P: Payload>(payload: &P) -> Result<Key, KeyError> {
     Key::from_parts(&parts)
 }
 
-fn written(response: &impl Serialize) -> Result<String, Fault> {
-    serde_json::to_string(response)
-        .map_err(|error| Fault::permanent("an answer that cannot be written").with_source(error))
+fn http_form(content: &Content<'_>) -> Option<HttpForm> {
+    match content {
+        Content::Http(request) => Some(request.form),
+        _ => None,
+    }
 }
 
 /// The name of a function without its path. Closures have none: theirs is in braces.

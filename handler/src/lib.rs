@@ -48,7 +48,7 @@ pub use crate::{
         BoxFuture, EffectLimits, EffectStore, Effects, Emitted, EventsOnly, InvalidEffects,
         InvalidWrite, OutboxEntry, OutboxKey, WriteOf,
     },
-    handlers::{Decision, Handler, Handlers, Handling, Reply, Unhandled, natural_key},
+    handlers::{Decision, Handler, Handlers, Handling, Reply, Respond, Unhandled, natural_key},
     memory::{MemoryEffects, TableWrite, Tables},
     payload::{
         HttpRequest, HttpResponse, ItemChange, Json, OtherEvent, Payload, S3Change, ScheduledEvent,

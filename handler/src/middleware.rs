@@ -71,7 +71,7 @@ struct Wrapped<T>(T);
 
 impl<S, T> Around<S> for Wrapped<T>
 where
-    S: Send + 'static,
+    S: Send + Sync + 'static,
     T: Service<Handling<S>, Response = Decision, Error = Fault> + Clone + Send + Sync + 'static,
     T::Future: Send,
 {

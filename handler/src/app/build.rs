@@ -3,10 +3,10 @@ use std::{collections::HashSet, error::Error as StdError, fmt, sync::Arc, time::
 use setpiece_bus::{Bus, Publisher};
 use setpiece_envelope::{Clock, ServiceId};
 use setpiece_idempotency::{ConfigError, Guard, GuardBuilder};
-use setpiece_policy::{Random, Sleep};
+use setpiece_policy::{Random, Retry, Sleep};
 
 use super::{App, Guarded, Inner};
-use crate::{Allow, EffectStore, Handlers, Quarantine, Report, apply::Applier};
+use crate::{Allow, Applier, EffectStore, Handlers, Quarantine, Report};
 
 type GuardOf<X> = Box<
     dyn Fn(&Arc<<X as EffectStore>::Records>, &str, &str) -> GuardBuilder<<X as EffectStore>::Records>,
@@ -24,6 +24,7 @@ pub struct AppBuilder<S, X: EffectStore, B> {
 
 struct Parts<B> {
     publisher: Publisher<B>,
+    retry: Retry,
     quarantine: Option<Arc<dyn Quarantine>>,
     allow: Allow,
     max_depth: u32,
@@ -57,7 +58,8 @@ where
     ) -> AppBuilder<S, X, B> {
         let (clock, random, sleep) = (Arc::new(clock), Arc::new(random), Arc::new(sleep));
         let guard: GuardOf<X> = {
-            let (clock, sleep) = (Arc::clone(&clock), Arc::clone(&sleep));
+            let (clock, random, sleep) =
+                (Arc::clone(&clock), Arc::clone(&random), Arc::clone(&sleep));
             Box::new(move |records, namespace, operation| {
                 let (clock, random, sleep) =
                     (Arc::clone(&clock), Arc::clone(&random), Arc::clone(&sleep));
@@ -71,6 +73,7 @@ where
             guard,
             app: Parts {
                 publisher,
+                retry: Retry::new(Arc::clone(&clock), random, Arc::clone(&sleep)),
                 quarantine: None,
                 allow: Allow::new(),
                 max_depth: 32,
@@ -200,14 +203,13 @@ where
             guarded.push(Guarded { route, guard });
         }
         let app = self.app;
-        let clock = Arc::clone(&app.clock);
         Ok(App {
             inner: Arc::new(Inner {
                 state,
                 routes: guarded,
                 middleware,
                 unhandled,
-                applier: Applier::new(self.effects, app.publisher, clock),
+                applier: Applier::new(self.effects, app.publisher, app.retry),
                 quarantine: app.quarantine,
                 allow: app.allow,
                 max_depth: app.max_depth,

@@ -9,10 +9,9 @@ use tracing::Instrument as _;
 
 use super::{Guarded, Inner, Time};
 use crate::{
-    BusFacts, Content, Cx, Delivery, EffectStore, Ending, Opened, Poison, Reason, Report, Source,
+    Applied, BusFacts, Cause, Change, Content, Cx, Delivery, EffectStore, Ending, Opened, Poison, Reason, Report, Source,
     Unhandled, Unreadable,
     answer::Ended,
-    apply::Applied,
     handlers::{Guarding, Handling, Ready},
 };
 
@@ -74,15 +73,19 @@ where
         known: Known<'a>,
         opened: &'a Result<Opened<'_>, Unreadable>,
     ) -> Result<Option<String>, Refusal<'a>> {
-        let Opened { bus, content } = opened.as_ref().map_err(|unreadable| Refusal {
+        let Opened { bus, content } = opened.as_ref().map_err(|_| Refusal {
             reason: Reason::Unreadable,
-            fault: Fault::contract(unreadable.context()),
+            fault: Fault::contract("the delivery cannot be read"),
             handler: None,
         })?;
         match content {
             Content::Event(raw) => self.handle_event(known, raw, bus.as_ref()).await.map(|()| None),
             Content::Outbox(change) => {
-                self.applier.relay(change, known.time.answer_by).await.map_err(Refusal::of)?;
+                // What was changed or removed was relayed, or is being.
+                let key = self.applier.store().outbox_key(change.key.as_ref());
+                let keys = key.filter(|_| change.change == Change::Insert);
+                let relayed = self.applier.relay(keys.as_slice(), known.time.answer_by).await;
+                relayed.map_err(|error| Refusal::of(error.into()))?;
                 Ok(None)
             }
             // Somebody wants to know whether there is anybody.
@@ -156,18 +159,19 @@ where
                     let held = setpiece_idempotency::Held::detached();
                     let cx = Cx::held(Arc::clone(&self.state), correlation, held);
                     let decision = self.middleware.run(Handling::new(cx, name, decide)).await?;
-                    return Ok((Applied::Fresh, decision.response));
+                    return Ok((Applied::Fresh { writes: 0, events: 0 }, decision.response));
                 }
             };
             let lease = Lease::until(known.time.work_until);
-            let occurred_at = known.metadata.and_then(|metadata| metadata.occurred_at);
-            let flow = correlation.clone();
-            let applied = self.applier.apply(
+            let cause = match known.metadata {
+                Some(metadata) => Cause::handled(metadata),
+                None => Cause::other(Correlation::root()),
+            };
+            let applied = self.applier.answer(
                 &guarded.guard,
                 &key,
                 lease,
-                &flow,
-                occurred_at,
+                &cause,
                 known.time.answer_by,
                 |held| {
                     tracing::Span::current().record("attempt", held.attempt());
@@ -183,9 +187,9 @@ where
             Err(_) => return Err(panicked(Some(name))),
         };
         let ending = match applied {
-            Applied::Fresh => Ending::Done,
-            Applied::Replayed => Ending::Again,
-            Applied::Stale => Ending::Stale,
+            Applied::Fresh { .. } => Ending::Done,
+            Applied::Replayed { .. } => Ending::Again,
+            Applied::Stale { .. } => Ending::Stale,
         };
         self.report(ending, known, Some(name));
         Ok(response)

@@ -102,7 +102,9 @@ impl From<ApplyError> for Fault {
             ApplyError::Guard(error) => error.into(),
             ApplyError::Invalid(invalid) => invalid.into(),
             ApplyError::Refused(refused) => refused.fault,
-            ApplyError::Publish(error) => error.into(),
+            // What is wrong with an event in the outbox is not wrong with the one that caused it,
+            // which must come again for as long as anything is there.
+            ApplyError::Publish(error) => Self::from(error).hand_back(),
             ApplyError::Outbox(fault) => fault.hand_back(),
         }
     }
