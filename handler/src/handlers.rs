@@ -41,7 +41,7 @@ use crate::{
 ///     cx: &Cx<Loyalty>,
 ///     event: Received<ProductRegistered>,
 /// ) -> Result<Effects, Fault> {
-///     let customer = [("customer", event.data.customer_id)];
+///     let customer = ("customer", event.data.customer_id);
 ///     Ok(Effects::new()
 ///         .write(Write::update(&cx.state.table, customer).add("points", 100))
 ///         .emit(PointsAwarded { points: 100 }))

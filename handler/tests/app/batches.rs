@@ -34,7 +34,7 @@ async fn one_bad_message_fails_alone() {
     assert_eq!(failures(&answer), ["m2", "m6", "m9"]);
     let mut poison: Vec<_> =
         shop.quarantine.items().into_iter().map(|it| (it.item_id.unwrap(), it.reason)).collect();
-    poison.sort();
+    poison.sort_by(|(one, _), (other, _)| one.cmp(other));
     let expected = [
         ("m1".to_owned(), Reason::Unreadable),
         ("m4".to_owned(), Reason::Contract),

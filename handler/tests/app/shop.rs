@@ -52,7 +52,7 @@ pub(crate) async fn award_points(
     }
     tokio::task::yield_now().await;
     Ok(Effects::new()
-        .write(Write::update("points", [("customer", customer.as_str())]).add("points", 100))
+        .write(Write::update("points", ("customer", customer.as_str())).add("points", 100))
         .emit(PointsAwarded { customer, points: 100 }))
 }
 
@@ -151,7 +151,7 @@ impl Shop {
 
     /// How many points a customer has.
     pub(crate) fn points(&self, customer: &str) -> Option<u64> {
-        let item = self.effects.item("points", [("customer", customer)])?;
+        let item = self.effects.item("points", ("customer", customer))?;
         Some(serde_dynamo::from_attribute_value(item.get("points")?.clone()).unwrap())
     }
 

@@ -1,0 +1,65 @@
+use setpiece_handler::{Allow, Ending, Reason};
+use setpiece_testing::{ACCOUNT, REGION};
+
+use crate::shop::{Shop, award_points, failures, queue, registered};
+
+async fn quarantined_as(allow: Allow, body: &[u8]) -> Option<Reason> {
+    let shop = Shop::new();
+    let counted = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let counter = std::sync::Arc::clone(&counted);
+    let app = shop
+        .app_of(shop.handlers().on(award_points))
+        .allow(allow)
+        .observer(move |report| {
+            if let Ending::Quarantined(_) = report.ending {
+                counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+        })
+        .build()
+        .unwrap();
+    let answer = app.invoke(&queue(false, &[("m0", None, body)]), shop.deadline()).await.unwrap();
+    assert_eq!(failures(&answer), [""; 0]);
+    let items = shop.quarantine.items();
+    assert_eq!(counted.load(std::sync::atomic::Ordering::Relaxed) as usize, items.len());
+    assert_eq!(shop.points("c1").is_some(), items.is_empty());
+    items.first().map(|poison| {
+        assert_eq!(poison.bytes, body);
+        poison.reason
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_may_come_is_handled() {
+    let event = registered("c1").event_bridge();
+    let refused = Some(Reason::NotAllowed);
+    for (allow, expected) in [
+        (Allow::new(), None),
+        (Allow::new().account(ACCOUNT).region(REGION).source("shop.catalog.products"), None),
+        (Allow::new().account("999999999999").account(ACCOUNT), None),
+        (Allow::new().account("999999999999"), refused),
+        (Allow::new().region("eu-central-1"), refused),
+        (Allow::new().source("shop.catalog.others"), refused),
+        (Allow::new().account(ACCOUNT).region(REGION).source("shop.catalog.others"), refused),
+    ] {
+        assert_eq!(quarantined_as(allow.clone(), &event).await, expected, "{allow:?}");
+    }
+}
+
+/// What came without a bus can say anything of itself.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_known_of_what_came_without_a_bus() {
+    let event = registered("c1").detail();
+    let allow = Allow::new().source("shop.catalog.products");
+    assert_eq!(quarantined_as(allow, &event).await, Some(Reason::NotAllowed));
+    assert_eq!(quarantined_as(Allow::new(), &event).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_that_is_too_long_is_stopped() {
+    for (depth, expected) in [(32, None), (33, Some(Reason::TooDeep))] {
+        let event = registered("c1").with_metadata(|metadata| {
+            metadata.correlation.depth = depth;
+        });
+        assert_eq!(quarantined_as(Allow::new(), &event.event_bridge()).await, expected);
+    }
+}

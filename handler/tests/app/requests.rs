@@ -1,0 +1,102 @@
+use serde::{Deserialize, Serialize};
+use setpiece_handler::{Cx, Effects, Json, Reply, ScheduledEvent, Write, natural_key};
+use setpiece_idempotency::Key;
+use setpiece_policy::Fault;
+
+use crate::shop::{Loyalty, Shop};
+
+#[derive(Deserialize)]
+struct Redeem {
+    request: String,
+    customer: String,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Redeemed {
+    code: String,
+}
+
+async fn redeem(cx: &Cx<Loyalty>, redeem: Json<Redeem>) -> Result<Reply<Json<Redeemed>>, Fault> {
+    let Json(Redeem { request: _, customer }) = redeem;
+    if customer.is_empty() {
+        return Err(Fault::contract("there is no customer"));
+    }
+    let number = cx.state.order.lock().unwrap().len();
+    cx.state.order.lock().unwrap().push(customer.clone());
+    Ok(Reply::new(Json(Redeemed { code: format!("code-{number}") }))
+        .with(Effects::new().write(
+            Write::update("points", ("customer", customer)).add("points", 1),
+        )))
+}
+
+async fn expire(cx: &Cx<Loyalty>, event: ScheduledEvent) -> Result<Effects, Fault> {
+    cx.state.order.lock().unwrap().push(event.id.into());
+    Ok(Effects::new().write(Write::update("points", ("customer", "all")).add("points", 1)))
+}
+
+async fn balance(cx: &Cx<Loyalty>, _: Json<serde_json::Value>) -> Result<Json<usize>, Fault> {
+    Ok(Json(cx.state.order.lock().unwrap().len()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_comes_again_gets_the_answer_of_the_first_time() {
+    let shop = Shop::new();
+    let key = |redeem: &Json<Redeem>| Key::of(&redeem.0.request);
+    let app = shop.app_of(shop.handlers().on_request(key, redeem)).build().unwrap();
+    let first = br#"{"request":"r-1","customer":"c1"}"#;
+    let second = br#"{"request":"r-2","customer":"c1"}"#;
+    let mut answers = Vec::new();
+    for request in [&first[..], second, first] {
+        answers.push(app.invoke(request, shop.deadline()).await.unwrap());
+    }
+    let expected = [r#"{"code":"code-0"}"#, r#"{"code":"code-1"}"#, r#"{"code":"code-0"}"#];
+    assert_eq!(answers, expected);
+    assert_eq!(shop.points("c1"), Some(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_without_a_key_is_not_run() {
+    let shop = Shop::new();
+    let handlers = shop.handlers().on_request(natural_key, redeem);
+    let app = shop.app_of(handlers).build().unwrap();
+    let error = app.invoke(br#"{"request":"r","customer":"c1"}"#, shop.deadline()).await;
+    assert_eq!(error.unwrap_err().error_type(), "Setpiece.Contract");
+    assert!(shop.state.order.lock().unwrap().is_empty());
+}
+
+/// The caller has the bytes and waits for an answer.
+#[tokio::test(start_paused = true)]
+async fn a_request_is_refused_and_not_put_aside() {
+    let shop = Shop::new();
+    let key = |redeem: &Json<Redeem>| Key::of(&redeem.0.request);
+    let app = shop.app_of(shop.handlers().on_request(key, redeem)).build().unwrap();
+    for request in [&br#"{"request":"r","customer":""}"#[..], br#"{"customer":7}"#] {
+        let error = app.invoke(request, shop.deadline()).await.unwrap_err();
+        assert_eq!(error.error_type(), "Setpiece.Contract");
+    }
+    assert!(shop.quarantine.items().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_query_is_answered_each_time() {
+    let shop = Shop::new();
+    let app = shop.app_of(shop.handlers().on_query(balance)).build().unwrap();
+    for expected in ["0", "1"] {
+        assert_eq!(app.invoke(br#"{"any":1}"#, shop.deadline()).await.unwrap(), expected);
+        shop.state.order.lock().unwrap().push("c".to_owned());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schedule_is_guarded_by_its_own_id() {
+    let shop = Shop::new();
+    let app = shop.app_of(shop.handlers().on_payload(expire)).build().unwrap();
+    let event = br#"{"version":"0","id":"53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+        "detail-type":"Scheduled Event","source":"aws.events","account":"123456789012",
+        "time":"2015-10-08T16:53:06Z","region":"us-east-1",
+        "resources":["arn:aws:events:us-east-1:123456789012:rule/my-scheduled-rule"],"detail":{}}"#;
+    for _ in 0..2 {
+        app.invoke(event, shop.deadline()).await.unwrap();
+    }
+    assert_eq!(*shop.state.order.lock().unwrap(), ["53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa"]);
+}
