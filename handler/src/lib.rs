@@ -7,8 +7,8 @@ mod source;
 
 pub use crate::{
     delivery::{
-        BusFacts, Change, Content, ContentKind, Delivery, Facts, MessageAttribute, Opened,
-        OutboxChange, Unreadable,
+        BusFacts, Change, Content, ContentKind, Delivery, Facts, MessageAttribute,
+        NotificationFacts, Opened, OutboxChange, Unreadable, Wrapping,
     },
     payload::{
         HttpRequest, HttpResponse, ItemChange, Json, OtherEvent, Payload, S3Change, ScheduledEvent,
