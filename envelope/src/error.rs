@@ -229,26 +229,33 @@ struct Inner {
 }
 
 impl Violation {
+    /// At the document itself: for adapters that read a form of their own around events.
     #[cold]
-    pub(crate) fn new(reason: Reason) -> Self {
+    #[must_use]
+    pub fn new(reason: Reason) -> Self {
         Self(Box::new(Inner { path: String::new(), reason }))
     }
 
+    /// At a path such as `Records[3].messageId`, which holds names of members only.
     #[cold]
-    pub(crate) fn at(path: impl Into<String>, reason: Reason) -> Self {
+    #[must_use]
+    pub fn at(path: impl Into<String>, reason: Reason) -> Self {
         Self(Box::new(Inner { path: path.into(), reason }))
     }
 
-    /// Says that this happened below the member `key`.
+    /// Says that this happened below the member `key`. A key that does not look like a member's name
+    /// is not shown.
     #[cold]
-    pub(crate) fn within(mut self, key: &str) -> Self {
+    #[must_use]
+    pub fn within(mut self, key: &str) -> Self {
         self.0.path = join(shown(key), &self.0.path);
         self
     }
 
     /// Says that this happened below element `index`.
     #[cold]
-    pub(crate) fn within_index(mut self, index: usize) -> Self {
+    #[must_use]
+    pub fn within_index(mut self, index: usize) -> Self {
         self.0.path = join(&format!("[{index}]"), &self.0.path);
         self
     }
@@ -414,6 +421,13 @@ pub enum Reason {
     },
     /// The type's own code refused the value. Its message is withheld, since it may quote it.
     Refused,
+}
+
+impl Reason {
+    /// Whether a number is good JSON and yet nothing that a reader here takes.
+    pub(crate) fn is_of_range(&self) -> bool {
+        matches!(self, Self::IntegerOutOfRange | Self::NotFinite)
+    }
 }
 
 impl fmt::Display for Reason {

@@ -90,6 +90,25 @@ mod wire;
 #[path = "private.rs"]
 pub mod __private;
 
+pub mod json {
+    //! What walks over JSON from outside, for adapters that read a form of their own around events.
+    //!
+    //! A service needs none of this: it reads events, or its own types by
+    //! [`from_json`](crate::from_json).
+
+    pub use crate::wire::{
+        event_bridge::{AnyEvent, EventDraft},
+        scan::Scanner,
+    };
+
+    /// A member's name as errors may show it: `None` unless it has the form of an identifier, since
+    /// the keys of maps are data.
+    #[must_use]
+    pub fn shown(name: &str) -> Option<&str> {
+        (crate::error::shown(name) == name).then_some(name)
+    }
+}
+
 pub use crate::{
     as_string::{AsOptionalString, AsString},
     category::{Category, EventType},

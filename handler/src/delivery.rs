@@ -1,7 +1,15 @@
-use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
+mod facts;
+mod open;
+mod stream;
 
+pub use facts::{BusFacts, Facts, MessageAttribute, NotificationFacts};
+pub(crate) use facts::{attributes, fact};
+
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::OnceLock};
+
+use serde_dynamo::Item;
 use setpiece_bus::OutgoingEvent;
-use setpiece_envelope::{RawEnvelope, ReadError, Timestamp};
+use setpiece_envelope::{RawEnvelope, ReadError, Reason, Violation};
 use setpiece_policy::Fault;
 
 use crate::{
@@ -18,6 +26,8 @@ pub struct Delivery<'a> {
     /// What the transport says.
     pub facts: Facts,
     body: Body<'a>,
+    /// The text of a notification in the body, once it was opened.
+    notification: OnceLock<Box<str>>,
 }
 
 pub(crate) enum Body<'a> {
@@ -37,20 +47,30 @@ pub(crate) enum Body<'a> {
     Http(&'a str, HttpForm),
     /// A direct invocation.
     Direct(&'a str),
+    /// What could not be taken out of its record: the JSON text that stands there, and what is
+    /// wrong at this path.
+    Broken(Wrapping, &'a str, &'static str, Reason),
 }
 
-impl Delivery<'_> {
+impl<'a> Delivery<'a> {
+    pub(crate) fn new(facts: Facts, body: Body<'a>) -> Self {
+        Self { facts, body, notification: OnceLock::new() }
+    }
+
     /// Reads the body, whatever it is wrapped in.
     ///
     /// # Errors
     ///
     /// [`Unreadable`], which is about this delivery alone.
     pub fn open(&self) -> Result<Opened<'_>, Unreadable> {
-        todo!()
+        open::open(&self.body, &self.notification)
     }
 
     /// What is kept of a delivery that is put aside: the text of a message, the data of a Kinesis
-    /// record, the JSON of any other record, or all of a direct invocation.
+    /// record, or the JSON of any other record, event or request.
+    ///
+    /// Where the text or the data could not be taken out of the record, it is the JSON value that
+    /// stands in its place.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         match &self.body {
@@ -60,7 +80,8 @@ impl Delivery<'_> {
             | Body::Stream(json)
             | Body::S3(json)
             | Body::Http(json, _)
-            | Body::Direct(json) => json.as_bytes(),
+            | Body::Direct(json)
+            | Body::Broken(_, json, _, _) => json.as_bytes(),
         }
     }
 }
@@ -72,114 +93,17 @@ impl fmt::Debug for Delivery<'_> {
     }
 }
 
-/// What a transport says about a delivery. None of it is the event's own: the same event may be
-/// delivered again with other facts.
-#[derive(Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Facts {
-    /// What the answer names the delivery by when it failed: the message id in SQS, the sequence
-    /// number in streams. Never empty.
-    pub item_id: Option<Box<str>>,
-    /// How often the message was received, this time included.
-    pub receive_count: Option<u32>,
-    /// The message group, within which a FIFO queue keeps the order.
-    pub message_group: Option<Box<str>>,
-    /// The sequence number in a FIFO queue or in a stream.
-    pub sequence_number: Option<Box<str>>,
-    /// The shard of a stream, within which the order is kept.
-    pub shard: Option<Box<str>>,
-    /// The ARN of the queue, topic or stream.
-    pub source_arn: Option<Arc<str>>,
-    /// When it was sent to the queue, topic or stream, or written to the table.
-    pub sent_at: Option<Timestamp>,
-    /// The X-Ray trace header that came with the message.
-    pub trace_header: Option<Box<str>>,
-    /// The attributes that the sender gave to the message.
-    pub attributes: Vec<(Box<str>, MessageAttribute)>,
-}
-
-impl Facts {
-    /// About how long ago it was sent.
-    #[must_use]
-    pub fn age(&self, now: Timestamp) -> Option<Duration> {
-        let millis = now.unix_millis().saturating_sub(self.sent_at?.unix_millis());
-        Some(Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
-    }
-
-    /// The attribute of this name.
-    #[must_use]
-    pub fn attribute(&self, name: &str) -> Option<&MessageAttribute> {
-        self.attributes.iter().find(|(of, _)| **of == *name).map(|(_, value)| value)
-    }
-}
-
-impl fmt::Debug for Facts {
-    /// Shows neither the message group nor the values of attributes, which can be personal.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Facts")
-            .field("item_id", &self.item_id)
-            .field("receive_count", &self.receive_count)
-            .field("sequence_number", &self.sequence_number)
-            .field("shard", &self.shard)
-            .field("source_arn", &self.source_arn)
-            .field("sent_at", &self.sent_at)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The value of an attribute of a message.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum MessageAttribute {
-    /// A text.
-    String(Box<str>),
-    /// A number, in the digits in which it was sent.
-    Number(Box<str>),
-    /// Bytes.
-    Binary(Vec<u8>),
-}
-
-impl fmt::Debug for MessageAttribute {
-    /// Shows the kind only.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::String(_) => "String",
-            Self::Number(_) => "Number",
-            Self::Binary(_) => "Binary",
-        })
-    }
-}
-
-/// What the bus says about an event that came by EventBridge, on whatever way from there.
-///
-/// A publisher cannot forge `account` and `region`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct BusFacts {
-    /// The publisher, as it named itself.
-    pub source: Box<str>,
-    /// What rules mostly match on.
-    pub detail_type: Box<str>,
-    /// What EventBridge named the event when it took it. New when the same event is sent again.
-    pub id: Option<Box<str>>,
-    /// The account of the publisher.
-    pub account: Option<Box<str>>,
-    /// The region of the publisher.
-    pub region: Option<Box<str>>,
-    /// When it was published, to the second.
-    pub time: Option<Timestamp>,
-    /// The ARNs that the event is about.
-    pub resources: Vec<Box<str>>,
-    /// The replay that the event comes from. Without one, the event is live.
-    pub replay_name: Option<Box<str>>,
-}
-
 /// A delivery whose body was read.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Opened<'a> {
     /// What the bus says, if the delivery came by EventBridge.
+    ///
+    /// It is only known of what was opened; that there are none does not make a delivery authentic.
     pub bus: Option<BusFacts>,
+    /// What a topic says, if the delivery came by a topic into a queue. What it says about a
+    /// delivery without a queue is in its [`Facts`].
+    pub notification: Option<NotificationFacts>,
     /// What was delivered.
     pub content: Content<'a>,
 }
@@ -257,9 +181,9 @@ pub struct OutboxChange {
     /// What happened to the item.
     pub change: Change,
     /// The key of the item.
-    pub key: serde_dynamo::Item,
-    /// The event that is to be published. `None` if the stream does not show it.
-    pub event: Option<OutgoingEvent>,
+    pub key: Item,
+    /// The event that is to be published, or was if the item is gone.
+    pub event: OutgoingEvent,
 }
 
 /// What happened to an item of a table.
@@ -273,32 +197,110 @@ pub enum Change {
     Remove,
 }
 
-/// Why the body of a delivery could not be read.
+/// What a body was wrapped in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Wrapping {
+    /// An invocation of EventBridge.
+    EventBridge,
+    /// A message in a queue.
+    Message,
+    /// A message of a topic.
+    Topic,
+    /// A notification of a topic in a message.
+    NotificationInMessage,
+    /// A record of a Kinesis stream.
+    Kinesis,
+    /// A record of a DynamoDB stream.
+    DynamoDbStream,
+    /// A notification of a bucket.
+    S3,
+    /// An HTTP request.
+    Http,
+    /// An invocation by whoever calls the function itself.
+    Direct,
+}
+
+impl fmt::Display for Wrapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EventBridge => "EventBridge",
+            Self::Message => "a message",
+            Self::Topic => "a topic",
+            Self::NotificationInMessage => "a notification in a message",
+            Self::Kinesis => "a Kinesis record",
+            Self::DynamoDbStream => "a record of a DynamoDB stream",
+            Self::S3 => "an S3 notification",
+            Self::Http => "an HTTP request",
+            Self::Direct => "a direct invocation",
+        })
+    }
+}
+
+/// Why the body of a delivery could not be read. It never shows a value.
+///
+/// Delivering it again changes nothing, so the [`Fault`] of each is a contract fault.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Unreadable {
-    /// What is wrong is said by the source.
+    /// It is not JSON, or not what it seemed to be.
     Malformed {
         /// What the body was wrapped in.
-        wrapping: &'static str,
-        /// What is wrong there.
+        wrapping: Wrapping,
+        /// What is wrong, and where within that.
         error: ReadError,
     },
+    /// Several records that the Kinesis Producer Library packed into one. Have the producer send
+    /// them one by one, or take them apart in front of the function.
+    Aggregated,
+    /// A notification of a topic within another one.
+    NestedNotification,
+    /// Several changes of a bucket in one message, which could not be reported one by one.
+    SeveralChanges,
+}
+
+impl Unreadable {
+    pub(crate) fn new(wrapping: Wrapping, error: impl Into<ReadError>) -> Self {
+        Self::Malformed { wrapping, error: error.into() }
+    }
 }
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed { wrapping, error } => write!(f, "{wrapping}: {error}"),
+            Self::Malformed { wrapping, error } => {
+                let path = error.violation().map_or("$", Violation::path);
+                write!(f, "what came in {wrapping} cannot be read at `{path}`")
+            }
+            Self::Aggregated => f.write_str(
+                "the Kinesis record holds several that were aggregated, expected them one by one",
+            ),
+            Self::NestedNotification => {
+                f.write_str("the notification of a topic holds another notification")
+            }
+            Self::SeveralChanges => f.write_str("the message holds several changes of a bucket"),
         }
     }
 }
 
-impl StdError for Unreadable {}
+impl StdError for Unreadable {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Malformed { error, .. } => Some(error),
+            Self::Aggregated | Self::NestedNotification | Self::SeveralChanges => None,
+        }
+    }
+}
 
 impl From<Unreadable> for Fault {
     /// A [contract](setpiece_policy::FaultKind::Contract) fault: the delivery is quarantined.
     fn from(error: Unreadable) -> Self {
-        Self::contract("the delivery cannot be read").with_source(error)
+        let context = match &error {
+            Unreadable::Malformed { .. } => "the delivery cannot be read",
+            Unreadable::Aggregated => "the delivery holds aggregated records",
+            Unreadable::NestedNotification => "the delivery is wrapped in too many notifications",
+            Unreadable::SeveralChanges => "the delivery holds several changes of a bucket",
+        };
+        Self::contract(context).with_source(error)
     }
 }

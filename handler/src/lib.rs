@@ -41,8 +41,8 @@ pub use crate::{
     app::{App, AppBuilder, AppError},
     apply::{Applied, Applier, ApplyError, Cause, Refused, Relayed},
     delivery::{
-        BusFacts, Change, Content, ContentKind, Delivery, Facts, MessageAttribute, Opened,
-        OutboxChange, Unreadable,
+        BusFacts, Change, Content, ContentKind, Delivery, Facts, MessageAttribute,
+        NotificationFacts, Opened, OutboxChange, Unreadable, Wrapping,
     },
     effects::{
         BoxFuture, EffectLimits, EffectStore, Effects, Emitted, EventsOnly, InvalidEffects,

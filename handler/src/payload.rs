@@ -1,18 +1,25 @@
-use std::{collections::BTreeMap, fmt};
+mod http;
+mod s3;
+
+pub use self::{
+    http::{HttpRequest, HttpResponse},
+    s3::S3Change,
+};
+
+use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde_dynamo::Item;
-use setpiece_envelope::{ReadError, Timestamp};
+use setpiece_envelope::{ReadError, Reason, Timestamp, Violation};
 use setpiece_policy::Fault;
 
-use crate::{
-    delivery::{Change, Content, ContentKind},
-    source::HttpForm,
-};
+use crate::delivery::{BusFacts, Change, Content, ContentKind};
 
 /// What a handler can take that is not an event.
+///
+/// Types of the service come as [`Json`], and as the `detail` of [`OtherEvent`].
 pub trait Payload: Sized + Send + 'static {
-    /// Which content it is made of.
+    /// Of which content it is made.
     const KIND: ContentKind;
 
     /// Makes it of `content`, which is of that kind.
@@ -22,38 +29,101 @@ pub trait Payload: Sized + Send + 'static {
     /// A contract fault when the content is not what this payload is made of.
     fn read(content: Content<'_>) -> Result<Self, Fault>;
 
-    /// What names it for ever, also when it is delivered again. `None` if nothing does.
+    /// What names it for ever, also when it is delivered again: what a guard's key is made of.
+    ///
+    /// `None` if nothing does. Then whoever guards it has to say what makes two of them the same.
     fn natural_key(&self) -> Option<Vec<String>> {
         None
     }
 }
 
+/// Payloads that are a content as it is.
+macro_rules! payload {
+    ($type:ident, $kind:ident, $this:ident => $key:expr) => {
+        impl Payload for $type {
+            const KIND: ContentKind = ContentKind::$kind;
+
+            fn read(content: Content<'_>) -> Result<Self, Fault> {
+                match content {
+                    Content::$kind(payload) => Ok(payload),
+                    _ => Err(other_kind()),
+                }
+            }
+
+            fn natural_key(&self) -> Option<Vec<String>> {
+                let $this = self;
+                $key
+            }
+        }
+    };
+}
+
+payload!(HttpRequest, Http, _request => None);
+payload!(ItemChange, Item, change => Some(vec![change.event_id.to_string()]));
+payload!(OtherEvent, Other, event => {
+    event.id.as_deref().map(|id| vec![event.source.to_string(), id.to_owned()])
+});
+payload!(S3Change, S3, change => change.key_parts());
+payload!(ScheduledEvent, Scheduled, event => Some(vec![event.id.to_string()]));
+
+fn other_kind() -> Fault {
+    Fault::contract("the delivery was routed to a reader of another kind")
+}
+
 /// The time of a rule or of a schedule has come.
+///
+/// Of rules: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-rule-schedule.html>.
+/// EventBridge Scheduler sends the same, unless it was given another input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScheduledEvent {
     /// Names this time; the same when it is delivered again.
     pub id: Box<str>,
-    /// When it was due.
+    /// When it was due, to the second.
     pub time: Option<Timestamp>,
-    /// The ARN of the rule or schedule.
+    /// The ARN of the rule or of the schedule.
     pub schedule: Option<Box<str>>,
 }
 
-/// An event of EventBridge without an envelope.
+impl ScheduledEvent {
+    pub(crate) fn is_one(bus: &BusFacts) -> bool {
+        matches!(&*bus.source, "aws.events" | "aws.scheduler")
+            && &*bus.detail_type == "Scheduled Event"
+    }
+
+    pub(crate) fn new(bus: &BusFacts) -> Result<Self, Violation> {
+        let id = bus.id.clone().filter(|id| !id.is_empty());
+        Ok(Self {
+            id: id.ok_or_else(|| Violation::at("id", Reason::Missing))?,
+            time: bus.time,
+            schedule: bus.resources.first().cloned(),
+        })
+    }
+}
+
+/// An event of EventBridge that is in no envelope: of AWS, of a partner or of anybody.
+///
+/// One whose source and detail-type are those of an event of ours is most likely that event, and
+/// broken.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OtherEvent {
-    /// What EventBridge named the event.
+    /// What EventBridge named the event. It is new when the same event is published again.
     pub id: Option<Box<str>>,
     /// The publisher, such as `aws.ec2`.
     pub source: Box<str>,
     /// What happened.
     pub detail_type: Box<str>,
-    pub(crate) detail: Box<str>,
+    detail: Box<str>,
 }
 
 impl OtherEvent {
+    pub(crate) fn new(bus: &BusFacts, detail: &str) -> Self {
+        let BusFacts { id, source, detail_type, .. } = bus;
+        let (id, source, detail_type) = (id.clone(), source.clone(), detail_type.clone());
+        Self { id, source, detail_type, detail: detail.into() }
+    }
+
     /// Decodes the detail.
     ///
     /// # Errors
@@ -63,7 +133,7 @@ impl OtherEvent {
         setpiece_envelope::from_json(self.detail.as_bytes())
     }
 
-    /// The JSON text of the detail.
+    /// The JSON text of the detail, as it came.
     #[must_use]
     pub fn detail_json(&self) -> &str {
         &self.detail
@@ -74,46 +144,19 @@ impl fmt::Debug for OtherEvent {
     /// Shows no detail.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OtherEvent")
+            .field("id", &self.id)
             .field("source", &self.source)
             .field("detail_type", &self.detail_type)
             .finish_non_exhaustive()
     }
 }
 
-/// A change of an object in a bucket.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct S3Change {
-    /// What happened, such as `ObjectCreated:Put`.
-    pub event_name: Box<str>,
-    /// When it happened.
-    pub time: Option<Timestamp>,
-    /// The bucket.
-    pub bucket: Box<str>,
-    /// The key of the object, decoded.
-    pub key: String,
-    /// The size of the object in bytes, if there is one.
-    pub size: Option<u64>,
-    /// The entity tag of the object.
-    pub etag: Option<Box<str>>,
-    /// The version of the object, in a bucket with versions.
-    pub version_id: Option<Box<str>>,
-    /// Orders the changes of one key, as hexadecimal numbers.
-    pub sequencer: Option<Box<str>>,
-}
-
-impl fmt::Debug for S3Change {
-    /// Shows no key, which can be personal.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("S3Change")
-            .field("event_name", &self.event_name)
-            .field("bucket", &self.bucket)
-            .finish_non_exhaustive()
-    }
-}
-
 /// A change of an item of a table, as its stream tells it.
-#[derive(Clone)]
+///
+/// Which images there are is up to the [view
+/// type](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_StreamSpecification.html)
+/// of the stream.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ItemChange {
     /// Names the change for ever.
@@ -122,10 +165,36 @@ pub struct ItemChange {
     pub change: Change,
     /// The key of the item.
     pub keys: Item,
-    /// The item after the change, if the stream shows it.
+    /// The item after the change, if there is one and the stream shows it.
     pub new_image: Option<Item>,
-    /// The item before the change, if the stream shows it.
+    /// The item before the change, if there was one and the stream shows it.
     pub old_image: Option<Item>,
+}
+
+impl ItemChange {
+    /// Decodes the item after the change; `None` if there is none or the stream does not show it.
+    ///
+    /// # Errors
+    ///
+    /// A contract fault when the item is not of this type.
+    pub fn after<T: DeserializeOwned>(&self) -> Result<Option<T>, Fault> {
+        decode(self.new_image.as_ref())
+    }
+
+    /// Decodes the item before the change; `None` if there was none or the stream does not show it.
+    ///
+    /// # Errors
+    ///
+    /// A contract fault when the item is not of this type.
+    pub fn before<T: DeserializeOwned>(&self) -> Result<Option<T>, Fault> {
+        decode(self.old_image.as_ref())
+    }
+}
+
+fn decode<T: DeserializeOwned>(image: Option<&Item>) -> Result<Option<T>, Fault> {
+    let decoded = image.map(|image| serde_dynamo::from_item(image.clone())).transpose();
+    // What serde says may quote the item.
+    decoded.map_err(|_| Fault::contract("the item of the table is not of the type it should be"))
 }
 
 impl fmt::Debug for ItemChange {
@@ -138,78 +207,20 @@ impl fmt::Debug for ItemChange {
     }
 }
 
-/// An HTTP request by API Gateway or a function URL.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct HttpRequest {
-    /// The form that it came in, and that the response must have.
-    pub form: HttpForm,
-    /// Names the request.
-    pub request_id: Option<Box<str>>,
-    /// Such as `GET`.
-    pub method: Box<str>,
-    /// The path.
-    pub path: String,
-    /// The query, name by name.
-    pub query: Vec<(String, String)>,
-    /// The variables of the route.
-    pub path_parameters: BTreeMap<String, String>,
-    /// The headers, with names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// The body, decoded.
-    pub body: Vec<u8>,
-}
-
-impl fmt::Debug for HttpRequest {
-    /// Shows neither path nor headers nor body.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpRequest")
-            .field("form", &self.form)
-            .field("request_id", &self.request_id)
-            .field("method", &self.method)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The response to an [`HttpRequest`].
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct HttpResponse {
-    /// The status, such as 200.
-    pub status: u16,
-    /// The headers.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-impl HttpResponse {
-    /// The JSON that Lambda takes as the response to a request of this form.
-    #[must_use]
-    pub fn to_json(&self, form: HttpForm) -> Vec<u8> {
-        _ = form;
-        Vec::new()
-    }
-}
-
-impl fmt::Debug for HttpResponse {
-    /// Shows the status only.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpResponse").field("status", &self.status).finish_non_exhaustive()
-    }
-}
-
-/// The JSON of a direct invocation or of a message, decoded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The JSON object of a direct invocation, of a message or of a record, decoded.
+///
+/// What is sent through queues as JSON arrives by this; what calls the function with a command of
+/// its own, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Json<T>(pub T);
 
 impl<T: DeserializeOwned + Send + 'static> Payload for Json<T> {
     const KIND: ContentKind = ContentKind::Json;
 
     fn read(content: Content<'_>) -> Result<Self, Fault> {
-        let Content::Json(json) = content else {
-            return Err(Fault::contract("the content is of another kind"));
-        };
-        Ok(Self(setpiece_envelope::from_json(json.as_bytes())?))
+        match content {
+            Content::Json(json) => Ok(Self(setpiece_envelope::from_json(json.as_bytes())?)),
+            _ => Err(other_kind()),
+        }
     }
 }

@@ -1,10 +1,20 @@
+mod records;
+
 use std::fmt;
 
-use setpiece_envelope::Violation;
+use setpiece_envelope::{
+    Reason, Violation,
+    json::{self, Scanner},
+};
 
-use crate::delivery::Delivery;
+use self::records::Records;
+use crate::delivery::{Body, Delivery, Facts};
 
 /// What Lambda was invoked with: where it comes from, and what there is to do.
+///
+/// It is recognised by the names of its outermost members and, for records, by their `eventSource`,
+/// in one pass over the bytes. What is inside a delivery is read when that is
+/// [opened](Delivery::open), so that what is wrong with one does not touch the others.
 ///
 /// ```
 /// use setpiece_handler::{Invocation, Source};
@@ -20,6 +30,7 @@ use crate::delivery::Delivery;
 /// assert_eq!(invocation.source, Source::Sqs { fifo: true });
 /// let [delivery] = &invocation.deliveries[..] else { panic!("one message") };
 /// assert_eq!(delivery.facts.receive_count, Some(2));
+/// assert_eq!(delivery.bytes(), b"{}");
 /// # Ok::<_, setpiece_handler::UnknownShape>(())
 /// ```
 #[derive(Debug)]
@@ -35,52 +46,254 @@ pub struct Invocation<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Source {
-    /// A rule of EventBridge: one event.
+    /// A rule of EventBridge, or a subscriber that takes one event at a time: [one
+    /// event](https://docs.aws.amazon.com/eventbridge/latest/ref/overview-event-structure.html).
     EventBridge,
-    /// A subscriber of a custom event bus, the newer EventBridge: an array of events.
+    /// A subscriber of a custom event bus, the newer EventBridge: [an array of
+    /// events](https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-custom-bus-target-lambda.html).
     EventBridgeArray,
-    /// A queue.
+    /// [A queue](https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html).
     Sqs {
         /// Whether the queue keeps the order within a message group, which its ARN tells.
         fifo: bool,
     },
-    /// A topic.
+    /// [A topic](https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html).
     Sns,
-    /// A stream of Kinesis, in the order of each shard.
+    /// [A stream of Kinesis](https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html), in
+    /// the order of its shard.
     Kinesis,
-    /// The stream of a table, in the order of each shard.
+    /// [The stream of a table](https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html), in the
+    /// order of its shard.
     DynamoDbStream,
-    /// Notifications of a bucket.
+    /// [Notifications of a
+    /// bucket](https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html).
     S3,
     /// A request that waits for a response.
     Http(HttpForm),
-    /// Whoever called the function by itself, such as Step Functions.
+    /// Whoever calls the function itself, such as Step Functions.
     Direct,
 }
 
 /// The two forms of HTTP requests; a response has the form of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HttpForm {
-    /// A REST API of API Gateway, or an HTTP API with payload format version 1.0.
+    /// A REST API of API Gateway, or an HTTP API with [payload format version
+    /// 1.0](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html).
     V1,
     /// An HTTP API with payload format version 2.0, or a function URL.
     V2,
 }
 
 impl<'a> Invocation<'a> {
+    /// The most bytes that are read: more than any source delivers, which is 6 MB.
+    pub const MAX_BYTES: usize = 16 * 1024 * 1024;
+    /// The most records that are read: as many as a source delivers at once.
+    pub const MAX_RECORDS: usize = 10_000;
+
     /// Reads what Lambda was invoked with.
+    ///
+    /// An object of no known form is taken to be a direct invocation, since those may have any. Only
+    /// what must come from a source that is not known here is refused.
     ///
     /// # Errors
     ///
-    /// [`UnknownShape`] when it is nothing known, or when it cannot be told apart into deliveries
-    /// that can be reported.
+    /// [`UnknownShape`] when it is nothing known, or when a record has no identifier that the answer
+    /// could name it by. An answer that says nothing of a record acknowledges it, so all fails.
     pub fn read(bytes: &'a [u8]) -> Result<Self, UnknownShape> {
-        _ = bytes;
-        todo!()
+        if bytes.len() > Self::MAX_BYTES {
+            return Err(UnknownShape::TooLarge { size: bytes.len(), limit: Self::MAX_BYTES });
+        }
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            UnknownShape::malformed(Reason::NotUtf8 { offset: error.valid_up_to() })
+        })?;
+        let mut scanner = Scanner::new(text);
+        match text.trim_ascii_start().as_bytes().first() {
+            Some(b'{') => object(&mut scanner, text),
+            Some(b'[') => array(&mut scanner),
+            _ => {
+                scanner.value()?;
+                scanner.end()?;
+                Err(UnknownShape::NotAnObject { found: Scanner::new(text).kind() })
+            }
+        }
+    }
+
+    fn one(source: Source, body: Body<'a>) -> Self {
+        Self { source, deliveries: vec![Delivery::new(Facts::default(), body)] }
     }
 }
 
+/// What the outermost members tell.
+#[derive(Default)]
+struct Outline<'a> {
+    records: Option<Records<'a>>,
+    request: Option<Request>,
+    /// A bit for each of [`TELLING`] that is there.
+    seen: u16,
+}
+
+/// The members that tell a form by being there, some of them with a certain value.
+const TELLING: [&str; 12] = [
+    "detail-type",
+    "source",
+    "detail",
+    // An event of the newer EventBridge, with what the bus knows of it.
+    "Data",
+    "SystemMetadata",
+    "httpMethod",
+    "routeKey",
+    "rawPath",
+    // Authorizers get what looks like a request, and say which kind they are.
+    "type",
+    "Service",
+    "Event",
+    "eventSource",
+];
+
+/// What kind of request an API speaks of.
+enum Request {
+    V1,
+    V2,
+    Other,
+}
+
+fn object<'a>(scanner: &mut Scanner<'a>, text: &'a str) -> Result<Invocation<'a>, UnknownShape> {
+    let mut outline = Outline::default();
+    let mut unknown = None;
+    scanner.members(|scanner, member| outline.read_member(scanner, member, &mut unknown))?;
+    scanner.end()?;
+    if let Some(unknown) = unknown {
+        return Err(unknown);
+    }
+    if let Some(records) = outline.records {
+        return records.finish();
+    }
+    if outline.is_event() {
+        return Ok(Invocation::one(Source::EventBridge, Body::Bus(text)));
+    }
+    let form = match outline.request {
+        _ if outline.has("type") => None,
+        Some(Request::V2) if outline.has("routeKey") || outline.has("rawPath") => {
+            Some(HttpForm::V2)
+        }
+        Some(Request::V1) if outline.has("httpMethod") => Some(HttpForm::V1),
+        _ => None,
+    };
+    if let Some(form) = form {
+        return Ok(Invocation::one(Source::Http(form), Body::Http(text, form)));
+    }
+    if outline.has("Service") && outline.has("Event") {
+        return Ok(Invocation { source: Source::S3, deliveries: Vec::new() });
+    }
+    if outline.has("eventSource") {
+        return Err(UnknownShape::Members(Seen::of(text)));
+    }
+    Ok(Invocation::one(Source::Direct, Body::Direct(text)))
+}
+
+impl<'a> Outline<'a> {
+    fn has(&self, member: &str) -> bool {
+        let index = TELLING.iter().position(|name| *name == member);
+        index.is_some_and(|index| self.seen & (1 << index) != 0)
+    }
+
+    fn is_event(&self) -> bool {
+        self.has("detail-type") && (self.has("source") || self.has("detail"))
+            || self.has("Data") && self.has("SystemMetadata")
+    }
+
+    fn read_member(
+        &mut self,
+        scanner: &mut Scanner<'a>,
+        member: &str,
+        unknown: &mut Option<UnknownShape>,
+    ) -> Result<(), Violation> {
+        match member {
+            "Records" if scanner.kind() == "an array" => {
+                if self.records.is_some() {
+                    return Err(Violation::new(Reason::Duplicate));
+                }
+                let mut records = Records::default();
+                scanner.array(|scanner| {
+                    if unknown.is_some() {
+                        return scanner.skip().map(drop);
+                    }
+                    records.read_record(scanner).map(|read| *unknown = read.err())
+                })?;
+                self.records = Some(records);
+            }
+            "requestContext" if scanner.kind() == "an object" => {
+                self.request = Some(Request::read(scanner)?);
+            }
+            _ => {
+                let value = scanner.skip()?;
+                let tells = match member {
+                    "Service" => value == "\"Amazon S3\"",
+                    "Event" => value == "\"s3:TestEvent\"",
+                    "eventSource" => value.starts_with("\"aws:"),
+                    _ => true,
+                };
+                if tells && let Some(index) = TELLING.iter().position(|name| *name == member) {
+                    self.seen |= 1 << index;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Request {
+    fn read(scanner: &mut Scanner<'_>) -> Result<Self, Violation> {
+        let mut request = Self::V1;
+        scanner.members(|scanner, member| {
+            match member {
+                "http" => request = Self::V2,
+                // A load balancer, and a web socket.
+                "elb" | "connectionId" => request = Self::Other,
+                _ => {}
+            }
+            scanner.skip().map(drop)
+        })?;
+        Ok(request)
+    }
+}
+
+fn array<'a>(scanner: &mut Scanner<'a>) -> Result<Invocation<'a>, UnknownShape> {
+    let mut deliveries = Vec::new();
+    let mut too_many = false;
+    scanner.array(|scanner| {
+        let (text, read) = scanner.attempt(|scanner| {
+            let mut outline = Outline::default();
+            let mut unknown = None;
+            scanner.members(|scanner, member| match member {
+                "Records" | "requestContext" => scanner.skip().map(drop),
+                _ => outline.read_member(scanner, member, &mut unknown),
+            })?;
+            Ok(outline.is_event())
+        })?;
+        too_many |= deliveries.len() == Invocation::MAX_RECORDS;
+        if !too_many {
+            deliveries.push((text, matches!(read, Ok(true))));
+        }
+        Ok(())
+    })?;
+    scanner.end()?;
+    if too_many {
+        return Err(UnknownShape::TooManyRecords { limit: Invocation::MAX_RECORDS });
+    }
+    // One event tells what the array is. The others are read as such, and may be broken.
+    if !deliveries.iter().any(|(_, is_event)| *is_event) {
+        let seen = deliveries.first().map(|(text, _)| Seen::of(text)).unwrap_or_default();
+        return Err(UnknownShape::Members(seen));
+    }
+    let delivery = |(text, _)| Delivery::new(Facts::default(), Body::Bus(text));
+    let deliveries = deliveries.into_iter().map(delivery).collect();
+    Ok(Invocation { source: Source::EventBridgeArray, deliveries })
+}
+
 /// Why an invocation could not be taken apart. All of it fails: nothing in it can be reported.
+///
+/// None of it shows a value.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum UnknownShape {
@@ -96,33 +309,113 @@ pub enum UnknownShape {
         /// The most records that are read.
         limit: usize,
     },
-    /// The bytes are not JSON, or what is needed to tell deliveries apart is not there.
+    /// The bytes are not JSON, or a record cannot be named in the answer.
     Malformed(Violation),
     /// JSON, but neither an object nor an array.
     NotAnObject {
         /// The kind of value that it is.
         found: &'static str,
     },
-    /// An object of an unknown form.
+    /// An object or an array of an unknown form.
     Members(Seen),
-    /// Records of an unknown source.
+    /// Records of an unknown source, with the members of the first one.
     Records(Seen),
     /// Records of several sources, which are never in one invocation.
     MixedRecords,
 }
 
-/// The names of members that were seen where the shape was not known: the first few, and only
-/// those that have the form of identifiers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
-    names: Vec<Box<str>>,
-    more: usize,
+impl UnknownShape {
+    fn malformed(reason: Reason) -> Self {
+        Self::Malformed(Violation::new(reason))
+    }
+}
+
+impl From<Violation> for UnknownShape {
+    fn from(violation: Violation) -> Self {
+        Self::Malformed(violation)
+    }
 }
 
 impl fmt::Display for UnknownShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("unknown")
+        match self {
+            Self::TooLarge { size, limit } => {
+                write!(f, "the invocation has {size} bytes, more than the {limit} that are read")
+            }
+            Self::TooManyRecords { limit } => {
+                write!(f, "the invocation has more than the {limit} records that are read")
+            }
+            Self::Malformed(_) => f.write_str("the invocation cannot be read"),
+            Self::NotAnObject { found } => {
+                write!(f, "the invocation is {found}, expected an object or an array of events")
+            }
+            Self::Members(seen) => write!(f, "the invocation has an unknown form: {seen}"),
+            Self::Records(seen) => write!(f, "the records have an unknown source: {seen}"),
+            Self::MixedRecords => f.write_str("the records have several sources"),
+        }
     }
 }
 
-impl std::error::Error for UnknownShape {}
+impl std::error::Error for UnknownShape {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Malformed(violation) => Some(violation),
+            _ => None,
+        }
+    }
+}
+
+/// The names of members that were seen where the form was not known: the first few, and only those
+/// that have the form of identifiers, since others can be data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    names: Vec<Box<str>>,
+    others: usize,
+}
+
+impl Seen {
+    /// The most names that are kept.
+    pub const MAX_NAMES: usize = 16;
+
+    /// The names, in the order in which they came.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|name| &**name)
+    }
+
+    /// How many members there are besides.
+    #[must_use]
+    pub fn others(&self) -> usize {
+        self.others
+    }
+
+    #[cold]
+    fn of(text: &str) -> Self {
+        let mut seen = Self::default();
+        // What was seen before a mistake was seen.
+        _ = Scanner::new(text).members(|scanner, member| {
+            match json::shown(member) {
+                Some(name) if seen.names.len() < Self::MAX_NAMES => seen.names.push(name.into()),
+                _ => seen.others += 1,
+            }
+            scanner.skip().map(drop)
+        });
+        seen
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.names.is_empty() && self.others == 0 {
+            return f.write_str("no members");
+        }
+        f.write_str("the members ")?;
+        for (index, name) in self.names.iter().enumerate() {
+            write!(f, "{}`{name}`", if index == 0 { "" } else { ", " })?;
+        }
+        match (self.names.is_empty(), self.others) {
+            (_, 0) => Ok(()),
+            (true, others) => write!(f, "have {others} names that are not shown"),
+            (false, others) => write!(f, " and {others} more"),
+        }
+    }
+}

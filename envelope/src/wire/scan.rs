@@ -1,4 +1,4 @@
-use std::{borrow::Cow, collections::HashSet};
+use std::{borrow::Cow, collections::HashSet, fmt};
 
 use super::MAX_NESTING;
 use crate::{Reason, Violation};
@@ -16,7 +16,28 @@ pub(crate) fn check(text: &str, depth: usize) -> Result<(), Violation> {
 /// It refuses what JSON readers disagree on or choke on: members that appear twice in one object,
 /// integers outside of i64, numbers beyond f64, and nesting deeper than [`MAX_NESTING`]. Values that
 /// the caller does not ask for are checked and passed over.
-pub(crate) struct Scanner<'a> {
+///
+/// For adapters that read a form of their own around events, such as a batch of a queue. What such
+/// a form holds besides is none of their business and must not fail what they read, so it can be
+/// passed over [unseen](Self::skip), and a value that may be wrong can be [tried](Self::attempt).
+///
+/// ```
+/// use setpiece_envelope::json::Scanner;
+///
+/// let mut scanner = Scanner::new(r#"{ "id": "7", "size": 12345678901234567890, "tags": ["a"] }"#);
+/// let mut id = None;
+/// scanner.members(|scanner, member| {
+///     match member {
+///         "id" => id = Some(scanner.string()?),
+///         _ => drop(scanner.skip()?),
+///     }
+///     Ok(())
+/// })?;
+/// scanner.end()?;
+/// assert_eq!(id.as_deref(), Some("7"));
+/// # Ok::<_, setpiece_envelope::Violation>(())
+/// ```
+pub struct Scanner<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
@@ -32,7 +53,9 @@ struct RawText<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn new(text: &'a str) -> Self {
+    /// At the beginning of a document. How long it may be is up to the caller.
+    #[must_use]
+    pub fn new(text: &'a str) -> Self {
         Self::at_depth(text, 0)
     }
 
@@ -44,7 +67,31 @@ impl<'a> Scanner<'a> {
     }
 
     /// Walks over an object and calls `member` at each value; it must walk over that value.
-    pub(crate) fn object(
+    ///
+    /// # Errors
+    ///
+    /// A violation when there is no object, when a member appears twice, or of `member`.
+    pub fn object(
+        &mut self,
+        member: impl FnMut(&mut Self, &str) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        self.walk_object::<true>(member)
+    }
+
+    /// The same, but a member that appears twice is for `member` to notice.
+    ///
+    /// # Errors
+    ///
+    /// A violation when there is no object, or of `member`.
+    pub fn members(
+        &mut self,
+        member: impl FnMut(&mut Self, &str) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        self.walk_object::<false>(member)
+    }
+
+    #[inline]
+    fn walk_object<const ONCE: bool>(
         &mut self,
         mut member: impl FnMut(&mut Self, &str) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
@@ -65,7 +112,7 @@ impl<'a> Scanner<'a> {
                 self.space();
                 self.expect(b':', "a colon")?;
                 self.space();
-                if !self.keys.insert(&mut keys, &raw, &key) {
+                if ONCE && !self.keys.insert(&mut keys, &raw, &key) {
                     return Err(Violation::new(Reason::Duplicate).within(&key));
                 }
                 member(self, &key).map_err(|violation| violation.within(&key))?;
@@ -83,7 +130,11 @@ impl<'a> Scanner<'a> {
     }
 
     /// Walks over an array and calls `element` at each value; it must walk over that value.
-    pub(crate) fn array(
+    ///
+    /// # Errors
+    ///
+    /// A violation when there is no array, or of `element`.
+    pub fn array(
         &mut self,
         mut element: impl FnMut(&mut Self) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
@@ -111,7 +162,11 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads a text.
-    pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, Violation> {
+    ///
+    /// # Errors
+    ///
+    /// A violation when there is no text, or none that can be held.
+    pub fn string(&mut self) -> Result<Cow<'a, str>, Violation> {
         self.space();
         self.expect_kind(b'"', "a string")?;
         let raw = self.raw_text()?;
@@ -119,7 +174,11 @@ impl<'a> Scanner<'a> {
     }
 
     /// Walks over any value and gives its JSON text.
-    pub(crate) fn value(&mut self) -> Result<&'a str, Violation> {
+    ///
+    /// # Errors
+    ///
+    /// A violation of the first thing in it that is wrong.
+    pub fn value(&mut self) -> Result<&'a str, Violation> {
         self.space();
         let start = self.at;
         match self.peek() {
@@ -135,14 +194,98 @@ impl<'a> Scanner<'a> {
         Ok(&self.text[start..self.at])
     }
 
+    /// Passes over any value by its brackets and quotes and gives its text.
+    ///
+    /// What is between them is not looked at: it may be nested without end, have members twice and
+    /// numbers of any size, or be no JSON at all. Whoever reads the text later looks at it.
+    ///
+    /// # Errors
+    ///
+    /// A violation when no value begins here, or when none ends.
+    pub fn skip(&mut self) -> Result<&'a str, Violation> {
+        self.space();
+        let start = self.at;
+        match self.peek() {
+            Some(b'{' | b'[') => self.skip_nested()?,
+            Some(b'"') => self.skip_text()?,
+            Some(b'-' | b'0'..=b'9') => match self.number() {
+                Err(violation) if violation.reason().is_of_range() => {}
+                walked => walked?,
+            },
+            _ => drop(self.value()?),
+        }
+        Ok(&self.text[start..self.at])
+    }
+
+    fn skip_nested(&mut self) -> Result<(), Violation> {
+        let bytes = self.text.as_bytes();
+        let mut open = 0_usize;
+        loop {
+            match bytes.get(self.at) {
+                Some(b'{' | b'[') => open += 1,
+                Some(b'}' | b']') => open -= 1,
+                Some(b'"') => {
+                    self.skip_text()?;
+                    continue;
+                }
+                Some(_) => {}
+                None => return Err(self.not_json("a closing bracket")),
+            }
+            self.at += 1;
+            if open == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn skip_text(&mut self) -> Result<(), Violation> {
+        let bytes = self.text.as_bytes();
+        self.at += 1;
+        loop {
+            self.at += plain_run(&bytes[self.at..]);
+            match bytes.get(self.at) {
+                Some(b'"') => break self.at += 1,
+                // The byte behind a backslash ends nothing. It can begin a character of several
+                // bytes, the rest of which is plain.
+                Some(b'\\') if self.at + 1 < bytes.len() => self.at += 2,
+                Some(_) => self.at += 1,
+                None => return Err(self.not_json("a closing quote")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Has `read` walk over the value that comes, and gives its text and what was read.
+    ///
+    /// What `read` finds wrong stays within the value: the scanner then [skips](Self::skip) it.
+    ///
+    /// # Errors
+    ///
+    /// A violation when the value cannot even be skipped.
+    pub fn attempt<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Violation>,
+    ) -> Result<(&'a str, Result<T, Violation>), Violation> {
+        self.space();
+        let (start, depth, keys) = (self.at, self.depth, self.keys.few.len());
+        match read(self) {
+            Ok(done) => Ok((self.since(start), Ok(done))),
+            Err(violation) => {
+                (self.at, self.depth) = (start, depth);
+                self.keys.few.truncate(keys);
+                Ok((self.skip()?, Err(violation)))
+            }
+        }
+    }
+
     /// Whether `null` comes, or something that is not JSON.
-    pub(crate) fn is_null(&mut self) -> bool {
+    pub fn is_null(&mut self) -> bool {
         self.space();
         self.peek() == Some(b'n')
     }
 
-    /// The kind of the value that comes.
-    pub(crate) fn kind(&mut self) -> &'static str {
+    /// The kind of the value that comes, with its article.
+    pub fn kind(&mut self) -> &'static str {
         self.space();
         match self.peek() {
             Some(b'{') => "an object",
@@ -176,7 +319,11 @@ impl<'a> Scanner<'a> {
     }
 
     /// Makes sure that nothing follows.
-    pub(crate) fn end(&mut self) -> Result<(), Violation> {
+    ///
+    /// # Errors
+    ///
+    /// A violation when something does.
+    pub fn end(&mut self) -> Result<(), Violation> {
         self.space();
         if self.at == self.text.len() { Ok(()) } else { Err(self.not_json("the end")) }
     }
@@ -286,11 +433,33 @@ impl<'a> Scanner<'a> {
         if raw.escaped { self.unescape_slowly(raw) } else { Ok(Cow::Borrowed(raw.text)) }
     }
 
-    #[cold]
+    /// Of a text whose escapes have been walked over.
+    #[inline(never)]
     fn unescape_slowly(&self, raw: RawText<'a>) -> Result<Cow<'a, str>, Violation> {
-        serde_json::from_str(&format!("\"{}\"", raw.text))
-            .map(Cow::Owned)
-            .map_err(|_| self.not_json("a text"))
+        let mut text = String::with_capacity(raw.text.len());
+        let mut rest = raw.text;
+        loop {
+            let plain = plain_run(rest.as_bytes());
+            text.push_str(&rest[..plain]);
+            let Some(escape) = rest.as_bytes().get(plain + 1) else { break };
+            rest = &rest[plain + 2..];
+            text.push(match escape {
+                b'b' => '\u{8}',
+                b'f' => '\u{c}',
+                b'n' => '\n',
+                b'r' => '\r',
+                b't' => '\t',
+                b'u' => {
+                    let units = [unit_at(rest, 0), unit_at(rest, 6)];
+                    let first = char::decode_utf16(units.into_iter().flatten()).next();
+                    let Some(Ok(char)) = first else { return Err(self.not_json("a text")) };
+                    rest = &rest[if char.len_utf16() == 2 { 10 } else { 4 }..];
+                    char
+                }
+                same => char::from(*same),
+            });
+        }
+        Ok(Cow::Owned(text))
     }
 
     fn number(&mut self) -> Result<(), Violation> {
@@ -369,6 +538,18 @@ impl<'a> Scanner<'a> {
     #[cold]
     fn not_json(&self, expected: &'static str) -> Violation {
         Violation::new(Reason::NotJson { offset: self.at, expected })
+    }
+}
+
+/// The UTF-16 code unit that is written in four hexadecimal digits at `at`.
+fn unit_at(text: &str, at: usize) -> Option<u16> {
+    u16::from_str_radix(text.get(at..at + 4)?, 16).ok()
+}
+
+impl fmt::Debug for Scanner<'_> {
+    /// Shows nothing of the text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scanner").field("at", &self.at).finish_non_exhaustive()
     }
 }
 

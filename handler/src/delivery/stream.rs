@@ -1,0 +1,80 @@
+//! The records of DynamoDB streams:
+//! <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Record.html>.
+
+use serde_dynamo::{AttributeValue, Item};
+use setpiece_envelope::{Reason, Violation, json::Scanner};
+
+use super::{Change, Content, OutboxChange};
+use crate::payload::ItemChange;
+
+/// The attribute of an item in the outbox that holds the event, as the text of its JSON.
+pub(crate) const OUTBOX_EVENT: &str = "outbox_event";
+
+#[derive(Default)]
+struct Images {
+    keys: Option<Item>,
+    new: Option<Item>,
+    old: Option<Item>,
+}
+
+pub(super) fn read<'a>(record: &str) -> Result<Content<'a>, Violation> {
+    let (mut event_id, mut change) = (None, None);
+    let mut images = Images::default();
+    Scanner::new(record).members(|scanner, member| {
+        match member {
+            "eventID" => event_id = Some(scanner.string()?),
+            "eventName" => {
+                change = Some(match &*scanner.string()? {
+                    "INSERT" => Change::Insert,
+                    "MODIFY" => Change::Modify,
+                    "REMOVE" => Change::Remove,
+                    _ => {
+                        let expected = &["INSERT", "MODIFY", "REMOVE"];
+                        return Err(Violation::new(Reason::UnknownVariant { expected }));
+                    }
+                });
+            }
+            "dynamodb" => scanner.members(|scanner, member| {
+                match member {
+                    "Keys" => images.keys = Some(item(scanner)?),
+                    "NewImage" => images.new = Some(item(scanner)?),
+                    "OldImage" => images.old = Some(item(scanner)?),
+                    _ => drop(scanner.skip()?),
+                }
+                Ok(())
+            })?,
+            _ => drop(scanner.skip()?),
+        }
+        Ok(())
+    })?;
+    let missing = |path: &str| Violation::at(path, Reason::Missing);
+    let change = change.ok_or_else(|| missing("eventName"))?;
+    let Images { keys, new, old } = images;
+    let keys = keys.ok_or_else(|| missing("dynamodb.Keys"))?;
+
+    let (image, name) =
+        if change == Change::Remove { (&old, "OldImage") } else { (&new, "NewImage") };
+    if let Some(AttributeValue::S(event)) = image.as_ref().and_then(|image| image.get(OUTBOX_EVENT))
+    {
+        // What serde says may quote the event.
+        let event = serde_json::from_str(event).map_err(|_| {
+            Violation::new(Reason::Refused).within(OUTBOX_EVENT).within(name).within("dynamodb")
+        })?;
+        return Ok(Content::Outbox(OutboxChange { change, key: keys, event }));
+    }
+    let event_id = event_id.filter(|id| !id.is_empty()).ok_or_else(|| missing("eventID"))?;
+    Ok(Content::Item(ItemChange {
+        event_id: event_id.into(),
+        change,
+        keys,
+        new_image: new,
+        old_image: old,
+    }))
+}
+
+/// Reads an item in DynamoDB's JSON.
+fn item(scanner: &mut Scanner<'_>) -> Result<Item, Violation> {
+    let json = scanner.value()?;
+    serde_json::from_str(json)
+        .map_err(|_| Violation::new(Reason::NotOfForm { form: "an item in DynamoDB's JSON" }))
+}

@@ -1,0 +1,329 @@
+use std::{borrow::Cow, collections::BTreeMap, fmt};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::{Serialize, de::DeserializeOwned};
+use setpiece_envelope::{ReadError, Reason, Violation, json::Scanner};
+
+use crate::{delivery::fact, source::HttpForm};
+
+/// An HTTP request that came by API Gateway or by a function URL.
+///
+/// The forms are those of
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
+/// and <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html>.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HttpRequest {
+    /// The form that it came in, which its response must have.
+    pub form: HttpForm,
+    /// Names the request. It is new when a client asks again.
+    pub request_id: Option<Box<str>>,
+    /// Such as `GET`.
+    pub method: Box<str>,
+    /// The path as the client wrote it, with the stage where the API has one in it.
+    pub path: String,
+    /// The parameters of the query, decoded, in the order in which they came.
+    pub query: Vec<(String, String)>,
+    /// The variables of the route.
+    pub path_parameters: BTreeMap<String, String>,
+    /// The headers, with names in lower case. Cookies are in `cookie`.
+    pub headers: Vec<(String, String)>,
+    /// The body, decoded.
+    pub body: Vec<u8>,
+}
+
+impl HttpRequest {
+    /// The first header of this name, which is in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Decodes a body of JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Malformed`] with the first thing that is wrong.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, ReadError> {
+        setpiece_envelope::from_json(&self.body)
+    }
+
+    pub(crate) fn read(json: &str, form: HttpForm) -> Result<Self, Violation> {
+        let mut draft = Draft::default();
+        Scanner::new(json).members(|scanner, member| draft.read_member(scanner, member))?;
+        draft.finish(form)
+    }
+}
+
+type Pairs = Vec<(String, String)>;
+
+#[derive(Default)]
+struct Draft {
+    request_id: Option<Box<str>>,
+    method: Option<Box<str>>,
+    path: Option<String>,
+    raw_path: Option<String>,
+    raw_query: Option<String>,
+    query: Pairs,
+    queries: Pairs,
+    path_parameters: Pairs,
+    headers: Pairs,
+    multi_headers: Pairs,
+    cookies: Vec<String>,
+    body: Option<String>,
+    is_base64: bool,
+}
+
+impl Draft {
+    fn read_member(&mut self, scanner: &mut Scanner<'_>, member: &str) -> Result<(), Violation> {
+        if scanner.is_null() {
+            return scanner.value().map(drop);
+        }
+        match member {
+            "httpMethod" => self.method = Some(scanner.string()?.into()),
+            "path" => self.path = Some(scanner.string()?.into_owned()),
+            "rawPath" => self.raw_path = Some(scanner.string()?.into_owned()),
+            "rawQueryString" => self.raw_query = Some(scanner.string()?.into_owned()),
+            "queryStringParameters" => self.query = pairs(scanner)?,
+            "multiValueQueryStringParameters" => self.queries = pairs(scanner)?,
+            "pathParameters" => self.path_parameters = pairs(scanner)?,
+            "headers" => self.headers = pairs(scanner)?,
+            "multiValueHeaders" => self.multi_headers = pairs(scanner)?,
+            "cookies" => scanner.array(|scanner| {
+                self.cookies.push(scanner.string()?.into_owned());
+                Ok(())
+            })?,
+            "body" => self.body = Some(scanner.string()?.into_owned()),
+            "isBase64Encoded" => self.is_base64 = scanner.value()? == "true",
+            "requestContext" => scanner.members(|scanner, member| {
+                match member {
+                    "requestId" if scanner.kind() == "a string" => {
+                        self.request_id = fact(&scanner.string()?);
+                    }
+                    "http" => scanner.members(|scanner, member| {
+                        match member {
+                            "method" => self.method = Some(scanner.string()?.into()),
+                            _ => drop(scanner.skip()?),
+                        }
+                        Ok(())
+                    })?,
+                    _ => drop(scanner.skip()?),
+                }
+                Ok(())
+            })?,
+            _ => drop(scanner.skip()?),
+        }
+        Ok(())
+    }
+
+    fn finish(self, form: HttpForm) -> Result<HttpRequest, Violation> {
+        let missing = |path: &str| Violation::at(path, Reason::Missing);
+        let (method, path) = match form {
+            HttpForm::V1 => ("httpMethod", "path"),
+            HttpForm::V2 => ("requestContext.http.method", "rawPath"),
+        };
+        let body = self.body.unwrap_or_default();
+        let body = if self.is_base64 {
+            BASE64_STANDARD
+                .decode(body)
+                .map_err(|_| Violation::at("body", Reason::NotOfForm { form: "Base64" }))?
+        } else {
+            body.into_bytes()
+        };
+        // The members with several values have all of the values of the others.
+        let several = |several: Pairs, one: Pairs| if several.is_empty() { one } else { several };
+        let mut headers = several(self.multi_headers, self.headers);
+        for (name, _) in &mut headers {
+            name.make_ascii_lowercase();
+        }
+        if !self.cookies.is_empty() {
+            headers.push(("cookie".to_owned(), self.cookies.join("; ")));
+        }
+        let query = match (form, self.raw_query) {
+            // Its parameters are joined by commas, which values may have, too.
+            (HttpForm::V2, Some(raw)) => raw.split('&').filter_map(parameter).collect(),
+            _ => several(self.queries, self.query),
+        };
+        Ok(HttpRequest {
+            form,
+            request_id: self.request_id,
+            method: self.method.ok_or_else(|| missing(method))?,
+            path: match form {
+                HttpForm::V1 => self.path,
+                HttpForm::V2 => self.raw_path,
+            }
+            .ok_or_else(|| missing(path))?,
+            query,
+            path_parameters: self.path_parameters.into_iter().collect(),
+            headers,
+            body,
+        })
+    }
+}
+
+/// An object of texts, or of arrays of texts.
+fn pairs(scanner: &mut Scanner<'_>) -> Result<Pairs, Violation> {
+    let mut pairs = Vec::new();
+    // Names are what a client sent, so they may repeat.
+    scanner.members(|scanner, name| {
+        if scanner.is_null() {
+            return scanner.value().map(drop);
+        }
+        if scanner.kind() == "an array" {
+            return scanner.array(|scanner| {
+                pairs.push((name.to_owned(), scanner.string()?.into_owned()));
+                Ok(())
+            });
+        }
+        pairs.push((name.to_owned(), scanner.string()?.into_owned()));
+        Ok(())
+    })?;
+    Ok(pairs)
+}
+
+/// A parameter of a query. What is not in URL encoding is taken as it is.
+fn parameter(text: &str) -> Option<(String, String)> {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    let decoded = |text: &str| percent_decode(text, true).unwrap_or_else(|| text.to_owned());
+    (!text.is_empty()).then(|| (decoded(name), decoded(value)))
+}
+
+/// Decodes `%41`, and `+` to a space if that is asked for; `None` if it is not of that form.
+pub(super) fn percent_decode(text: &str, plus_is_space: bool) -> Option<String> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'%' => {
+                let mut digit = || char::from(bytes.next()?).to_digit(16);
+                let byte = digit()? * 16 + digit()?;
+                u8::try_from(byte).ok()?
+            }
+            b'+' if plus_is_space => b' ',
+            byte => byte,
+        });
+    }
+    String::from_utf8(decoded).ok()
+}
+
+impl fmt::Debug for HttpRequest {
+    /// Shows neither path nor query nor headers nor body.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpRequest")
+            .field("form", &self.form)
+            .field("request_id", &self.request_id)
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The response to an [`HttpRequest`].
+///
+/// ```
+/// use setpiece_handler::{HttpForm, HttpResponse};
+///
+/// let response = HttpResponse::new(201).with_header("location", "/orders/7");
+/// assert_eq!(
+///     response.to_json(HttpForm::V2),
+///     br#"{"statusCode":201,"headers":{"location":"/orders/7"},"body":"","isBase64Encoded":false}"#
+/// );
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HttpResponse {
+    /// The status, such as 200.
+    pub status: u16,
+    /// The headers; a name may be there more than once.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl HttpResponse {
+    /// A response without headers and body.
+    #[must_use]
+    pub fn new(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// A response with a body of JSON.
+    ///
+    /// # Errors
+    ///
+    /// Those of `serde_json`, for a type that has no JSON form.
+    pub fn json(status: u16, body: &impl Serialize) -> Result<Self, serde_json::Error> {
+        let body = serde_json::to_vec(body)?;
+        Ok(Self::new(status).with_header("content-type", "application/json").with_body(body))
+    }
+
+    /// The same with one header more.
+    #[must_use]
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The same with another body.
+    #[must_use]
+    pub fn with_body(self, body: impl Into<Vec<u8>>) -> Self {
+        Self { body: body.into(), ..self }
+    }
+
+    /// The JSON that Lambda takes as the response to a request of this form.
+    ///
+    /// A body that is not text is sent in Base64.
+    #[must_use]
+    pub fn to_json(&self, form: HttpForm) -> Vec<u8> {
+        let body = std::str::from_utf8(&self.body);
+        let is_base64_encoded = body.is_err();
+        let body =
+            body.map_or_else(|_| Cow::Owned(BASE64_STANDARD.encode(&self.body)), Cow::Borrowed);
+        let mut json = Wire {
+            status_code: self.status,
+            headers: BTreeMap::new(),
+            multi_value_headers: BTreeMap::new(),
+            cookies: Vec::new(),
+            body,
+            is_base64_encoded,
+        };
+        for (name, value) in &self.headers {
+            let name = name.to_ascii_lowercase();
+            match form {
+                HttpForm::V1 => {
+                    json.multi_value_headers.entry(name).or_default().push(value.as_str());
+                }
+                HttpForm::V2 if name == "set-cookie" => json.cookies.push(value),
+                HttpForm::V2 => {
+                    let values: &mut String = json.headers.entry(name).or_default();
+                    if !values.is_empty() {
+                        values.push_str(", ");
+                    }
+                    values.push_str(value);
+                }
+            }
+        }
+        // Texts and numbers always have a JSON form.
+        serde_json::to_vec(&json).unwrap_or_default()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire<'a> {
+    status_code: u16,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    multi_value_headers: BTreeMap<String, Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cookies: Vec<&'a str>,
+    body: Cow<'a, str>,
+    is_base64_encoded: bool,
+}
+
+impl fmt::Debug for HttpResponse {
+    /// Shows the status only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpResponse").field("status", &self.status).finish_non_exhaustive()
+    }
+}

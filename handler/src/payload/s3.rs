@@ -1,0 +1,137 @@
+use std::{borrow::Cow, fmt};
+
+use setpiece_envelope::{Reason, Timestamp, Violation, json::Scanner};
+
+use super::http::percent_decode;
+
+/// A change of an object in a bucket:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct S3Change {
+    /// What happened, such as `ObjectCreated:Put`.
+    pub event_name: Box<str>,
+    /// When it happened.
+    pub time: Option<Timestamp>,
+    /// The bucket.
+    pub bucket: Box<str>,
+    /// The key of the object, decoded.
+    pub key: String,
+    /// The size of the object in bytes, where there is an object.
+    pub size: Option<u64>,
+    /// The entity tag of the object.
+    pub etag: Option<Box<str>>,
+    /// The version of the object, in a bucket with versions.
+    pub version_id: Option<Box<str>>,
+    /// Orders the changes of one key: hexadecimal numbers, of which the shorter ones are filled up
+    /// with zeros on the left.
+    pub sequencer: Option<Box<str>>,
+}
+
+impl S3Change {
+    /// Reads a record.
+    pub(crate) fn read(scanner: &mut Scanner<'_>) -> Result<Self, Violation> {
+        let (mut event_name, mut time) = (None, None);
+        let (mut bucket, mut object) = (None, None);
+        scanner.members(|scanner, member| {
+            match member {
+                "eventName" => event_name = Some(scanner.string()?),
+                "eventTime" => time = scanner.attempt(Scanner::string)?.1.ok(),
+                "s3" => scanner.members(|scanner, member| {
+                    match member {
+                        "bucket" => bucket = Some(bucket_name(scanner)?),
+                        "object" => object = Some(Object::read(scanner)?),
+                        _ => drop(scanner.skip()?),
+                    }
+                    Ok(())
+                })?,
+                _ => drop(scanner.skip()?),
+            }
+            Ok(())
+        })?;
+        let missing = |path: &str| Violation::at(path, Reason::Missing);
+        let object = object.ok_or_else(|| missing("s3.object"))?;
+        Ok(Self {
+            event_name: event_name.ok_or_else(|| missing("eventName"))?.into(),
+            time: time.and_then(|time| time.parse().ok()),
+            bucket: bucket.flatten().ok_or_else(|| missing("s3.bucket.name"))?,
+            key: object.key.ok_or_else(|| missing("s3.object.key"))?,
+            size: object.size,
+            etag: object.etag,
+            version_id: object.version_id,
+            sequencer: object.sequencer,
+        })
+    }
+
+    /// The same key can change in the same way at any time, so without a sequencer nothing names
+    /// the change.
+    pub(super) fn key_parts(&self) -> Option<Vec<String>> {
+        let sequencer = self.sequencer.as_deref()?;
+        let parts = [&*self.bucket, &self.key, sequencer, &self.event_name];
+        Some(parts.map(str::to_owned).into())
+    }
+}
+
+#[derive(Default)]
+struct Object {
+    key: Option<String>,
+    size: Option<u64>,
+    etag: Option<Box<str>>,
+    version_id: Option<Box<str>>,
+    sequencer: Option<Box<str>>,
+}
+
+impl Object {
+    fn read(scanner: &mut Scanner<'_>) -> Result<Self, Violation> {
+        let mut object = Self::default();
+        scanner.members(|scanner, member| {
+            match member {
+                "key" => {
+                    let Some(key) = percent_decode(&scanner.string()?, true) else {
+                        let form = "a text in URL encoding";
+                        return Err(Violation::new(Reason::NotOfForm { form }));
+                    };
+                    object.key = Some(key);
+                }
+                "size" => object.size = scanner.skip()?.parse().ok(),
+                "eTag" => object.etag = text(scanner)?,
+                "versionId" => object.version_id = text(scanner)?,
+                "sequencer" => object.sequencer = text(scanner)?,
+                _ => drop(scanner.skip()?),
+            }
+            Ok(())
+        })?;
+        Ok(object)
+    }
+}
+
+fn bucket_name(scanner: &mut Scanner<'_>) -> Result<Option<Box<str>>, Violation> {
+    let mut name = None;
+    scanner.members(|scanner, member| {
+        match member {
+            "name" => name = text(scanner)?,
+            _ => drop(scanner.skip()?),
+        }
+        Ok(())
+    })?;
+    Ok(name)
+}
+
+/// A text that may be missing.
+fn text(scanner: &mut Scanner<'_>) -> Result<Option<Box<str>>, Violation> {
+    if scanner.is_null() {
+        return scanner.value().map(|_| None);
+    }
+    Ok(Some(scanner.string().map(Cow::into_owned)?).filter(|text| !text.is_empty()).map(Into::into))
+}
+
+impl fmt::Debug for S3Change {
+    /// Shows no key, which can be personal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3Change")
+            .field("event_name", &self.event_name)
+            .field("bucket", &self.bucket)
+            .field("sequencer", &self.sequencer)
+            .finish_non_exhaustive()
+    }
+}
