@@ -7,8 +7,8 @@ use setpiece_idempotency::{Key, KeyError, KeyPart};
 use setpiece_policy::Fault;
 
 use crate::{
-    BusFacts, Content, ContentKind, Cx, Effects, Facts, HttpForm, HttpResponse, Json, Payload,
-    Received,
+    BusFacts, Content, ContentKind, Cx, Effects, Facts, HttpForm, HttpResponse, Json, Opened,
+    Payload, Received,
 };
 
 /// What a service does about the events that reach it: its handlers, and the state that they share.
@@ -321,7 +321,7 @@ pub(crate) trait Route<S>: Send + Sync {
     /// # Errors
     ///
     /// The event is not what the handler's type says.
-    fn ready_for_event(&self, _: &RawEnvelope<'_>, _: &Facts, _: Option<&BusFacts>) -> Prepared<S> {
+    fn ready_for_event(&self, _: &RawEnvelope<'_>, _: &Facts, _: &Opened<'_>) -> Prepared<S> {
         Err(Fault::contract("an event for a handler of something else"))
     }
 
@@ -389,7 +389,7 @@ where
         &self,
         raw: &RawEnvelope<'_>,
         facts: &Facts,
-        bus: Option<&BusFacts>,
+        opened: &Opened<'_>,
     ) -> Prepared<S> {
         let envelope = raw.clone().decode::<E>()?;
         // Ids are unique in what one service publishes, not beyond.
@@ -399,7 +399,8 @@ where
             data: envelope.data,
             metadata: envelope.metadata,
             facts: facts.clone(),
-            bus: bus.cloned(),
+            bus: opened.bus.clone(),
+            notification: opened.notification.clone(),
         };
         let handler = Arc::clone(&self.handler);
         let decide = move |cx: Cx<S>| -> BoxFuture<'static, _> {

@@ -4,7 +4,7 @@ use setpiece_envelope::{Correlation, Envelope, Metadata};
 use setpiece_idempotency::Held;
 use setpiece_policy::Deadline;
 
-use crate::{BusFacts, Facts};
+use crate::{BusFacts, Facts, NotificationFacts};
 
 /// An event as it reaches its handler: what it says, what is known about it, and how it came.
 ///
@@ -20,6 +20,8 @@ pub struct Received<E> {
     pub facts: Facts,
     /// What EventBridge says about it, if it came by way of it.
     pub bus: Option<BusFacts>,
+    /// What SNS says about it, if it came by way of it.
+    pub notification: Option<NotificationFacts>,
 }
 
 impl<E> From<Envelope<E>> for Received<E> {
@@ -29,6 +31,7 @@ impl<E> From<Envelope<E>> for Received<E> {
             metadata: envelope.metadata,
             facts: Facts::default(),
             bus: None,
+            notification: None,
         }
     }
 }
@@ -36,11 +39,12 @@ impl<E> From<Envelope<E>> for Received<E> {
 impl<E> fmt::Debug for Received<E> {
     /// Shows no data of the event.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { data: _, metadata, facts, bus } = self;
+        let Self { data: _, metadata, facts, bus, notification } = self;
         f.debug_struct("Received")
             .field("metadata", metadata)
             .field("facts", facts)
             .field("bus", bus)
+            .field("notification", notification)
             .finish_non_exhaustive()
     }
 }

@@ -73,13 +73,13 @@ where
         known: Known<'a>,
         opened: &'a Result<Opened<'_>, Unreadable>,
     ) -> Result<Option<String>, Refusal<'a>> {
-        let Opened { bus, content } = opened.as_ref().map_err(|_| Refusal {
-            reason: Reason::Unreadable,
-            fault: Fault::contract("the delivery cannot be read"),
-            handler: None,
+        let opened = opened.as_ref().map_err(|unreadable| {
+            tracing::warn!(error = %unreadable, "a delivery cannot be read");
+            let fault = Fault::contract("the delivery cannot be read");
+            Refusal { reason: Reason::Unreadable, fault, handler: None }
         })?;
-        match content {
-            Content::Event(raw) => self.handle_event(known, raw, bus.as_ref()).await.map(|()| None),
+        match &opened.content {
+            Content::Event(raw) => self.handle_event(known, raw, opened).await.map(|()| None),
             Content::Outbox(change) => {
                 // What was changed or removed was relayed, or is being.
                 let key = self.applier.store().outbox_key(change.key.as_ref());
@@ -90,7 +90,7 @@ where
             }
             // Somebody wants to know whether there is anybody.
             Content::Test => Ok(None),
-            content => self.handle_payload(known, content, bus.as_ref()).await,
+            content => self.handle_payload(known, content, opened.bus.as_ref()).await,
         }
     }
 
@@ -98,8 +98,9 @@ where
         &'a self,
         known: Known<'a>,
         raw: &RawEnvelope<'_>,
-        bus: Option<&BusFacts>,
+        opened: &Opened<'_>,
     ) -> Result<(), Refusal<'a>> {
+        let bus = opened.bus.as_ref();
         self.check_origin(bus)?;
         if raw.metadata.correlation.depth > self.max_depth {
             let fault = Fault::permanent("it is the end of too long a chain of events");
@@ -109,7 +110,7 @@ where
         let correlation = Correlation::caused_by(&raw.metadata);
         let facts = &known.delivery.facts;
         let runs = routes.map(|guarded| {
-            let ready = guarded.route.ready_for_event(raw, facts, bus);
+            let ready = guarded.route.ready_for_event(raw, facts, opened);
             self.run(known, guarded, ready, correlation.clone())
         });
         let ends = join_all(runs).await;

@@ -225,7 +225,7 @@ impl fmt::Debug for HttpRequest {
 /// let response = HttpResponse::new(201).with_header("location", "/orders/7");
 /// assert_eq!(
 ///     response.to_json(HttpForm::V2),
-///     br#"{"statusCode":201,"headers":{"location":"/orders/7"},"body":"","isBase64Encoded":false}"#
+///     r#"{"statusCode":201,"headers":{"location":"/orders/7"},"body":"","isBase64Encoded":false}"#
 /// );
 /// ```
 #[derive(Clone, PartialEq, Eq)]
@@ -273,7 +273,7 @@ impl HttpResponse {
     ///
     /// A body that is not text is sent in Base64.
     #[must_use]
-    pub fn to_json(&self, form: HttpForm) -> Vec<u8> {
+    pub fn to_json(&self, form: HttpForm) -> String {
         let body = std::str::from_utf8(&self.body);
         let is_base64_encoded = body.is_err();
         let body =
@@ -303,7 +303,7 @@ impl HttpResponse {
             }
         }
         // Texts and numbers always have a JSON form.
-        serde_json::to_vec(&json).unwrap_or_default()
+        serde_json::to_string(&json).unwrap_or_default()
     }
 }
 

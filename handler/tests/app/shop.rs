@@ -112,7 +112,7 @@ impl Shop {
         let clock = RuntimeClock::new();
         Self {
             effects: MemoryEffects::new(clock.clone()),
-            bus: FakeBus::new(),
+            bus: FakeBus::new().with_max_depth(64),
             quarantine: InMemoryQuarantine::new(),
             state: Arc::default(),
             clock,
