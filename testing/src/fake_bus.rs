@@ -4,7 +4,6 @@ mod archive;
 mod delivery;
 mod faults;
 mod input;
-mod pauses;
 mod port;
 mod put_events;
 mod record;
@@ -25,7 +24,6 @@ use setpiece_envelope::{
 use self::{
     archive::Archive,
     faults::{CallTrouble, FaultPlan},
-    pauses::Pauses,
     record::Record,
     routing::Routing,
     rule::check_name,
@@ -41,6 +39,7 @@ pub use self::{
 };
 use crate::{
     fingerprint::{fingerprint, uuid},
+    pauses::Pauses,
     wrap::{ACCOUNT, REGION},
 };
 

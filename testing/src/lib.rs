@@ -111,10 +111,14 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod assertions;
+mod chance;
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
 mod fake_bus;
 mod fingerprint;
 mod json_lines;
 mod must;
+mod pauses;
 mod sample;
 #[cfg(feature = "http")]
 mod server;
@@ -124,6 +128,8 @@ mod wrap;
 #[path = "private.rs"]
 pub mod __private;
 
+#[cfg(feature = "dynamodb")]
+pub use crate::dynamodb::{DynamoDbFault, DynamoDbFaults, DynamoDbRequest, LocalDynamoDb};
 #[cfg(feature = "http")]
 pub use crate::server::FakeBusServer;
 pub use crate::{

@@ -2,9 +2,9 @@ use setpiece_bus::{Accepted, Bus, EntryResult, Limits, OutgoingEvent, Preflight,
 use setpiece_policy::Fault;
 
 use super::{
-    CallError, FakeBus, PutEventsAnswer, PutEventsEntry, PutEventsResult, pauses::pause,
-    put_events::LIMITS,
+    CallError, FakeBus, PutEventsAnswer, PutEventsEntry, PutEventsResult, put_events::LIMITS,
 };
+use crate::pauses::pause;
 
 /// Through the wire's form, as an adapter of the real EventBridge does it.
 impl Bus for FakeBus {

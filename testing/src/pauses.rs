@@ -2,13 +2,13 @@ use std::task::Poll;
 
 /// How often a call waits, and when.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Pauses {
-    pub(super) before: u32,
-    pub(super) after: u32,
+pub(crate) struct Pauses {
+    pub(crate) before: u32,
+    pub(crate) after: u32,
 }
 
 /// Waits so many times, each time until it is polled again.
-pub(super) async fn pause(mut times: u32) {
+pub(crate) async fn pause(mut times: u32) {
     std::future::poll_fn(|context| match times.checked_sub(1) {
         None => Poll::Ready(()),
         Some(rest) => {

@@ -1,0 +1,346 @@
+//! A DynamoDB engine in this process, behind the real AWS client.
+
+mod engine;
+mod faults;
+
+use std::{
+    fmt, io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use aws_sdk_dynamodb::{
+    Client,
+    config::{
+        BehaviorVersion, Config, Credentials, IdentityCache, Region, StalledStreamProtectionConfig,
+        retry::RetryConfig, timeout::TimeoutConfig,
+    },
+};
+use aws_smithy_runtime_api::{
+    client::{
+        http::{
+            HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings,
+            SharedHttpConnector,
+        },
+        orchestrator::{HttpRequest, HttpResponse},
+        result::ConnectorError,
+        runtime_components::RuntimeComponents,
+    },
+    http::StatusCode,
+    shared::IntoShared as _,
+};
+use aws_smithy_types::body::SdkBody;
+use serde_json::Value;
+use setpiece_envelope::Clock;
+
+pub use self::faults::{DynamoDbFault, DynamoDbFaults};
+use self::{engine::Engine, faults::Trouble};
+use crate::{REGION, must::must, pauses::pause};
+
+/// DynamoDB in this process: a real engine, reached through the real AWS client, without a network.
+///
+/// It evaluates conditions and expressions, keeps transactions and their tokens, and counts
+/// capacity. Time passes for it by the clock that it is given. Requests are answered in the order
+/// in which they are made, and two runs that make the same requests get the same answers.
+///
+/// Clones are the same database.
+///
+/// ```
+/// use setpiece_envelope::FixedClock;
+/// use setpiece_testing::{DynamoDbFault, LocalDynamoDb};
+///
+/// let database = LocalDynamoDb::new(FixedClock::default());
+/// database.create_table("points", "customer");
+/// // The next `UpdateItem` is done, and its answer gets lost.
+/// database.fail(DynamoDbFault::answer_lost().of("UpdateItem"));
+/// let client: aws_sdk_dynamodb::Client = database.client();
+/// # _ = client;
+/// assert_eq!(database.items("points"), []);
+/// ```
+///
+/// # What it is not
+///
+/// It has no throughput to exceed and no transactions that meet, since it does one request after
+/// the other; both come as [faults](Self::fail). Reads are always consistent.
+#[derive(Clone)]
+#[cfg_attr(docsrs, doc(cfg(feature = "dynamodb")))]
+pub struct LocalDynamoDb {
+    engine: Arc<Engine>,
+    state: Arc<Mutex<State>>,
+    pauses: (u32, u32),
+}
+
+#[derive(Default)]
+struct State {
+    demanded: Vec<DynamoDbFault>,
+    chance: Option<DynamoDbFaults>,
+    requests: Vec<DynamoDbRequest>,
+}
+
+/// A request that was made.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DynamoDbRequest {
+    /// The operation, such as `UpdateItem`.
+    pub operation: String,
+    /// Whether the engine has got it.
+    pub arrived: bool,
+    /// Whether its answer has arrived, be it an error.
+    pub answered: bool,
+    /// The error that it was answered with, such as `ConditionalCheckFailedException`.
+    pub error: Option<String>,
+    /// The write capacity units that it cost. A condition that does not hold costs as much as the
+    /// item that is there, of which the answer tells only when it was asked to.
+    pub write_units: f64,
+    /// The read capacity units that it cost.
+    pub read_units: f64,
+}
+
+impl LocalDynamoDb {
+    /// A database without tables, in which time passes by `clock`.
+    #[must_use]
+    #[track_caller]
+    pub fn new(clock: impl Clock) -> Self {
+        let engine = Arc::new(Engine::new(clock));
+        Self { engine, state: Arc::default(), pauses: (0, 0) }
+    }
+
+    /// Lets each request wait so many times before and after it is done, each time until it is
+    /// polled again: points at which a test can drop what waits.
+    #[must_use]
+    pub fn with_pauses(mut self, before: u32, after: u32) -> Self {
+        self.pauses = (before, after);
+        self
+    }
+
+    /// Makes trouble by chance from now on.
+    #[must_use]
+    pub fn with_faults(self, faults: DynamoDbFaults) -> Self {
+        self.state().chance = Some(faults);
+        self
+    }
+
+    /// Makes trouble by chance from now on, or no longer.
+    pub fn set_faults(&self, faults: Option<DynamoDbFaults>) {
+        self.state().chance = faults;
+    }
+
+    /// Makes trouble for a request that is still to come. Several of them follow each other.
+    pub fn fail(&self, fault: DynamoDbFault) {
+        self.state().demanded.push(fault);
+    }
+
+    /// A client for it, whose own retries are off.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            // Nobody listens there.
+            .endpoint_url("http://dynamodb.invalid")
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            // Without it, the client would want a timer.
+            .identity_cache(IdentityCache::no_cache())
+            .http_client(self.clone());
+        Client::from_conf(config.build())
+    }
+
+    /// Creates a table with a partition key, a text.
+    ///
+    /// # Panics
+    ///
+    /// When it is there already.
+    #[track_caller]
+    pub fn create_table(&self, table: &str, partition_key: &str) {
+        let request = serde_json::json!({
+            "TableName": table,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{ "AttributeName": partition_key, "AttributeType": "S" }],
+            "KeySchema": [{ "AttributeName": partition_key, "KeyType": "HASH" }],
+        });
+        let answer = self.engine.answer("CreateTable", &request.to_string());
+        assert_eq!(answer.status, 200, "creating the table {table}: {}", answer.body);
+    }
+
+    /// All items of a table, in the engine's order.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such table.
+    #[must_use]
+    #[track_caller]
+    pub fn items(&self, table: &str) -> Vec<serde_dynamo::Item> {
+        let mut items = Vec::new();
+        let mut start = Value::Null;
+        loop {
+            let mut request = serde_json::json!({ "TableName": table });
+            if !start.is_null() {
+                request["ExclusiveStartKey"] = start;
+            }
+            let answer = self.engine.answer("Scan", &request.to_string());
+            assert_eq!(answer.status, 200, "reading the table {table}: {}", answer.body);
+            let mut page: Value = must("the answer of a scan", serde_json::from_str(&answer.body));
+            let read: Vec<serde_dynamo::Item> =
+                must("the items of a scan", serde_json::from_value(page["Items"].take()));
+            items.extend(read);
+            start = page["LastEvaluatedKey"].take();
+            if start.is_null() {
+                return items;
+            }
+        }
+    }
+
+    /// Deletes what has expired by its time to live, and says how much that was.
+    #[track_caller]
+    pub fn sweep(&self) -> usize {
+        self.engine.sweep()
+    }
+
+    /// All requests of clients so far, in order.
+    #[must_use]
+    pub fn requests(&self) -> Vec<DynamoDbRequest> {
+        self.state().requests.clone()
+    }
+
+    /// Forgets the requests so far, and returns them.
+    pub fn take_requests(&self) -> Vec<DynamoDbRequest> {
+        std::mem::take(&mut self.state().requests)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is wrong with the next request for `operation`, if anything is.
+    fn trouble(&self, operation: &str) -> Option<Trouble> {
+        let state = &mut *self.state();
+        let place = state.demanded.iter_mut().position(|fault| fault.strikes(operation));
+        let Some(place) = place else {
+            return state.chance.as_mut().and_then(|chance| chance.trouble(operation));
+        };
+        let fault = &mut state.demanded[place];
+        let trouble = fault.trouble(operation);
+        if fault.is_spent() {
+            state.demanded.remove(place);
+        }
+        Some(trouble)
+    }
+
+    async fn exchange(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let body = request.body().bytes().unwrap_or_default();
+        let body = String::from_utf8_lossy(body).into_owned();
+        let mut made = DynamoDbRequest {
+            operation: operation.clone(),
+            arrived: false,
+            answered: false,
+            error: None,
+            write_units: 0.0,
+            read_units: 0.0,
+        };
+        // It counts as made from here on, whether or not anybody waits for it.
+        let place = {
+            let state = &mut *self.state();
+            state.requests.push(made.clone());
+            state.requests.len() - 1
+        };
+        let note = |made: &DynamoDbRequest| {
+            if let Some(place) = self.state().requests.get_mut(place) {
+                place.clone_from(made);
+            }
+        };
+        pause(self.pauses.0).await;
+        let trouble = self.trouble(&operation);
+        let answer = match &trouble {
+            Some(Trouble::Unreachable) => {
+                return Err(broken(io::ErrorKind::ConnectionRefused));
+            }
+            Some(Trouble::Void) => return std::future::pending().await,
+            Some(Trouble::Error(answer)) => answer.clone(),
+            None | Some(Trouble::AnswerLost | Trouble::Silence) => {
+                made.arrived = true;
+                self.engine.answer(&operation, &engine::counting(&operation, body))
+            }
+        };
+        answer.describe(&operation, &mut made);
+        note(&made);
+        pause(self.pauses.1).await;
+        match trouble {
+            Some(Trouble::AnswerLost) => Err(broken(io::ErrorKind::ConnectionReset)),
+            Some(Trouble::Silence) => std::future::pending().await,
+            _ => {
+                made.answered = true;
+                note(&made);
+                Ok(answer.into_response())
+            }
+        }
+    }
+}
+
+fn broken(kind: io::ErrorKind) -> ConnectorError {
+    ConnectorError::io(Box::new(io::Error::from(kind)))
+}
+
+/// What the engine or a fault answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    fn into_response(self) -> HttpResponse {
+        let status = must("the status of an answer", StatusCode::try_from(self.status));
+        let mut response = HttpResponse::new(status, SdkBody::from(self.body));
+        response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
+        response
+    }
+
+    /// Writes down what it says about a request.
+    fn describe(&self, operation: &str, made: &mut DynamoDbRequest) {
+        let answer: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        let error = answer["__type"].as_str();
+        made.error = error.map(|name| name.rsplit('#').next().unwrap_or(name).to_owned());
+        let units = engine::units(&answer["ConsumedCapacity"]);
+        match operation {
+            "BatchGetItem" | "GetItem" | "Query" | "Scan" | "TransactGetItems" => {
+                made.read_units = units;
+            }
+            _ if made.error.as_deref() == Some("ConditionalCheckFailedException") => {
+                made.write_units = engine::item_units(&answer["Item"]);
+            }
+            _ => made.write_units = units,
+        }
+    }
+}
+
+impl HttpConnector for LocalDynamoDb {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::new(self.clone().exchange(request))
+    }
+}
+
+impl HttpClient for LocalDynamoDb {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        self.clone().into_shared()
+    }
+}
+
+impl fmt::Debug for LocalDynamoDb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        f.debug_struct("LocalDynamoDb")
+            .field("requests", &state.requests.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

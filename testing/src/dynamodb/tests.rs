@@ -1,0 +1,94 @@
+use std::{
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use setpiece_envelope::FixedClock;
+
+use super::{DynamoDbFault, DynamoDbFaults, LocalDynamoDb};
+
+/// No runtime: nothing in here waits for anything else.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    for _ in 0..100 {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return output;
+        }
+    }
+    unreachable!("it waits for ever")
+}
+
+fn put(database: &LocalDynamoDb, customer: &str) -> bool {
+    let put = database.client().put_item().table_name("points");
+    let put = put.item("customer", AttributeValue::S(customer.to_owned()));
+    block_on(put.send()).is_ok()
+}
+
+fn database() -> LocalDynamoDb {
+    let database = LocalDynamoDb::new(FixedClock::default());
+    database.create_table("points", "customer");
+    database
+}
+
+#[test]
+fn a_client_finds_what_it_has_written() {
+    let database = database();
+    assert!(put(&database, "c1"));
+    let key = AttributeValue::S("c1".to_owned());
+    let get = database.client().get_item().table_name("points").key("customer", key);
+    assert!(block_on(get.send()).unwrap().item.is_some());
+    let requests = database.take_requests();
+    let [put, get] = &requests[..] else { unreachable!("two requests") };
+    assert!(
+        put.operation == "PutItem" && put.answered && put.write_units.to_bits() == 1_f64.to_bits()
+    );
+    assert!(get.operation == "GetItem" && get.read_units > 0.0);
+}
+
+#[test]
+fn a_fault_strikes_what_it_is_meant_for() {
+    for (fault, arrives) in [
+        (DynamoDbFault::answer_lost(), true),
+        (DynamoDbFault::unreachable(), false),
+        (DynamoDbFault::throttled(), false),
+        (DynamoDbFault::conflict(), false),
+        (DynamoDbFault::internal(), false),
+    ] {
+        let database = database();
+        database.fail(fault.clone().of("GetItem"));
+        assert!(put(&database, "c1"));
+        database.fail(fault.of("PutItem").after(1));
+        assert!(put(&database, "c2"));
+        assert!(!put(&database, "c3"));
+        assert_eq!(database.items("points").len(), if arrives { 3 } else { 2 });
+        assert!(put(&database, "c3"));
+    }
+}
+
+#[test]
+fn pauses_are_points_at_which_to_let_go() {
+    for polls in 0..4 {
+        let database = database().with_pauses(1, 1);
+        let put = database.client().put_item().table_name("points");
+        let put = put.item("customer", AttributeValue::S("c1".to_owned()));
+        {
+            let mut put = pin!(put.send());
+            for _ in 0..polls {
+                _ = put.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            }
+        }
+        assert_eq!(database.items("points").len(), usize::from(polls >= 2));
+    }
+}
+
+#[test]
+fn chance_is_the_same_for_the_same_seed() {
+    let run = |seed| {
+        let faults = DynamoDbFaults::seeded(seed).throttle(0.2).lose_answers(0.2);
+        let database = database().with_faults(faults);
+        (0..50).map(|number| put(&database, &format!("c{number}"))).collect::<Vec<_>>()
+    };
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1), run(2));
+}
