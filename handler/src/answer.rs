@@ -105,11 +105,7 @@ struct Failure<'a> {
 }
 
 impl<'a> Answer<'a> {
-    pub(crate) fn new(
-        source: Source,
-        deliveries: &'a [Delivery<'a>],
-        ended: Vec<Ended>,
-    ) -> Self {
+    pub(crate) fn new(source: Source, deliveries: &'a [Delivery<'a>], ended: Vec<Ended>) -> Self {
         Self { source, deliveries, ended }
     }
 

@@ -112,7 +112,11 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     {
         let name = name.into();
         let handler = Arc::new(handler);
-        self.routes.push(Arc::new(EventRoute::<S, E, F> { name, handler, types: PhantomTypes::NEW }));
+        self.routes.push(Arc::new(EventRoute::<S, E, F> {
+            name,
+            handler,
+            types: PhantomTypes::NEW,
+        }));
         self
     }
 
@@ -597,10 +601,7 @@ impl<S> Middleware<S> {
         Self { around: Some(around) }
     }
 
-    pub(crate) fn run(
-        &self,
-        handling: Handling<S>,
-    ) -> BoxFuture<'static, Result<Decision, Fault>> {
+    pub(crate) fn run(&self, handling: Handling<S>) -> BoxFuture<'static, Result<Decision, Fault>> {
         match &self.around {
             None => (handling.decide)(handling.cx),
             Some(around) => around.call(handling),

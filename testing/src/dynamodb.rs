@@ -34,7 +34,7 @@ use setpiece_envelope::Clock;
 
 pub use self::faults::{DynamoDbFault, DynamoDbFaults};
 use self::{engine::Engine, faults::Trouble};
-use crate::{REGION, must::must, pauses::pause};
+use crate::{Gate, REGION, must::must};
 
 /// DynamoDB in this process: a real engine, reached through the real AWS client, without a network.
 ///
@@ -66,7 +66,8 @@ use crate::{REGION, must::must, pauses::pause};
 pub struct LocalDynamoDb {
     engine: Arc<Engine>,
     state: Arc<Mutex<State>>,
-    pauses: (u32, u32),
+    /// What this handle's requests go through.
+    gate: Gate,
 }
 
 #[derive(Default)]
@@ -101,15 +102,14 @@ impl LocalDynamoDb {
     #[track_caller]
     pub fn new(clock: impl Clock) -> Self {
         let engine = Arc::new(Engine::new(clock));
-        Self { engine, state: Arc::default(), pauses: (0, 0) }
+        Self { engine, state: Arc::default(), gate: Gate::new() }
     }
 
-    /// Lets each request wait so many times before and after it is done, each time until it is
-    /// polled again: points at which a test can drop what waits.
+    /// A handle whose requests go through `gate`, before they are done and again before they are
+    /// answered: that of one process.
     #[must_use]
-    pub fn with_pauses(mut self, before: u32, after: u32) -> Self {
-        self.pauses = (before, after);
-        self
+    pub fn with_gate(&self, gate: &Gate) -> Self {
+        Self { gate: gate.clone(), ..self.clone() }
     }
 
     /// Makes trouble by chance from now on.
@@ -252,7 +252,7 @@ impl LocalDynamoDb {
                 place.clone_from(made);
             }
         };
-        pause(self.pauses.0).await;
+        self.gate.pass().await;
         let trouble = self.trouble(&operation);
         let answer = match &trouble {
             Some(Trouble::Unreachable) => {
@@ -267,7 +267,7 @@ impl LocalDynamoDb {
         };
         answer.describe(&operation, &mut made);
         note(&made);
-        pause(self.pauses.1).await;
+        self.gate.pass().await;
         match trouble {
             Some(Trouble::AnswerLost) => Err(broken(io::ErrorKind::ConnectionReset)),
             Some(Trouble::Silence) => std::future::pending().await,

@@ -38,6 +38,7 @@ pub use self::{
     rule::{Exhausted, RetryPolicy, Rule, Target},
 };
 use crate::{
+    Gate,
     fingerprint::{fingerprint, uuid},
     pauses::Pauses,
     wrap::{ACCOUNT, REGION},
@@ -104,6 +105,8 @@ pub struct FakeBus {
     shared: Arc<Mutex<State>>,
     /// The bus to which this handle sends.
     address: Arc<str>,
+    /// What this handle's calls go through.
+    gate: Gate,
 }
 
 struct State {
@@ -170,7 +173,7 @@ impl FakeBus {
             record: Record::default(),
             routing: Routing::default(),
         };
-        Self { shared: Arc::new(Mutex::new(state)), address: name }
+        Self { shared: Arc::new(Mutex::new(state)), address: name, gate: Gate::new() }
     }
 
     /// A handle that sends to the bus of another name or ARN, as a service does that was given the
@@ -180,7 +183,7 @@ impl FakeBus {
     /// [ARN](Self::arn) of this bus.
     #[must_use]
     pub fn at(&self, name: &str) -> Self {
-        Self { shared: Arc::clone(&self.shared), address: name.into() }
+        Self { address: name.into(), ..self.clone() }
     }
 
     /// Tells the time of `clock`, which is that of the bus from now on.
@@ -240,6 +243,13 @@ impl FakeBus {
     pub fn with_pauses(self, before: u32, after: u32) -> Self {
         self.lock().pauses = Pauses { before, after };
         self
+    }
+
+    /// A handle whose [`put`](setpiece_bus::Bus::put) goes through `gate`, before it takes the
+    /// entries and again before it answers: that of one process.
+    #[must_use]
+    pub fn with_gate(&self, gate: &Gate) -> Self {
+        Self { gate: gate.clone(), ..self.clone() }
     }
 
     /// Fails entries that are put from now on.

@@ -116,6 +116,7 @@ mod chance;
 mod dynamodb;
 mod fake_bus;
 mod fingerprint;
+mod gate;
 mod json_lines;
 mod must;
 mod pauses;
@@ -139,6 +140,7 @@ pub use crate::{
         PutEventsAnswer, PutEventsEntry, PutEventsRequest, PutEventsResult, QueueMessage,
         RecordedEvent, Replay, RequestOutcome, RetryPolicy, Rule, Tally, Target, Undelivered,
     },
+    gate::Gate,
     sample::{Sample, sample},
     wrap::{ACCOUNT, REGION, sqs_event},
 };

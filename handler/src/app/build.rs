@@ -9,7 +9,11 @@ use super::{App, Guarded, Inner};
 use crate::{Allow, Applier, EffectStore, Handlers, Quarantine, Report};
 
 type GuardOf<X> = Box<
-    dyn Fn(&Arc<<X as EffectStore>::Records>, &str, &str) -> GuardBuilder<<X as EffectStore>::Records>,
+    dyn Fn(
+        &Arc<<X as EffectStore>::Records>,
+        &str,
+        &str,
+    ) -> GuardBuilder<<X as EffectStore>::Records>,
 >;
 
 /// Puts an [`App`] together.

@@ -9,8 +9,8 @@ use tracing::Instrument as _;
 
 use super::{Guarded, Inner, Time};
 use crate::{
-    Applied, BusFacts, Cause, Change, Content, Cx, Delivery, EffectStore, Ending, Opened, Poison, Reason, Report, Source,
-    Unhandled, Unreadable,
+    Applied, BusFacts, Cause, Change, Content, Cx, Delivery, EffectStore, Ending, Opened, Poison,
+    Reason, Report, Source, Unhandled, Unreadable,
     answer::Ended,
     handlers::{Guarding, Handling, Ready},
 };
@@ -152,7 +152,8 @@ where
         let name = guarded.route.name();
         let refuse = |fault| Refusal { handler: Some(name), ..Refusal::of(fault) };
         let Ready { guarding, decide } = ready.map_err(refuse)?;
-        let span = tracing::info_span!("handler", handler = &**name, attempt = tracing::field::Empty);
+        let span =
+            tracing::info_span!("handler", handler = &**name, attempt = tracing::field::Empty);
         let run = async {
             let key = match guarding {
                 Guarding::Key(key) => key,

@@ -48,7 +48,9 @@ impl SqsQuarantine {
         let mut request = self.client.send_message().queue_url(&self.queue_url).message_body(body);
         for (name, value) in attributes {
             // SQS refuses empty values, and characters that XML has not.
-            let Some(value) = value.filter(|it| !it.is_empty() && is_sendable(it)) else { continue };
+            let Some(value) = value.filter(|it| !it.is_empty() && is_sendable(it)) else {
+                continue;
+            };
             let value = MessageAttributeValue::builder().data_type("String").string_value(value);
             let value = value.build().map_err(|error| {
                 Fault::permanent("an attribute of the quarantine").with_source(error).hand_back()
@@ -63,9 +65,7 @@ impl SqsQuarantine {
         match request.send().await {
             Ok(_) => Ok(()),
             // Whatever SQS says is about its queue, not about the delivery: that stays in its own.
-            Err(error) => {
-                Err(Fault::from(error).with_context("the quarantine queue").hand_back())
-            }
+            Err(error) => Err(Fault::from(error).with_context("the quarantine queue").hand_back()),
         }
     }
 }

@@ -107,7 +107,8 @@ async fn a_group_stops_at_its_first_failure() {
 
     assert_eq!(failures(&answer), ["m2", "m4", "m7"]);
     let order = shop.state.order.lock().unwrap().clone();
-    let of = |group: &str| order.iter().filter(|it| it.starts_with(group)).cloned().collect::<Vec<_>>();
+    let of =
+        |group: &str| order.iter().filter(|it| it.starts_with(group)).cloned().collect::<Vec<_>>();
     assert_eq!(of("a"), ["a0", "a1"]);
     assert_eq!(of("b"), ["b0", "b1", "b2"]);
     assert_eq!(shop.quarantine.items().len(), 1);
@@ -123,8 +124,10 @@ async fn a_stream_is_delivered_again_from_its_first_failure_on() {
         ("104", registered("c3").detail()),
         ("105", troubled("c4", "transient").detail()),
     ];
-    let records: Vec<_> =
-        data.iter().map(|(sequence, data)| (*sequence, "shardId-000000000000", &data[..])).collect();
+    let records: Vec<_> = data
+        .iter()
+        .map(|(sequence, data)| (*sequence, "shardId-000000000000", &data[..]))
+        .collect();
     let answer = shop.app().invoke(&kinesis(&records), shop.deadline()).await.unwrap();
 
     assert_eq!(failures(&answer), ["103"]);

@@ -9,6 +9,7 @@
 
 mod batches;
 mod building;
+mod crashes;
 mod origin;
 mod quarantine;
 mod requests;

@@ -23,10 +23,9 @@ async fn redeem(cx: &Cx<Loyalty>, redeem: Json<Redeem>) -> Result<Reply<Json<Red
     }
     let number = cx.state.order.lock().unwrap().len();
     cx.state.order.lock().unwrap().push(customer.clone());
-    Ok(Reply::new(Json(Redeemed { code: format!("code-{number}") }))
-        .with(Effects::new().write(
-            Write::update("points", ("customer", customer)).add("points", 1),
-        )))
+    Ok(Reply::new(Json(Redeemed { code: format!("code-{number}") })).with(
+        Effects::new().write(Write::update("points", ("customer", customer)).add("points", 1)),
+    ))
 }
 
 async fn expire(cx: &Cx<Loyalty>, event: ScheduledEvent) -> Result<Effects, Fault> {

@@ -8,9 +8,7 @@ use std::{
 
 use aws_sdk_dynamodb::{
     Client,
-    types::{
-        AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-    },
+    types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType},
 };
 use serde::{Deserialize, Serialize};
 use serde_dynamo::AttributeValue;
@@ -19,8 +17,8 @@ use setpiece_envelope::{
     Clock, DomainEvent, EventId, EventVersion, FixedClock, Metadata, ServiceId,
 };
 use setpiece_handler::{
-    Applied, Applier, ApplyError, Cause, DynamoDbEffects, EffectStore, Effects, ItemKey, MemoryEffects,
-    Write,
+    Applied, Applier, ApplyError, Cause, DynamoDbEffects, EffectStore, Effects, ItemKey,
+    MemoryEffects, Write,
 };
 use setpiece_idempotency::{Guard, Held, Key, Lease, dynamodb::Table};
 use setpiece_policy::{Deadline, Fault, Retry, SeededRandom};
@@ -259,7 +257,11 @@ pub(crate) fn cause(event_id: &str) -> Cause {
 pub(crate) fn award() -> Effects {
     Effects::new()
         .write(Write::update(THINGS, ("id", "points")).add("balance", 100))
-        .write(Write::put(PAIRS, ItemKey::from(("pk", "cu-1")).and("sk", 7), &HashMap::from([("tier", "gold")])))
+        .write(Write::put(
+            PAIRS,
+            ItemKey::from(("pk", "cu-1")).and("sk", 7),
+            &HashMap::from([("tier", "gold")]),
+        ))
         .emit(PointsAwarded { customer_id: "cu-1".to_owned(), points: 100 })
         .emit(TierReached { tier: "gold".to_owned() })
 }

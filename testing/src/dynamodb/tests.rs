@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use setpiece_envelope::FixedClock;
 
 use super::{DynamoDbFault, DynamoDbFaults, LocalDynamoDb};
+use crate::Gate;
 
 /// No runtime: nothing in here waits for anything else.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -67,18 +68,20 @@ fn a_fault_strikes_what_it_is_meant_for() {
 }
 
 #[test]
-fn pauses_are_points_at_which_to_let_go() {
-    for polls in 0..4 {
-        let database = database().with_pauses(1, 1);
-        let put = database.client().put_item().table_name("points");
+fn a_gate_stops_a_process_and_not_the_database() {
+    for passes in 0..3 {
+        let database = database();
+        let gate = Gate::new();
+        gate.shut_after(passes);
+        let client = database.with_gate(&gate).client();
+        let put = client.put_item().table_name("points");
         let put = put.item("customer", AttributeValue::S("c1".to_owned()));
         {
             let mut put = pin!(put.send());
-            for _ in 0..polls {
-                _ = put.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-            }
+            let ended = put.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+            assert_eq!((ended, gate.is_stuck()), (passes == 2, passes < 2));
         }
-        assert_eq!(database.items("points").len(), usize::from(polls >= 2));
+        assert_eq!(database.items("points").len(), usize::from(passes >= 1));
     }
 }
 

@@ -17,7 +17,9 @@ impl Bus for FakeBus {
             entries.iter().map(|event| PutEventsEntry::of(event, &self.address)).collect();
         let pauses = self.lock().pauses;
         pause(pauses.before).await;
+        self.gate.pass().await;
         let answer = self.put_events(entries);
+        self.gate.pass().await;
         pause(pauses.after).await;
         results(answer)
     }
