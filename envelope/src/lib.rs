@@ -141,7 +141,3 @@ pub use crate::schema::{DataSchema, EventSchema, Violations};
 #[cfg_attr(docsrs, doc(cfg(feature = "derive")))]
 #[doc = include_str!("derive.md")]
 pub use setpiece_macros::DomainEvent;
-
-#[cfg(all(doctest, feature = "derive"))]
-#[doc = include_str!("../../README.md")]
-struct Readme;

@@ -1,4 +1,125 @@
 //! From any Lambda event source to effects that happen exactly once.
+//!
+//! A function that reacts to events does more than it seems to. It finds the event within what a
+//! queue, a topic and a bus have put around it. It is called again with what it has done already,
+//! since everything delivers at least once. It dies between the write and the event that tells of
+//! it, and nobody ever hears of the write. One record that cannot be read fails the nine beside it,
+//! for ever. Whoever writes such functions by hand does all of that anew in each, or leaves it.
+//!
+//! With this crate a function is a decision: it takes an event, and *returns* what should change.
+//! An [`App`] takes what Lambda is invoked with, runs the decisions, applies what they return as
+//! one transaction, publishes their events, and acknowledges what is done.
+//!
+//! ```
+//! # use std::{pin::pin, task::{Context, Poll, Waker}, time::Duration};
+//! # fn block_on<T>(future: impl Future<Output = T>) -> T {
+//! #     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+//! #         Poll::Ready(output) => output,
+//! #         Poll::Pending => unreachable!("nothing here waits"),
+//! #     }
+//! # }
+//! use serde::{Deserialize, Serialize};
+//! use setpiece_envelope::{DomainEvent, FixedClock, ServiceId};
+//! use setpiece_handler::{App, Cx, Effects, Handlers, MemoryEffects, Received, Write};
+//! # use setpiece_bus::Publisher;
+//! # use setpiece_policy::{Deadline, InstantSleep, Retry, SeededRandom};
+//! use setpiece_policy::Fault;
+//! use setpiece_testing::{FakeBus, sample};
+//!
+//! const PRODUCTS: ServiceId = ServiceId::new("shop", "catalog", "products");
+//! const LOYALTY: ServiceId = ServiceId::new("shop", "customers", "loyalty");
+//!
+//! /// What this service needs of another one's event.
+//! #[derive(Serialize, Deserialize, DomainEvent)]
+//! #[event(service = PRODUCTS, name = "product_registered", version = 1, view)]
+//! struct ProductRegistered {
+//!     customer: String,
+//! }
+//!
+//! #[derive(Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
+//! #[event(service = LOYALTY, name = "points_awarded", version = 1)]
+//! struct PointsAwarded {
+//!     points: u32,
+//! }
+//!
+//! struct Loyalty {
+//!     table: String,
+//! }
+//!
+//! async fn award_points(
+//!     cx: &Cx<Loyalty>,
+//!     event: Received<ProductRegistered>,
+//! ) -> Result<Effects, Fault> {
+//!     let customer = ("customer", event.data.customer);
+//!     Ok(Effects::new()
+//!         .write(Write::update(&cx.state.table, customer).add("points", 100))
+//!         .emit(PointsAwarded { points: 100 }))
+//! }
+//!
+//! // A decision is tested alone:
+//! let event = sample(ProductRegistered { customer: "c1".to_owned() });
+//! let state = || Loyalty { table: "loyalty".to_owned() };
+//! let decided = block_on(award_points(&Cx::new(state()), Received::from(event.clone().into_envelope())))?;
+//! assert_eq!(decided.emitted_as::<PointsAwarded>(), [PointsAwarded { points: 100 }]);
+//!
+//! // In a Lambda function: `App::system` with `DynamoDbEffects` and `EventBridge`, then `run(app)`.
+//! let clock = FixedClock::default();
+//! let (bus, effects) = (FakeBus::new(), MemoryEffects::new(clock.clone()));
+//! # let sleep = InstantSleep::new(clock.clone());
+//! # let retry = Retry::new(clock.clone(), SeededRandom::new(1), sleep.clone());
+//! # let publisher = Publisher::new(bus.clone(), retry);
+//! # let deadline = Deadline::after(&clock, Duration::from_secs(3));
+//! let handlers = Handlers::new(state()).on(award_points);
+//! let app = App::builder(LOYALTY, handlers, effects.clone(), publisher, clock, SeededRandom::new(1), sleep)
+//!     .build()?;
+//!
+//! // The same message, twice.
+//! for _ in 0..2 {
+//!     let answer = block_on(app.invoke(&event.sqs(), deadline))?;
+//!     assert_eq!(answer, r#"{"batchItemFailures":[]}"#);
+//! }
+//! assert_eq!(bus.published::<PointsAwarded>().len(), 1);
+//! assert_eq!(effects.items("loyalty").len(), 1);
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What becomes of a delivery
+//!
+//! | what happens | what becomes of it |
+//! |---|---|
+//! | all of its handlers are done, now or before | acknowledged |
+//! | a handler returns a fault that may pass, or panics, or takes too long | it fails, and comes again |
+//! | a handler returns a [permanent](setpiece_policy::FaultKind::Permanent) fault | [quarantine](Quarantine), then acknowledged |
+//! | it is no event, or not the one that was agreed on | the same |
+//! | it comes from [elsewhere](Allow), or is too deep in its flow | the same |
+//! | the quarantine does not take it, or there is none | it fails |
+//! | a write says that it [is stale](Write::or_skip) | acknowledged, and nothing is changed |
+//! | no handler takes it | as [`Unhandled`] says |
+//! | too little time is left to begin | it fails |
+//!
+//! # What a source is told
+//!
+//! | source | at the same time | a failure |
+//! |---|---|---|
+//! | SQS | up to [`concurrency`](AppBuilder::concurrency) | `batchItemFailures` with its message |
+//! | SQS FIFO | groups; within one, in order | the same, with those behind it in its group |
+//! | Kinesis, DynamoDB streams | shards; within one, in order | `batchItemFailures` with the first sequence number |
+//! | EventBridge, SNS, S3, schedules | up to the same | the invocation fails, and is made again |
+//! | HTTP, Step Functions, direct | | the caller is told |
+//!
+//! Event source mappings need `ReportBatchItemFailures`; see [`AppBuilder::whole_batches`].
+//!
+//! # Features
+//!
+//! None is on by default, and none removes anything.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `dynamodb` | `DynamoDbEffects`: effects and outbox in DynamoDB |
+//! | `lambda` | `run` and `run_concurrent`, the app as a `tower` service of `lambda_runtime`; brings `tokio` |
+//! | `sqs` | `SqsQuarantine` |
+//! | `tokio` | `App::system`, which waits on tokio's timer |
+//! | `tower` | `Handlers::layer` |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod allow;

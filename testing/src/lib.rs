@@ -153,3 +153,8 @@ use setpiece_envelope::DomainEvent;
 
 #[cfg(test)]
 mod fixtures;
+
+// This crate stands above all others, so their examples compile here.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
