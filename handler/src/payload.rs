@@ -219,7 +219,11 @@ impl<T: DeserializeOwned + Send + 'static> Payload for Json<T> {
 
     fn read(content: Content<'_>) -> Result<Self, Fault> {
         match content {
-            Content::Json(json) => Ok(Self(setpiece_envelope::from_json(json.as_bytes())?)),
+            Content::Json(json) => {
+                let decoded = setpiece_envelope::from_json(json.as_bytes());
+                let refused = "the JSON is not of the type it should be";
+                decoded.map(Self).map_err(|error| Fault::from(error).with_context(refused))
+            }
             _ => Err(other_kind()),
         }
     }

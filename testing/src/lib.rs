@@ -3,7 +3,7 @@
 //! caused what, is in members that nobody wants to type. This crate types them.
 //!
 //! - [`sample`] makes a complete and deterministic event of any [`DomainEvent`], typed or as the
-//!   bytes that Lambda gets from EventBridge, SQS or SNS.
+//!   bytes that Lambda gets from EventBridge, SQS, SNS or Kinesis.
 //! - [`assert_same_event`], [`assert_same_envelope`], [`assert_same_json`] and [`assert_caused_by`]
 //!   fail with a line diff that can be read.
 //! - [`FakeBus`] is EventBridge in memory: what it refuses and drops, rules, targets, archives and
@@ -142,7 +142,10 @@ pub use crate::{
     },
     gate::Gate,
     sample::{Sample, sample},
-    wrap::{ACCOUNT, REGION, sqs_event},
+    wrap::{
+        ACCOUNT, REGION, StreamRecord, event_array, kinesis_event, sqs_event, sqs_fifo_event,
+        stream_event,
+    },
 };
 
 #[doc(inline)]

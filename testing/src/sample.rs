@@ -11,7 +11,7 @@ use crate::{
     fingerprint::{fingerprint, uuid},
     json_lines,
     must::must,
-    wrap::{EventBridge, sns_event, sns_notification, sqs_event_at},
+    wrap::{EventBridge, kinesis_event_at, sns_event, sns_notification, sqs_event_at},
 };
 
 /// Makes a complete event of `event`, as its service would publish it.
@@ -41,12 +41,13 @@ use crate::{
 /// assert_eq!(event.metadata().name, "order_submitted");
 /// assert_eq!(event.metadata().correlation.tenant.as_deref(), Some("acme"));
 ///
-/// // The same event in five wrappings.
+/// // The same event in six wrappings.
 /// let _: Vec<u8> = event.detail();
 /// let _: Vec<u8> = event.event_bridge();
 /// let _: Vec<u8> = event.sqs();
 /// let _: Vec<u8> = event.sns();
 /// let _: Vec<u8> = event.sns_in_sqs();
+/// let _: Vec<u8> = event.kinesis();
 /// ```
 pub fn sample<E: DomainEvent + Serialize>(event: E) -> Sample<E> {
     let clock = FixedClock::default();
@@ -225,6 +226,16 @@ impl<E: DomainEvent + Serialize> Sample<E> {
     #[must_use]
     pub fn sns_in_sqs(&self) -> Vec<u8> {
         sqs_event_at(self.time(), [self.sns_notification()])
+    }
+
+    /// What a Lambda function gets from a Kinesis stream to which a rule sends the event: a batch of
+    /// one.
+    ///
+    /// [`kinesis_event`](crate::kinesis_event) makes batches of several.
+    #[track_caller]
+    #[must_use]
+    pub fn kinesis(&self) -> Vec<u8> {
+        kinesis_event_at(self.time(), [self.event_bridge_text()])
     }
 
     #[track_caller]

@@ -3,10 +3,16 @@
 //! The forms are those of
 //! <https://docs.aws.amazon.com/eventbridge/latest/ref/overview-event-structure.html>,
 //! <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>,
+//! <https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html>,
+//! <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>,
 //! <https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html> and
 //! <https://docs.aws.amazon.com/sns/latest/dg/http-notification-json.html>.
 
+use std::fmt;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use setpiece_envelope::{Clock as _, FixedClock, Timestamp};
 
 use crate::{
@@ -78,7 +84,7 @@ struct SqsRecord<'a> {
     message_id: String,
     receipt_handle: String,
     body: &'a str,
-    attributes: SqsAttributes,
+    attributes: SqsAttributes<'a>,
     message_attributes: NoAttributes,
     md5_of_body: String,
     event_source: &'static str,
@@ -89,11 +95,22 @@ struct SqsRecord<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct SqsAttributes {
+struct SqsAttributes<'a> {
     approximate_receive_count: &'static str,
     sent_timestamp: String,
+    #[serde(flatten)]
+    fifo: Option<FifoAttributes<'a>>,
     sender_id: &'static str,
     approximate_first_receive_timestamp: String,
+}
+
+/// What only the messages of FIFO queues have.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct FifoAttributes<'a> {
+    sequence_number: String,
+    message_group_id: &'a str,
+    message_deduplication_id: String,
 }
 
 impl<'a> SqsRecord<'a> {
@@ -107,6 +124,7 @@ impl<'a> SqsRecord<'a> {
             attributes: SqsAttributes {
                 approximate_receive_count: "1",
                 sent_timestamp: sent.unix_millis().to_string(),
+                fifo: None,
                 sender_id: "AIDAIENQZJOLO23YVJ4VO",
                 approximate_first_receive_timestamp: sent
                     .unix_millis()
@@ -156,6 +174,232 @@ pub(crate) fn sqs_event_at<B: AsRef<[u8]>>(
         records.push(SqsRecord::new(index, sent, body));
     }
     must("an SQS event", serde_json::to_vec(&Records { records }))
+}
+
+/// What a Lambda function gets from a FIFO queue: one record for each message, which is a message
+/// group and a body.
+///
+/// ```
+/// # use setpiece_testing::sqs_fifo_event;
+/// let batch = sqs_fifo_event([("order/7", "{}"), ("order/8", "{}"), ("order/7", "not JSON")]);
+/// # assert!(String::from_utf8(batch).unwrap().contains(r#""MessageGroupId":"order/8""#));
+/// ```
+///
+/// # Panics
+///
+/// When a body is not UTF-8: SQS carries text only.
+#[track_caller]
+#[must_use]
+pub fn sqs_fifo_event<G: AsRef<str>, B: AsRef<[u8]>>(
+    messages: impl IntoIterator<Item = (G, B)>,
+) -> Vec<u8> {
+    let messages: Vec<(G, B)> = messages.into_iter().collect();
+    let mut records = Vec::with_capacity(messages.len());
+    for (index, (group, body)) in messages.iter().enumerate() {
+        let body = must("the body of an SQS message", std::str::from_utf8(body.as_ref()));
+        let mut record = SqsRecord::new(index, FixedClock::default().now(), body);
+        record.event_source_arn.push_str(".fifo");
+        record.attributes.fifo = Some(FifoAttributes {
+            // They rise by 256 at a time, and have 20 digits.
+            sequence_number: format!("{}", 18_849_496_460_467_696_128 + 256 * index as u128),
+            message_group_id: group.as_ref(),
+            message_deduplication_id: record.md5_of_body.clone(),
+        });
+        records.push(record);
+    }
+    must("an SQS event", serde_json::to_vec(&Records { records }))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct KinesisRecord {
+    kinesis: KinesisData,
+    event_source: &'static str,
+    event_version: &'static str,
+    #[serde(rename = "eventID")]
+    event_id: String,
+    event_name: &'static str,
+    invoke_identity_arn: String,
+    aws_region: &'static str,
+    #[serde(rename = "eventSourceARN")]
+    event_source_arn: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct KinesisData {
+    kinesis_schema_version: &'static str,
+    partition_key: &'static str,
+    sequence_number: String,
+    data: String,
+    approximate_arrival_timestamp: f64,
+}
+
+/// What a Lambda function gets from a Kinesis stream: one record for each of `data`, all of one
+/// shard.
+///
+/// ```
+/// # use setpiece_testing::kinesis_event;
+/// let batch = kinesis_event([&b"{}"[..], b"not JSON", &[0xff]]);
+/// # assert!(String::from_utf8(batch).unwrap().contains(r#""data":"/w==""#));
+/// ```
+#[track_caller]
+#[must_use]
+pub fn kinesis_event<D: AsRef<[u8]>>(data: impl IntoIterator<Item = D>) -> Vec<u8> {
+    kinesis_event_at(FixedClock::default().now(), data)
+}
+
+#[track_caller]
+pub(crate) fn kinesis_event_at<D: AsRef<[u8]>>(
+    arrived: Timestamp,
+    data: impl IntoIterator<Item = D>,
+) -> Vec<u8> {
+    #[expect(clippy::cast_precision_loss, reason = "as Lambda writes it")]
+    let approximate_arrival_timestamp = arrived.unix_millis() as f64 / 1e3;
+    let record = |(index, data): (usize, D)| {
+        let sequence_number =
+            format!("4959033827149025660855969253836157109592157598913658{index:04}");
+        KinesisRecord {
+            event_id: format!("shardId-000000000006:{sequence_number}"),
+            kinesis: KinesisData {
+                kinesis_schema_version: "1.0",
+                partition_key: "1",
+                sequence_number,
+                data: BASE64_STANDARD.encode(data),
+                approximate_arrival_timestamp,
+            },
+            event_source: "aws:kinesis",
+            event_version: "1.0",
+            event_name: "aws:kinesis:record",
+            invoke_identity_arn: format!("arn:aws:iam::{ACCOUNT}:role/sample-role"),
+            aws_region: REGION,
+            event_source_arn: format!("arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/sample-stream"),
+        }
+    };
+    let records: Vec<_> = data.into_iter().enumerate().map(record).collect();
+    must("a Kinesis event", serde_json::to_vec(&Records { records }))
+}
+
+/// A change of an item, for [`stream_event`]. Keys and images are items in DynamoDB's JSON, as in
+/// `{"id":{"S":"7"}}`.
+#[derive(Clone, Copy)]
+#[must_use]
+pub struct StreamRecord<'a> {
+    name: &'static str,
+    keys: &'a str,
+    old: Option<&'a str>,
+    new: Option<&'a str>,
+}
+
+impl<'a> StreamRecord<'a> {
+    /// An item that was not there before.
+    pub fn insert(keys: &'a str, new: &'a str) -> Self {
+        Self { name: "INSERT", keys, old: None, new: Some(new) }
+    }
+
+    /// An item that was there.
+    pub fn modify(keys: &'a str, old: &'a str, new: &'a str) -> Self {
+        Self { name: "MODIFY", keys, old: Some(old), new: Some(new) }
+    }
+
+    /// An item that was deleted.
+    pub fn remove(keys: &'a str, old: &'a str) -> Self {
+        Self { name: "REMOVE", keys, old: Some(old), new: None }
+    }
+}
+
+impl fmt::Debug for StreamRecord<'_> {
+    /// Shows no item.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamRecord").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DynamoDbRecord<'a> {
+    #[serde(rename = "eventID")]
+    event_id: String,
+    event_name: &'static str,
+    event_version: &'static str,
+    event_source: &'static str,
+    aws_region: &'static str,
+    dynamodb: DynamoDbChange<'a>,
+    #[serde(rename = "eventSourceARN")]
+    event_source_arn: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct DynamoDbChange<'a> {
+    approximate_creation_date_time: i64,
+    keys: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new_image: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_image: Option<&'a RawValue>,
+    sequence_number: String,
+    size_bytes: usize,
+    stream_view_type: &'static str,
+}
+
+/// What a Lambda function gets from the stream of a table that shows new and old images.
+///
+/// ```
+/// # use setpiece_testing::{StreamRecord, stream_event};
+/// let batch = stream_event([
+///     StreamRecord::insert(r#"{"id":{"S":"7"}}"#, r#"{"id":{"S":"7"},"cents":{"N":"2999"}}"#),
+/// ]);
+/// # assert!(String::from_utf8(batch).unwrap().contains(r#""eventName":"INSERT""#));
+/// ```
+///
+/// # Panics
+///
+/// When keys or images are not JSON.
+#[track_caller]
+#[must_use]
+pub fn stream_event<'a>(records: impl IntoIterator<Item = StreamRecord<'a>>) -> Vec<u8> {
+    let json = |text| must("an item in DynamoDB's JSON", serde_json::from_str::<&RawValue>(text));
+    let mut of_event = Vec::new();
+    for (index, StreamRecord { name, keys, old, new }) in records.into_iter().enumerate() {
+        let images = [Some(keys), old, new].map(Option::unwrap_or_default);
+        let id = fingerprint(&[b"stream", index.to_string().as_bytes(), images[0].as_bytes()]);
+        of_event.push(DynamoDbRecord {
+            event_id: format!("{id:032x}"),
+            event_name: name,
+            event_version: "1.1",
+            event_source: "aws:dynamodb",
+            aws_region: REGION,
+            dynamodb: DynamoDbChange {
+                approximate_creation_date_time: FixedClock::default().now().unix_millis() / 1000,
+                keys: json(keys),
+                new_image: new.map(json),
+                old_image: old.map(json),
+                sequence_number: format!("{}", 111_000_000_000_000_000_000_u128 + index as u128),
+                size_bytes: images.iter().map(|image| image.len()).sum(),
+                stream_view_type: "NEW_AND_OLD_IMAGES",
+            },
+            event_source_arn: format!(
+                "arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/sample-table/stream/2026-01-01T00:00:00.000"
+            ),
+        });
+    }
+    must("a DynamoDB event", serde_json::to_vec(&Records { records: of_event }))
+}
+
+/// What a Lambda function gets from a subscriber of a custom event bus: an array of `events`, such
+/// as those of [`Sample::event_bridge`](crate::Sample::event_bridge).
+#[must_use]
+pub fn event_array<E: AsRef<[u8]>>(events: impl IntoIterator<Item = E>) -> Vec<u8> {
+    let mut array = vec![b'['];
+    for (index, event) in events.into_iter().enumerate() {
+        if index > 0 {
+            array.push(b',');
+        }
+        array.extend_from_slice(event.as_ref());
+    }
+    array.push(b']');
+    array
 }
 
 /// What the two forms of an SNS notification have in common.

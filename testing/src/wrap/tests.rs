@@ -1,7 +1,7 @@
 use expect_test::{Expect, expect};
 use serde_json::Value;
 
-use super::sqs_event;
+use super::{StreamRecord, kinesis_event, sqs_event, sqs_fifo_event, stream_event};
 use crate::{
     fixtures::{InvoiceIssued, order},
     json_lines::canonical,
@@ -117,5 +117,88 @@ fn a_batch_has_a_message_of_its_own_for_each_body() {
     assert_eq!(
         serde_json::from_slice::<Value>(&sqs_event([[0; 0]; 0])).unwrap()["Records"],
         Value::Array(vec![])
+    );
+}
+
+#[test]
+fn a_fifo_queue_names_groups_and_numbers_messages() {
+    let json: Value =
+        serde_json::from_slice(&sqs_fifo_event([("g-1", "a"), ("g-2", "b")])).unwrap();
+    let of = |index: usize, name: &str| json["Records"][index]["attributes"][name].clone();
+    assert_eq!(of(0, "MessageGroupId"), "g-1");
+    assert_eq!(of(1, "MessageGroupId"), "g-2");
+    assert_eq!(of(0, "SequenceNumber"), "18849496460467696128");
+    assert_eq!(of(1, "SequenceNumber"), "18849496460467696384");
+    let arn = json["Records"][1]["eventSourceARN"].as_str().unwrap();
+    assert!(arn.ends_with(".fifo"), "{arn}");
+}
+
+#[test]
+fn a_kinesis_stream_hands_over_base64() {
+    check(
+        &kinesis_event(["{}"]),
+        &expect![[r#"
+            {
+              "Records": [
+                {
+                  "awsRegion": "us-east-1",
+                  "eventID": "shardId-000000000006:49590338271490256608559692538361571095921575989136580000",
+                  "eventName": "aws:kinesis:record",
+                  "eventSource": "aws:kinesis",
+                  "eventSourceARN": "arn:aws:kinesis:us-east-1:123456789012:stream/sample-stream",
+                  "eventVersion": "1.0",
+                  "invokeIdentityArn": "arn:aws:iam::123456789012:role/sample-role",
+                  "kinesis": {
+                    "approximateArrivalTimestamp": 1767225600.0,
+                    "data": "e30=",
+                    "kinesisSchemaVersion": "1.0",
+                    "partitionKey": "1",
+                    "sequenceNumber": "49590338271490256608559692538361571095921575989136580000"
+                  }
+                }
+              ]
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn a_table_hands_over_images() {
+    let key = r#"{"id":{"S":"7"}}"#;
+    check(
+        &stream_event([StreamRecord::remove(key, r#"{"id":{"S":"7"},"n":{"N":"1"}}"#)]),
+        &expect![[r#"
+            {
+              "Records": [
+                {
+                  "awsRegion": "us-east-1",
+                  "dynamodb": {
+                    "ApproximateCreationDateTime": 1767225600,
+                    "Keys": {
+                      "id": {
+                        "S": "7"
+                      }
+                    },
+                    "OldImage": {
+                      "id": {
+                        "S": "7"
+                      },
+                      "n": {
+                        "N": "1"
+                      }
+                    },
+                    "SequenceNumber": "111000000000000000000",
+                    "SizeBytes": 46,
+                    "StreamViewType": "NEW_AND_OLD_IMAGES"
+                  },
+                  "eventID": "ee7081808c12a89aabd7a690deefd9c5",
+                  "eventName": "REMOVE",
+                  "eventSource": "aws:dynamodb",
+                  "eventSourceARN": "arn:aws:dynamodb:us-east-1:123456789012:table/sample-table/stream/2026-01-01T00:00:00.000",
+                  "eventVersion": "1.1"
+                }
+              ]
+            }
+        "#]],
     );
 }

@@ -1,0 +1,212 @@
+//! Where an invocation comes from, by its bytes alone.
+
+use setpiece_handler::{HttpForm, Invocation, Source, UnknownShape};
+use setpiece_testing::{
+    StreamRecord, event_array, kinesis_event, sqs_event, sqs_fifo_event, stream_event,
+};
+
+use crate::{order, told};
+
+#[track_caller]
+fn check(bytes: impl AsRef<[u8]>, source: Source, deliveries: usize) {
+    let invocation = Invocation::read(bytes.as_ref()).unwrap();
+    assert_eq!(invocation.source, source);
+    assert_eq!(invocation.deliveries.len(), deliveries);
+}
+
+#[track_caller]
+fn unknown(bytes: impl AsRef<[u8]>, expected: &str) -> UnknownShape {
+    let error = Invocation::read(bytes.as_ref()).unwrap_err();
+    assert_eq!(told(&error), expected);
+    error
+}
+
+#[test]
+fn each_source_is_told_by_its_form() {
+    let event = order("7");
+    check(event.event_bridge(), Source::EventBridge, 1);
+    check(event_array([event.event_bridge(), event.event_bridge()]), Source::EventBridgeArray, 2);
+    check(event.sqs(), Source::Sqs { fifo: false }, 1);
+    check(sqs_event(["a", "b", "c"]), Source::Sqs { fifo: false }, 3);
+    check(sqs_fifo_event([("g", "a"), ("h", "b")]), Source::Sqs { fifo: true }, 2);
+    check(event.sns(), Source::Sns, 1);
+    check(kinesis_event(["a", "b"]), Source::Kinesis, 2);
+    let key = r#"{"id":{"S":"7"}}"#;
+    check(stream_event([StreamRecord::insert(key, key)]), Source::DynamoDbStream, 1);
+    check(event.detail(), Source::Direct, 1);
+    check("{}", Source::Direct, 1);
+    check(r#"{"command":"rebuild","type":"all"}"#, Source::Direct, 1);
+}
+
+#[test]
+fn members_may_come_in_any_order() {
+    check(r#"{"detail":{},"source":"a","detail-type":"b"}"#, Source::EventBridge, 1);
+    check(
+        r#"{"more":[{"Records":1}],"Records":[{"body":"","messageId":"m","eventSource":"aws:sqs"}]}"#,
+        Source::Sqs { fifo: false },
+        1,
+    );
+}
+
+#[test]
+fn white_space_and_escaped_names_do_not_matter() {
+    check(
+        " {\n\"Rec\\u006frds\" : [ { \"messageId\":\"m\", \"eventSource\":\"aws:\\u0073qs\" } ] } ",
+        Source::Sqs { fifo: false },
+        1,
+    );
+}
+
+#[test]
+fn requests_are_told_from_those_of_authorizers_web_sockets_and_load_balancers() {
+    let v1 = r#""resource":"/x","path":"/x","httpMethod":"GET","headers":{}"#;
+    let v2 = r#""version":"2.0","routeKey":"GET /x","rawPath":"/x""#;
+    let http = r#""requestContext":{"http":{"method":"GET"}}"#;
+    for (json, source) in [
+        (format!(r#"{{{v1},"requestContext":{{"stage":"a"}}}}"#), Source::Http(HttpForm::V1)),
+        (format!("{{{v2},{http}}}"), Source::Http(HttpForm::V2)),
+        (format!(r#"{{{v1},"requestContext":{{"elb":{{}}}}}}"#), Source::Direct),
+        (format!(r#"{{{v1},"requestContext":{{"connectionId":"c"}}}}"#), Source::Direct),
+        (format!(r#"{{"type":"REQUEST",{v1},"requestContext":{{}}}}"#), Source::Direct),
+        (format!(r#"{{"type":"REQUEST",{v2},{http}}}"#), Source::Direct),
+        (format!("{{{v1}}}"), Source::Direct),
+        (format!(r#"{{{v1},"requestContext":7}}"#), Source::Direct),
+    ] {
+        check(json, source, 1);
+    }
+}
+
+#[test]
+fn a_bucket_that_tries_whether_it_may_notify_has_nothing_to_do() {
+    let test = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2014-10-13T15:57:02.089Z",
+        "Bucket":"b","RequestId":"r","HostId":"h"}"#;
+    check(test, Source::S3, 0);
+    check(r#"{"Service":"Amazon S3","Event":"other"}"#, Source::Direct, 1);
+}
+
+#[test]
+fn what_is_nothing_known_says_what_was_seen() {
+    unknown("", "the invocation cannot be read: `$` is not JSON at byte 0: expected a value");
+    unknown(" nope", "the invocation cannot be read: `$` is not JSON at byte 1: expected a value");
+    unknown([b'{', 0xff], "the invocation cannot be read: `$` is not UTF-8 at byte 1");
+    unknown("{} {}", "the invocation cannot be read: `$` is not JSON at byte 3: expected the end");
+    unknown("7", "the invocation is a number, expected an object or an array of events");
+    unknown("\"x\"", "the invocation is a string, expected an object or an array of events");
+    unknown("null", "the invocation is null, expected an object or an array of events");
+    unknown("[]", "the invocation has an unknown form: no members");
+    unknown("[1,2]", "the invocation has an unknown form: no members");
+    unknown(
+        r#"[{"id":7,"anna@example.com":"secret"}]"#,
+        "the invocation has an unknown form: the members `id` and 1 more",
+    );
+    unknown(r#"{"Records":[]}"#, "the records have an unknown source: no members");
+    unknown(
+        r#"{"Records":[{"eventSource":"aws:ses","ses":{"mail":"secret"}}]}"#,
+        "the records have an unknown source: the members `eventSource`, `ses`",
+    );
+    unknown(
+        r#"{"Records":[{"anna@example.com":1,"a b":2}]}"#,
+        "the records have an unknown source: the members have 2 names that are not shown",
+    );
+    unknown(
+        r#"{"eventSource":"aws:kafka","records":{"secret-0":[]}}"#,
+        "the invocation has an unknown form: the members `eventSource`, `records`",
+    );
+    unknown(
+        r#"{"Records":[{"eventSource":"aws:sqs","messageId":"m"},{"eventSource":"aws:s3"}]}"#,
+        "the records have several sources",
+    );
+}
+
+#[test]
+fn few_names_are_kept_of_many() {
+    let members: Vec<_> = (0..1000).map(|index| format!("\"m{index}\":1")).collect();
+    let json = format!(r#"{{"Records":[{{{}}}]}}"#, members.join(","));
+    let Err(UnknownShape::Records(seen)) = Invocation::read(json.as_bytes()) else { panic!() };
+    assert_eq!((seen.names().count(), seen.others()), (16, 984));
+}
+
+#[test]
+fn bytes_and_records_are_bounded() {
+    let large = vec![b' '; Invocation::MAX_BYTES + 1];
+    assert!(matches!(Invocation::read(&large), Err(UnknownShape::TooLarge { .. })));
+
+    let record = r#"{"eventSource":"aws:sqs","messageId":"m"}"#;
+    let batch = |count| format!(r#"{{"Records":[{}]}}"#, vec![record; count].join(","));
+    check(batch(10_000), Source::Sqs { fifo: false }, 10_000);
+    let Err(error) = Invocation::read(batch(10_001).as_bytes()).map(drop) else { panic!() };
+    assert!(matches!(error, UnknownShape::TooManyRecords { limit: 10_000 }), "{error}");
+
+    let events = event_array(vec![order("7").event_bridge(); 10_001]);
+    let error = Invocation::read(&events).unwrap_err();
+    assert!(matches!(error, UnknownShape::TooManyRecords { limit: 10_000 }), "{error}");
+}
+
+#[test]
+fn nesting_without_end_is_passed_over() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    check(format!(r#"{{"command":{deep}}}"#), Source::Direct, 1);
+    check(
+        format!(r#"{{"Records":[{{"eventSource":"aws:sqs","messageId":"m","new":{deep}}}]}}"#),
+        Source::Sqs { fifo: false },
+        1,
+    );
+}
+
+#[test]
+fn a_record_without_an_identifier_fails_all() {
+    for (record, path, reason) in [
+        (r#"{"eventSource":"aws:sqs"}"#, "messageId", "is missing"),
+        (r#"{"eventSource":"aws:sqs","messageId":""}"#, "messageId", "is empty"),
+        (
+            r#"{"eventSource":"aws:sqs","messageId":7}"#,
+            "messageId",
+            "expected a string, found a number",
+        ),
+        (
+            r#"{"eventSource":"aws:sqs","messageId":"a","messageId":"b"}"#,
+            "messageId",
+            "appears more than once",
+        ),
+        (r#"{"eventSource":"aws:kinesis"}"#, "kinesis.sequenceNumber", "is missing"),
+        (
+            r#"{"eventSource":"aws:kinesis","kinesis":{"sequenceNumber":""}}"#,
+            "kinesis.sequenceNumber",
+            "is empty",
+        ),
+        (
+            r#"{"eventSource":"aws:dynamodb","dynamodb":{}}"#,
+            "dynamodb.SequenceNumber",
+            "is missing",
+        ),
+    ] {
+        unknown(
+            format!(r#"{{"Records":[{record}]}}"#),
+            &format!("the invocation cannot be read: `Records[0].{path}` {reason}"),
+        );
+    }
+    unknown(
+        r#"{"Records":[{"eventSource":"aws:sqs","messageId":"m"},{"eventSource":"aws:sqs"}]}"#,
+        "the invocation cannot be read: `Records[1].messageId` is missing",
+    );
+    unknown(
+        r#"{"Records":[],"Records":[]}"#,
+        "the invocation cannot be read: `Records` appears more than once",
+    );
+}
+
+#[test]
+fn what_is_not_read_fails_nothing() {
+    // Members twice, integers without end and halves of surrogate pairs, in members that are new.
+    let odd = r#""new":{"a":1,"a":2,"b":123456789012345678901234567890,"c":"\ud800"}"#;
+    for json in [
+        format!(r#"{{"Records":[{{"eventSource":"aws:sqs","messageId":"m",{odd}}}],{odd}}}"#),
+        format!(
+            r#"{{"Records":[{{"eventSource":"aws:kinesis","kinesis":{{"sequenceNumber":"1",{odd}}}}}]}}"#
+        ),
+        format!(r#"{{"source":"aws.ec2","detail-type":"x","detail":{{{odd}}},{odd}}}"#),
+    ] {
+        let invocation = Invocation::read(json.as_bytes()).unwrap();
+        assert_eq!(invocation.deliveries.len(), 1, "{json}");
+    }
+}
