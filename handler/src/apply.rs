@@ -4,7 +4,7 @@ mod relay;
 
 use std::{fmt, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use setpiece_bus::{Bus, OutgoingEvent, Publisher};
 use setpiece_envelope::{Correlation, Metadata, Timestamp};
 use setpiece_idempotency::{
@@ -105,10 +105,23 @@ pub struct Relayed {
 }
 
 /// What is kept of a decision: where its events are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 struct Receipt {
     /// How many events were put into the outbox.
     outbox: usize,
+}
+
+impl<'de> Deserialize<'de> for Receipt {
+    /// What somebody else has completed, such as people on call or a program in another language,
+    /// has another result, and no outbox.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let result = serde_json::Value::deserialize(deserializer)?;
+        let outbox = match result.get("outbox") {
+            Some(outbox) => usize::deserialize(outbox).map_err(|_| D::Error::custom("a count"))?,
+            None => 0,
+        };
+        Ok(Self { outbox })
+    }
 }
 
 impl<X: EffectStore, B: Bus> Applier<X, B> {

@@ -154,7 +154,7 @@ pub(crate) struct World<P: Place> {
     pub(crate) gate: Gate,
     pub(crate) bus: FakeBus,
     pub(crate) place: P,
-    pub(crate) retry: Retry,
+    pub(crate) sleep: Patience,
     pub(crate) applier: Applier<GatedEffects<P::Effects>, Gated<FakeBus>>,
     pub(crate) guard: Guard<Gated<Arc<<P::Effects as EffectStore>::Records>>>,
 }
@@ -172,16 +172,16 @@ impl<P: Place> World<P> {
         let records = Arc::clone(store.records());
         let publisher = Publisher::new(Gated::new(bus.clone(), gate.clone()), retry.clone());
         let random = SeededRandom::new(7);
-        let guard = Guard::builder(records, "loyalty", "award", clock.clone(), random, sleep);
+        let guard = Guard::builder(records, "loyalty", "award", clock.clone(), random, sleep.clone());
         Self {
-            applier: Applier::new(store, publisher, retry.clone()),
+            applier: Applier::new(store, publisher, retry),
             guard: guard.build().unwrap(),
             clock,
             wire,
             gate,
             bus,
             place,
-            retry,
+            sleep,
         }
     }
 
