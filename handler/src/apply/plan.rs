@@ -68,9 +68,8 @@ impl<W> Plan<W> {
             let key = OutboxKey::new(record, index);
             // What is behind the writes is no event that cannot be sent, but one that there is no
             // outbox for.
-            let invalid = |problem| {
-                InvalidEffects::Write { index: effects.written().len() + index, problem }
-            };
+            let invalid =
+                |problem| InvalidEffects::Write { index: effects.written().len() + index, problem };
             let entry = OutboxEntry::new(key.clone(), event.clone(), now).map_err(invalid)?;
             let size = ENTRY_BYTES + key.as_str().len() + entry.json.len();
             if size > limits.max_item_bytes {

@@ -21,6 +21,10 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
         deadline: Deadline,
     ) -> Result<Relayed, ApplyError> {
         let mut relayed = Relayed::default();
+        // A request with one key twice is refused.
+        let mut keys = keys.to_vec();
+        keys.sort_unstable();
+        keys.dedup();
         for keys in keys.chunks(Self::MOST) {
             let read = self.retry.run(deadline, |_| self.store.read_outbox(keys));
             let found = read.await.map_err(ApplyError::Outbox)?;

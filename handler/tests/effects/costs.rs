@@ -14,7 +14,13 @@ const COMMIT: &str = "TransactWriteItems";
 const READ: &str = "BatchGetItem";
 const REMOVE: &str = "BatchWriteItem";
 
-async fn check(world: &World<Dynamo>, event: &str, effects: Effects, requests: &[&str], puts: usize) {
+async fn check(
+    world: &World<Dynamo>,
+    event: &str,
+    effects: Effects,
+    requests: &[&str],
+    puts: usize,
+) {
     let before = world.bus.requests().len();
     world.wire.take();
     _ = world.apply(event, effects).await;
@@ -61,7 +67,8 @@ async fn what_is_stale_or_invalid_is_given_back() {
 async fn many_events_are_read_and_removed_together() {
     let world = World::<Dynamo>::new().await;
     let events = |count: usize| {
-        (0..count).fold(Effects::new(), |effects, n| effects.emit(TierReached { tier: n.to_string() }))
+        (0..count)
+            .fold(Effects::new(), |effects, n| effects.emit(TierReached { tier: n.to_string() }))
     };
     check(&world, "e-1", events(60), &[CLAIM, COMMIT, REMOVE, REMOVE, REMOVE], 6).await;
     check(&world, "e-1", events(60), &[CLAIM, READ], 0).await;

@@ -189,11 +189,7 @@ impl<S: Store> Store for Gated<Arc<S>> {
         Box::pin(self.gate.around(async { self.inner.extend(extend).await }))
     }
 
-    fn commit<'a>(
-        &'a self,
-        settle: &'a Settle,
-        writes: &'a [S::Write],
-    ) -> Answer<'a, CommitReply> {
+    fn commit<'a>(&'a self, settle: &'a Settle, writes: &'a [S::Write]) -> Answer<'a, CommitReply> {
         Box::pin(self.gate.around(async { self.inner.commit(settle, writes).await }))
     }
 

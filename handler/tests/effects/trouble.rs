@@ -18,7 +18,7 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
 use serde_json::{Value, json};
 use setpiece_envelope::FixedClock;
-use setpiece_handler::{Applied, ApplyError, DynamoDbEffects, EffectStore, Effects, OutboxKey};
+use setpiece_handler::{Applied, ApplyError, DynamoDbEffects, EffectStore, OutboxKey};
 use setpiece_idempotency::{
     dynamodb::Table,
     store::{RecordKey, Store},
@@ -29,10 +29,7 @@ use setpiece_testing::{CallFault, EntryFault};
 use crate::{
     engine,
     wire::Trouble,
-    world::{
-        Dynamo, PAIRS, Place, PointsAwarded, RECORDS, TierReached, World, award, fresh,
-        in_both_places, replayed,
-    },
+    world::{Dynamo, PAIRS, Place, RECORDS, World, award, fresh, in_both_places, replayed},
 };
 
 async fn until_done<P: Place>(world: &World<P>) -> (usize, Applied) {
@@ -165,8 +162,14 @@ in_both_places! {
 #[tokio::test]
 async fn a_contended_transaction_is_made_again() {
     let world = World::<Dynamo>::new().await;
-    world.wire.trouble("TransactWriteItems", Trouble::Cancelled(&["TransactionConflict", "None", "None", "None", "None"]));
-    world.wire.trouble("TransactWriteItems", Trouble::Cancelled(&["None", "TransactionConflict", "None", "None", "None"]));
+    world.wire.trouble(
+        "TransactWriteItems",
+        Trouble::Cancelled(&["TransactionConflict", "None", "None", "None", "None"]),
+    );
+    world.wire.trouble(
+        "TransactWriteItems",
+        Trouble::Cancelled(&["None", "TransactionConflict", "None", "None", "None"]),
+    );
     assert_eq!(world.apply("e-1", award()).await.unwrap(), fresh(2, 2));
     check(&world, "contended").await;
 }

@@ -8,9 +8,7 @@ use std::{
 
 use aws_sdk_dynamodb::{
     Client,
-    types::{
-        AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-    },
+    types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType},
 };
 use serde::{Deserialize, Serialize};
 use serde_dynamo::AttributeValue;
@@ -19,8 +17,8 @@ use setpiece_envelope::{
     Clock, DomainEvent, EventId, EventVersion, FixedClock, Metadata, ServiceId,
 };
 use setpiece_handler::{
-    Applied, Applier, ApplyError, Cause, DynamoDbEffects, EffectStore, Effects, ItemKey, MemoryEffects,
-    Write,
+    Applied, Applier, ApplyError, Cause, DynamoDbEffects, EffectStore, Effects, ItemKey,
+    MemoryEffects, Write,
 };
 use setpiece_idempotency::{Guard, Held, Key, Lease, dynamodb::Table};
 use setpiece_policy::{Deadline, Fault, Retry, SeededRandom};
@@ -122,9 +120,19 @@ impl Place for Dynamo {
     }
 
     async fn items(&self, table: &str) -> Vec<Item> {
-        let scan = self.client.scan().table_name(table).consistent_read(true).send().await;
-        let items = scan.unwrap().items.unwrap_or_default().into_iter();
+        let mut items = Vec::new();
+        let mut start = None;
+        loop {
+            let scan = self.client.scan().table_name(table).consistent_read(true);
+            let page = scan.set_exclusive_start_key(start).send().await.unwrap();
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
         items
+            .into_iter()
             .map(|item| item.into_iter().map(|(name, value)| (name, value.into())).collect())
             .collect()
     }
@@ -172,7 +180,8 @@ impl<P: Place> World<P> {
         let records = Arc::clone(store.records());
         let publisher = Publisher::new(Gated::new(bus.clone(), gate.clone()), retry.clone());
         let random = SeededRandom::new(7);
-        let guard = Guard::builder(records, "loyalty", "award", clock.clone(), random, sleep.clone());
+        let guard =
+            Guard::builder(records, "loyalty", "award", clock.clone(), random, sleep.clone());
         Self {
             applier: Applier::new(store, publisher, retry),
             guard: guard.build().unwrap(),
@@ -259,7 +268,11 @@ pub(crate) fn cause(event_id: &str) -> Cause {
 pub(crate) fn award() -> Effects {
     Effects::new()
         .write(Write::update(THINGS, ("id", "points")).add("balance", 100))
-        .write(Write::put(PAIRS, ItemKey::from(("pk", "cu-1")).and("sk", 7), &HashMap::from([("tier", "gold")])))
+        .write(Write::put(
+            PAIRS,
+            ItemKey::from(("pk", "cu-1")).and("sk", 7),
+            &HashMap::from([("tier", "gold")]),
+        ))
         .emit(PointsAwarded { customer_id: "cu-1".to_owned(), points: 100 })
         .emit(TierReached { tier: "gold".to_owned() })
 }
