@@ -119,7 +119,6 @@ impl Effects {
     }
 
     /// The writes, in their order.
-    #[must_use]
     pub fn written(&self) -> &[Write] {
         &self.writes
     }

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use setpiece_bus::{Bus, OutgoingEvent};
 use setpiece_policy::Deadline;
 
@@ -22,9 +24,8 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
     ) -> Result<Relayed, ApplyError> {
         let mut relayed = Relayed::default();
         // A request with one key twice is refused.
-        let mut keys = keys.to_vec();
-        keys.sort_unstable();
-        keys.dedup();
+        let mut seen = HashSet::with_capacity(keys.len());
+        let keys: Vec<OutboxKey> = keys.iter().filter(|key| seen.insert(*key)).cloned().collect();
         for keys in keys.chunks(Self::MOST) {
             let read = self.retry.run(deadline, |_| self.store.read_outbox(keys));
             let found = read.await.map_err(ApplyError::Outbox)?;

@@ -10,7 +10,7 @@ use crate::world::{PAIRS, Place, World, award, fresh, in_both_places, replayed};
 async fn until_done<P: Place>(world: &World<P>) -> Applied {
     for _ in 0..5 {
         // The visibility timeout, after which every lease of before is over.
-        world.clock.advance(Duration::from_secs(60));
+        world.clock.advance(Duration::from_mins(1));
         if let Ok(applied) = world.apply("e-1", award()).await {
             return applied;
         }
@@ -64,7 +64,7 @@ in_both_places! {
                 let world = World::<P>::new().await;
                 world.gate.die_at(first);
                 assert!(world.gate.life(world.apply("e-1", award())).await.is_none());
-                world.clock.advance(Duration::from_secs(60));
+                world.clock.advance(Duration::from_mins(1));
                 world.gate.die_at(second);
                 let what = format!("died at {first} and {second}");
                 // What is left to do may have fewer places.

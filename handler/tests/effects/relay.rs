@@ -40,7 +40,7 @@ in_both_places! {
 
     async fn both_relays_at_once_publish_the_same_ids<P>(world: &World<P>) {
         let keys = abandoned(world).await;
-        world.clock.advance(Duration::from_secs(60));
+        world.clock.advance(Duration::from_mins(1));
         let stream = world.applier.relay(&keys, world.deadline());
         let (stream, redelivery) =
             futures_util::future::join(stream, world.apply("e-1", award())).await;
@@ -104,7 +104,7 @@ async fn items_of_the_outbox_are_told_from_others() {
 async fn a_composite_key_belongs_to_the_outbox_as_a_whole() {
     let world = World::<crate::world::Dynamo>::new().await;
     let table = Table::builder("orders").key("pk").composite_key("sk", "outbox").build().unwrap();
-    let store = DynamoDbEffects::new(world.place.client.clone(), table);
+    let store = DynamoDbEffects::new(world.place.client, table);
     let key = |pk: &str, sk: &str| {
         let text = |text: &str| AttributeValue::S(text.to_owned());
         HashMap::from([("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk))])

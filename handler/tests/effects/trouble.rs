@@ -37,7 +37,7 @@ async fn until_done<P: Place>(world: &World<P>) -> (usize, Applied) {
         if let Ok(applied) = world.apply("e-1", award()).await {
             return (failed, applied);
         }
-        world.clock.advance(Duration::from_secs(60));
+        world.clock.advance(Duration::from_mins(1));
     }
     panic!("it is never done");
 }
@@ -73,7 +73,7 @@ async fn every_request_may_fail_in_every_way() {
                     // So that there is something to read.
                     world.gate.die_at(4);
                     assert!(world.gate.life(world.apply("e-1", award())).await.is_none());
-                    world.clock.advance(Duration::from_secs(60));
+                    world.clock.advance(Duration::from_mins(1));
                 }
                 if for_long {
                     world.wire.storm(Some((operation, trouble.clone())));
@@ -82,7 +82,7 @@ async fn every_request_may_fail_in_every_way() {
                         assert_eq!(disposition, Disposition::FailItem, "{what}");
                     }
                     world.wire.storm(None);
-                    world.clock.advance(Duration::from_secs(60));
+                    world.clock.advance(Duration::from_mins(1));
                 } else {
                     world.wire.trouble(operation, trouble.clone());
                 }
