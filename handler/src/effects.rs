@@ -4,6 +4,7 @@ mod store;
 use std::{fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
 use setpiece_bus::{InvalidEvent, OutgoingEvent};
 use setpiece_envelope::{
     Correlation, DomainEvent, EventVersion, FixedClock, RawEnvelope, SequentialIds, Stamp,
@@ -136,6 +137,16 @@ impl Effects {
         self.emitted.iter().filter_map(Emitted::decode).collect()
     }
 
+    /// All of it as JSON, for tests and tools.
+    ///
+    /// Unlike `Debug` it shows values, which can be personal: it is not for logs.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let writes: Vec<Value> = self.writes.iter().map(Write::to_json).collect();
+        let emitted: Vec<Value> = self.emitted.iter().map(Emitted::to_json).collect();
+        json!({ "writes": writes, "emitted": emitted })
+    }
+
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -202,7 +213,7 @@ impl Emitted {
 
     /// Its data as JSON, unless it is [invalid](Self::invalid).
     #[must_use]
-    pub fn data(&self) -> Option<serde_json::Value> {
+    pub fn data(&self) -> Option<Value> {
         serde_json::from_str(self.raw()?.data()).ok()
     }
 
@@ -216,6 +227,16 @@ impl Emitted {
     #[must_use]
     pub fn is<E: DomainEvent>(&self) -> bool {
         (self.source, self.name, self.version) == (E::SOURCE, E::NAME, E::VERSION)
+    }
+
+    /// All of it as JSON, for tests and tools. It is not for logs.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let kind = format!("{} v{} of {}", self.name, self.version, self.source);
+        match &self.event {
+            Ok(_) => json!({ "event": kind, "subject": self.subject, "data": self.data() }),
+            Err(invalid) => json!({ "event": kind, "invalid": invalid.to_string() }),
+        }
     }
 
     /// The event, if it is an `E`.
