@@ -1,5 +1,5 @@
 use serde_dynamo::AttributeValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 
 use super::{Condition, How, ItemKey, Operation, Otherwise, Write};
 
@@ -69,11 +69,7 @@ impl ItemKey {
 fn value(found: &AttributeValue) -> Value {
     match found {
         AttributeValue::S(text) => text.as_str().into(),
-        // A number that JSON would change is shown as it is.
-        AttributeValue::N(number) => match serde_json::from_str::<Value>(number) {
-            Ok(json @ Value::Number(_)) if json.to_string() == *number => json,
-            _ => json!({ "N": number }),
-        },
+        AttributeValue::N(text) => number(text),
         AttributeValue::Bool(found) => (*found).into(),
         AttributeValue::Null(_) => Value::Null,
         AttributeValue::L(list) => list.iter().map(value).collect(),
@@ -84,5 +80,15 @@ fn value(found: &AttributeValue) -> Value {
         AttributeValue::Ss(texts) => json!({ "SS": texts }),
         AttributeValue::Ns(numbers) => json!({ "NS": numbers }),
         AttributeValue::Bs(all) => json!({ "BS": all }),
+    }
+}
+
+/// A number that JSON would change is shown as it is.
+fn number(text: &str) -> Value {
+    let json: Option<Number> = serde_json::from_str(text).ok();
+    let shown = json.as_ref().map(ToString::to_string);
+    match json {
+        Some(json) if shown.as_deref() == Some(text) => json.into(),
+        _ => json!({ "N": text }),
     }
 }
