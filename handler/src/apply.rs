@@ -4,7 +4,7 @@ mod relay;
 
 use std::{fmt, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use setpiece_bus::{Bus, OutgoingEvent, Publisher};
 use setpiece_envelope::{Correlation, Metadata, Timestamp};
 use setpiece_idempotency::{
@@ -112,13 +112,27 @@ pub struct Relayed {
 }
 
 /// What is kept of a decision: where its events are, and what was answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Receipt {
     /// How many events were put into the outbox.
     outbox: usize,
     /// The answer, as JSON.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     response: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Receipt {
+    /// What somebody else has completed, such as people on call or a program in another language,
+    /// has another result, and no outbox.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let result = serde_json::Value::deserialize(deserializer)?;
+        let outbox = match result.get("outbox") {
+            Some(outbox) => usize::deserialize(outbox).map_err(|_| D::Error::custom("a count"))?,
+            None => 0,
+        };
+        let response = result.get("response").and_then(serde_json::Value::as_str);
+        Ok(Self { outbox, response: response.map(str::to_owned) })
+    }
 }
 
 impl<X: EffectStore, B: Bus> Applier<X, B> {

@@ -58,6 +58,13 @@ impl DynamoDbEffects {
     /// since 1970.
     pub const CREATED_AT: &str = "outbox_created_at";
 
+    /// What the outbox needs to be allowed on its table, beside what the guard
+    /// [needs](setpiece_idempotency::dynamodb::Mode) on that of the records. Business writes need
+    /// `PutItem`, `UpdateItem`, `DeleteItem` or `ConditionCheckItem` on theirs: a transaction has no
+    /// action of its own.
+    pub const OUTBOX_ACTIONS: &[&str] =
+        &["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:PutItem"];
+
     /// Keeps records and the outbox in `table`, through a client whose own retries are off.
     #[must_use]
     pub fn new(client: Client, table: Table) -> Self {

@@ -4,6 +4,7 @@ mod store;
 use std::{fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
 use setpiece_bus::{InvalidEvent, OutgoingEvent};
 use setpiece_envelope::{
     Correlation, DomainEvent, EventVersion, FixedClock, RawEnvelope, SequentialIds, Stamp,
@@ -119,7 +120,6 @@ impl Effects {
     }
 
     /// The writes, in their order.
-    #[must_use]
     pub fn written(&self) -> &[Write] {
         &self.writes
     }
@@ -135,6 +135,16 @@ impl Effects {
     #[must_use]
     pub fn emitted_as<E: DomainEvent + DeserializeOwned>(&self) -> Vec<E> {
         self.emitted.iter().filter_map(Emitted::decode).collect()
+    }
+
+    /// All of it as JSON, for tests and tools.
+    ///
+    /// Unlike `Debug` it shows values, which can be personal: it is not for logs.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let writes: Vec<Value> = self.writes.iter().map(Write::to_json).collect();
+        let emitted: Vec<Value> = self.emitted.iter().map(Emitted::to_json).collect();
+        json!({ "writes": writes, "emitted": emitted })
     }
 
     /// Whether there is nothing to do.
@@ -203,7 +213,7 @@ impl Emitted {
 
     /// Its data as JSON, unless it is [invalid](Self::invalid).
     #[must_use]
-    pub fn data(&self) -> Option<serde_json::Value> {
+    pub fn data(&self) -> Option<Value> {
         serde_json::from_str(self.raw()?.data()).ok()
     }
 
@@ -217,6 +227,16 @@ impl Emitted {
     #[must_use]
     pub fn is<E: DomainEvent>(&self) -> bool {
         (self.source, self.name, self.version) == (E::SOURCE, E::NAME, E::VERSION)
+    }
+
+    /// All of it as JSON, for tests and tools. It is not for logs.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let kind = format!("{} v{} of {}", self.name, self.version, self.source);
+        match &self.event {
+            Ok(_) => json!({ "event": kind, "subject": self.subject, "data": self.data() }),
+            Err(invalid) => json!({ "event": kind, "invalid": invalid.to_string() }),
+        }
     }
 
     /// The event, if it is an `E`.

@@ -261,8 +261,9 @@ fn apply(item: &mut Item, Change { attribute, how }: &Change) -> Result<(), Faul
             let sum = sum.ok_or_else(|| Fault::permanent("a number has too many digits"))?;
             *number = sum.to_string();
         }
-        (How::Add(Ss(more)), Some(Ss(all))) => union(all, more),
-        (How::Add(Ns(more)), Some(Ns(all))) => union(all, more),
+        (How::Add(Ss(more)), Some(Ss(all))) | (How::Add(Ns(more)), Some(Ns(all))) => {
+            union(all, more);
+        }
         (How::Add(Bs(more)), Some(Bs(all))) => union(all, more),
         (How::Append(L(more)), Some(L(all))) => all.extend_from_slice(more),
         (How::Add(_) | How::Append(_), Some(_)) => {

@@ -1,3 +1,4 @@
+mod json;
 mod key;
 mod size;
 mod value;

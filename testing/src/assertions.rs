@@ -1,6 +1,7 @@
 //! Assertions about events, which show what differs and leave out what does not.
 
 mod diff;
+pub(crate) mod effects;
 pub(crate) mod published;
 
 use serde::Serialize;

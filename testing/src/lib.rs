@@ -6,6 +6,7 @@
 //!   bytes that Lambda gets from EventBridge, SQS, SNS or Kinesis.
 //! - [`assert_same_event`], [`assert_same_envelope`], [`assert_same_json`] and [`assert_caused_by`]
 //!   fail with a line diff that can be read.
+//! - [`assert_same_effects`] and [`assert_emitted!`] do the same for what a handler decided.
 //! - [`FakeBus`] is EventBridge in memory: what it refuses and drops, rules, targets, archives and
 //!   dead letters, at-least-once delivery, and trouble on demand or from a seed.
 //!   [`assert_published!`] says what was published on it.
@@ -134,7 +135,10 @@ pub use crate::dynamodb::{DynamoDbFault, DynamoDbFaults, DynamoDbRequest, LocalD
 #[cfg(feature = "http")]
 pub use crate::server::FakeBusServer;
 pub use crate::{
-    assertions::{assert_caused_by, assert_same_envelope, assert_same_event, assert_same_json},
+    assertions::{
+        assert_caused_by, assert_same_envelope, assert_same_event, assert_same_json,
+        effects::assert_same_effects,
+    },
     fake_bus::{
         CallError, CallFault, Delivery, EntryFault, Exhausted, FakeBus, Faults, Input,
         PutEventsAnswer, PutEventsEntry, PutEventsRequest, PutEventsResult, QueueMessage,

@@ -66,20 +66,18 @@ impl<W> Plan<W> {
         let mut keys = Vec::with_capacity(events.len());
         for (index, event) in events.iter().enumerate() {
             let key = OutboxKey::new(record, index);
-            let invalid = |_| {
-                let problem = crate::InvalidWrite::Unsupported;
-                InvalidEffects::Write { index: effects.written().len() + index, problem }
-            };
-            let json: Arc<str> = serde_json::to_string(event).map_err(|_| invalid(()))?.into();
-            let size = ENTRY_BYTES + key.as_str().len() + json.len();
+            // What is behind the writes is no event that cannot be sent, but one that there is no
+            // outbox for.
+            let invalid =
+                |problem| InvalidEffects::Write { index: effects.written().len() + index, problem };
+            let entry = OutboxEntry::new(key.clone(), event.clone(), now).map_err(invalid)?;
+            let size = ENTRY_BYTES + key.as_str().len() + entry.json.len();
             if size > limits.max_item_bytes {
                 let limit = limits.max_item_bytes;
                 return Err(InvalidEffects::EventTooLarge { index, bytes: size, limit });
             }
             bytes += size;
-            let entry =
-                OutboxEntry { key: key.clone(), event: event.clone(), json, created_at: now };
-            writes.push(store.stage(&entry).map_err(|_| invalid(()))?);
+            writes.push(store.stage(&entry).map_err(invalid)?);
             keys.push(key);
         }
         if bytes > limits.max_bytes {

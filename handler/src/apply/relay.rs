@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use setpiece_bus::{Bus, OutgoingEvent};
 use setpiece_policy::Deadline;
 
@@ -21,6 +23,9 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
         deadline: Deadline,
     ) -> Result<Relayed, ApplyError> {
         let mut relayed = Relayed::default();
+        // A request with one key twice is refused.
+        let mut seen = HashSet::with_capacity(keys.len());
+        let keys: Vec<OutboxKey> = keys.iter().filter(|key| seen.insert(*key)).cloned().collect();
         for keys in keys.chunks(Self::MOST) {
             let read = self.retry.run(deadline, |_| self.store.read_outbox(keys));
             let found = read.await.map_err(ApplyError::Outbox)?;

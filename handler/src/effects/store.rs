@@ -139,6 +139,22 @@ pub struct OutboxEntry {
     pub created_at: Timestamp,
 }
 
+impl OutboxEntry {
+    /// The `event` at `key`, put there at `created_at`.
+    ///
+    /// # Errors
+    ///
+    /// The event cannot be written as JSON, which does not happen to one that can be sent.
+    pub fn new(
+        key: OutboxKey,
+        event: OutgoingEvent,
+        created_at: Timestamp,
+    ) -> Result<Self, InvalidWrite> {
+        let json = serde_json::to_string(&event).map_err(|_| InvalidWrite::NotAnItem)?.into();
+        Ok(Self { key, event, json, created_at })
+    }
+}
+
 /// Only the records of a guard, and events: for services that write nothing else, or nothing to
 /// where their records are.
 ///

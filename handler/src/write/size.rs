@@ -42,13 +42,13 @@ impl Write {
         match &self.operation {
             Operation::Put(item) => item_bytes(item),
             Operation::Update(changes) => {
-                let changed = changes.iter().map(|change| match &change.how {
+                let sizes = changes.iter().map(|change| match &change.how {
                     How::Set(value) | How::Add(value) | How::Append(value) => {
                         change.attribute.len() + value_bytes(value)
                     }
                     How::Remove => 0,
                 });
-                key() + changed.sum::<usize>()
+                key() + sizes.sum::<usize>()
             }
             Operation::Delete | Operation::Check => key(),
             #[cfg(feature = "dynamodb")]

@@ -1,1 +1,123 @@
+//! The relay on the side of the stream, for a process that never comes back.
 
+use std::{collections::HashMap, time::Duration};
+
+use serde_dynamo::AttributeValue;
+use setpiece_handler::{Applied, ApplyError, DynamoDbEffects, EffectStore, OutboxKey, Relayed};
+use setpiece_idempotency::{Key, dynamodb::Table};
+use setpiece_testing::EntryFault;
+
+use crate::world::{Place, World, award, in_both_places, replayed};
+
+/// Dies between the commit and the publish.
+async fn abandoned<P: Place>(world: &World<P>) -> Vec<OutboxKey> {
+    world.gate.die_at(4);
+    assert!(world.gate.life(world.apply("e-1", award())).await.is_none());
+    assert_eq!(world.place.outbox().await, 2);
+    let record = world.guard.record_key(&Key::of("e-1").unwrap());
+    (0..2).map(|index| OutboxKey::new(&record, index)).collect()
+}
+
+fn numbers(relayed: Relayed) -> (usize, usize) {
+    (relayed.published, relayed.gone)
+}
+
+in_both_places! {
+    async fn what_was_left_is_published_and_removed<P>(world: &World<P>) {
+        let keys = abandoned(world).await;
+        // A stream says everything at least once, and so may one batch of it.
+        let seen = [&keys[..], &keys[..1]].concat();
+        let relayed = world.applier.relay(&seen, world.deadline()).await.unwrap();
+        assert_eq!(numbers(relayed), (2, 0));
+        assert_eq!(world.place.outbox().await, 0);
+        assert_eq!(world.bus.events().len(), 2);
+        let again = world.applier.relay(&keys, world.deadline()).await.unwrap();
+        assert_eq!(numbers(again), (0, 2));
+        // The redelivery has nothing left to do.
+        assert_eq!(world.apply("e-1", award()).await.unwrap(), replayed(0));
+        assert_eq!(world.bus.events().len(), 2);
+    }
+
+    async fn both_relays_at_once_publish_the_same_ids<P>(world: &World<P>) {
+        let keys = abandoned(world).await;
+        world.clock.advance(Duration::from_mins(1));
+        let stream = world.applier.relay(&keys, world.deadline());
+        let (stream, redelivery) =
+            futures_util::future::join(stream, world.apply("e-1", award())).await;
+        assert!(stream.unwrap().published <= 2);
+        assert!(matches!(redelivery.unwrap(), Applied::Replayed { .. }));
+        assert_eq!(world.place.outbox().await, 0);
+        let published = world.published();
+        assert_eq!(published.len(), 2);
+        assert!(published.values().all(|ids| ids.len() == 1), "{published:?}");
+    }
+
+    async fn the_stream_may_be_ahead_of_the_process<P>(world: &World<P>) {
+        let record = world.guard.record_key(&Key::of("e-1").unwrap());
+        let keys: Vec<OutboxKey> = (0..2).map(|index| OutboxKey::new(&record, index)).collect();
+        let relayed = world.applier.relay(&keys, world.deadline()).await.unwrap();
+        assert_eq!(numbers(relayed), (0, 2), "it is not there yet");
+        assert_eq!(world.applier.relay(&[], world.deadline()).await.unwrap(), Relayed::default());
+    }
+
+    async fn what_the_bus_refuses_stays_for_the_next_one<P>(world: &World<P>) {
+        let keys = abandoned(world).await;
+        world.bus.fail_entries(EntryFault::code("InvalidArgument").nth(0));
+        let error = world.applier.relay(&keys, world.deadline()).await.unwrap_err();
+        assert!(matches!(error, ApplyError::Publish(_)), "{error:?}");
+        assert_eq!(world.place.outbox().await, 1);
+        let relayed = world.applier.relay(&keys, world.deadline()).await.unwrap();
+        assert_eq!(numbers(relayed), (1, 1));
+    }
+
+    async fn more_than_one_request_holds_are_relayed_in_portions<P>(world: &World<P>) {
+        let keys = abandoned(world).await;
+        let record = world.guard.record_key(&Key::of("none").unwrap());
+        let absent = (0..230).map(|index| OutboxKey::new(&record, index));
+        let seen: Vec<OutboxKey> = absent.chain(keys).collect();
+        let relayed = world.applier.relay(&seen, world.deadline()).await.unwrap();
+        assert_eq!(numbers(relayed), (2, 230));
+    }
+}
+
+#[tokio::test]
+async fn items_of_the_outbox_are_told_from_others() {
+    use crate::world::{Dynamo, RECORDS};
+    let world = World::<Dynamo>::new().await;
+    let keys = abandoned(&world).await;
+    let store = world.place.effects();
+    let mut found: Vec<OutboxKey> = world
+        .place
+        .items(RECORDS)
+        .await
+        .into_iter()
+        .filter_map(|item| {
+            let id = item.get("id").cloned().unwrap();
+            store.outbox_key(&HashMap::from([("id".to_owned(), id)]))
+        })
+        .collect();
+    found.sort_unstable();
+    assert_eq!(found, keys, "and the record is none");
+}
+
+#[tokio::test]
+async fn a_composite_key_belongs_to_the_outbox_as_a_whole() {
+    let world = World::<crate::world::Dynamo>::new().await;
+    let table = Table::builder("orders").key("pk").composite_key("sk", "outbox").build().unwrap();
+    let store = DynamoDbEffects::new(world.place.client, table);
+    let key = |pk: &str, sk: &str| {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        HashMap::from([("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk))])
+    };
+    assert_eq!(store.outbox_key(&key("outbox", "a#outbox#1")).unwrap().as_str(), "a#outbox#1",);
+    for (pk, sk) in [
+        ("other", "a#outbox#1"),
+        ("outbox", "a#outbox#"),
+        ("outbox", "a#outbox#x"),
+        ("outbox", "a#outbox#1#2"),
+        ("outbox", "#outbox#1"),
+        ("outbox", "a"),
+    ] {
+        assert_eq!(store.outbox_key(&key(pk, sk)), None, "{pk} {sk}");
+    }
+}

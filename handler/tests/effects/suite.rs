@@ -9,13 +9,15 @@ use std::{
 };
 
 use serde_dynamo::{AttributeValue, number_set::NumberSet, string_set::StringSet};
-use setpiece_handler::{Applied, ApplyError, Effects, ItemKey, Write};
+use setpiece_bus::Bus;
+use setpiece_handler::{Applied, Applier, ApplyError, EffectStore, Effects, ItemKey, Write};
+use setpiece_idempotency::{Guard, Key, Lease};
 use setpiece_policy::{Disposition, Fault, FaultKind};
 use setpiece_testing::assert_caused_by;
 
 use crate::world::{
-    PAIRS, PointsAwarded, THINGS, TierReached, World, award, fresh, handled, in_both_places,
-    replayed, stale,
+    Dynamo, PAIRS, PointsAwarded, THINGS, TierReached, World, award, cause, fresh, handled,
+    in_both_places, replayed, stale,
 };
 
 fn n(number: i64) -> AttributeValue {
@@ -286,4 +288,22 @@ in_both_places! {
         }).await;
         assert_eq!(applied.unwrap(), fresh(2, 2));
     }
+}
+
+/// What is run on several threads has to be `Send`, whatever the store and the bus are.
+#[tokio::test]
+async fn applying_can_move_to_another_thread() {
+    fn check<X: EffectStore, B: Bus>(
+        applier: &Applier<X, B>,
+        guard: &Guard<X::Records>,
+        lease: Lease,
+    ) {
+        fn is_send<T: Send>(_: T) {}
+        let (key, cause) = (Key::of("e-1").unwrap(), cause("e-1"));
+        let work = async |_| Ok(award());
+        is_send(applier.apply(guard, &key, lease, &cause, lease.deadline(), work));
+        is_send(applier.relay(&[], lease.deadline()));
+    }
+    let world = World::<Dynamo>::new().await;
+    check(&world.applier, &world.guard, Lease::until(world.deadline()));
 }

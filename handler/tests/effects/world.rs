@@ -120,9 +120,19 @@ impl Place for Dynamo {
     }
 
     async fn items(&self, table: &str) -> Vec<Item> {
-        let scan = self.client.scan().table_name(table).consistent_read(true).send().await;
-        let items = scan.unwrap().items.unwrap_or_default().into_iter();
+        let mut items = Vec::new();
+        let mut start = None;
+        loop {
+            let scan = self.client.scan().table_name(table).consistent_read(true);
+            let page = scan.set_exclusive_start_key(start).send().await.unwrap();
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
         items
+            .into_iter()
             .map(|item| item.into_iter().map(|(name, value)| (name, value.into())).collect())
             .collect()
     }
@@ -152,7 +162,7 @@ pub(crate) struct World<P: Place> {
     pub(crate) gate: Gate,
     pub(crate) bus: FakeBus,
     pub(crate) place: P,
-    pub(crate) retry: Retry,
+    pub(crate) sleep: Patience,
     pub(crate) applier: Applier<GatedEffects<P::Effects>, Gated<FakeBus>>,
     pub(crate) guard: Guard<Gated<Arc<<P::Effects as EffectStore>::Records>>>,
 }
@@ -170,16 +180,17 @@ impl<P: Place> World<P> {
         let records = Arc::clone(store.records());
         let publisher = Publisher::new(Gated::new(bus.clone(), gate.clone()), retry.clone());
         let random = SeededRandom::new(7);
-        let guard = Guard::builder(records, "loyalty", "award", clock.clone(), random, sleep);
+        let guard =
+            Guard::builder(records, "loyalty", "award", clock.clone(), random, sleep.clone());
         Self {
-            applier: Applier::new(store, publisher, retry.clone()),
+            applier: Applier::new(store, publisher, retry),
             guard: guard.build().unwrap(),
             clock,
             wire,
             gate,
             bus,
             place,
-            retry,
+            sleep,
         }
     }
 

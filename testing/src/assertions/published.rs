@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use setpiece_envelope::{DomainEvent, Envelope};
 
 use super::diff::Diff;
-use crate::{FakeBus, RecordedEvent, json_lines::lines, must::must};
+use crate::{FakeBus, json_lines::lines, must::must};
 
 /// Asserts that an event was published on a [`FakeBus`].
 ///
@@ -137,11 +137,17 @@ pub fn field(name: &'static str, actual: &impl Serialize, expected: &impl Serial
     }
 }
 
+impl Field {
+    pub(super) fn differs(&self) -> bool {
+        self.actual != self.expected
+    }
+}
+
 /// An event that is not as expected.
-struct Candidate<'a> {
-    event: &'a RecordedEvent,
-    fields: Vec<Field>,
-    distance: usize,
+pub(super) struct Candidate {
+    pub(super) event: String,
+    pub(super) fields: Vec<Field>,
+    pub(super) distance: usize,
 }
 
 /// What is asked about a whole event.
@@ -160,18 +166,34 @@ pub fn check<E: DomainEvent + DeserializeOwned>(
     expected: Count,
 ) {
     let all = bus.events();
-    let mut closest: Option<Candidate<'_>> = None;
+    let mut closest: Option<Candidate> = None;
     let mut count = 0;
     for event in all.iter().filter(|event| event.is::<E>()) {
         let envelope: Envelope<E> = event.must_be();
         let fields = fields(&envelope.data);
-        let distance = fields.iter().filter(|field| field.actual != field.expected).count();
+        let distance = fields.iter().filter(|field| field.differs()).count();
         if distance == 0 && guards.iter().all(|guard| guard(&envelope)) {
             count += 1;
         } else if closest.as_ref().is_none_or(|closest| distance < closest.distance) {
-            closest = Some(Candidate { event, fields, distance });
+            closest = Some(Candidate { event: event.to_string(), fields, distance });
         }
     }
+    let all = all.iter().map(ToString::to_string).collect();
+    judge(&Events { name: E::NAME, done: "published", all }, closest, count, expected);
+}
+
+/// Events among which some were looked for.
+pub(super) struct Events {
+    /// What the events are called that were looked for.
+    pub(super) name: &'static str,
+    /// What was done with all of them.
+    pub(super) done: &'static str,
+    pub(super) all: Vec<String>,
+}
+
+/// Fails when there are not as many as expected.
+#[track_caller]
+pub(super) fn judge(events: &Events, closest: Option<Candidate>, count: usize, expected: Count) {
     let is_so = match expected {
         Count::AtLeastOnce => count > 0,
         Count::Times(times) => count == times,
@@ -184,20 +206,19 @@ pub fn check<E: DomainEvent + DeserializeOwned>(
         };
         #[expect(clippy::panic, reason = "that is how an assertion fails")]
         {
-            panic!("{}", complaint::<E>(&all, missing.as_ref(), Count::Times(count), expected));
+            panic!("{}", complaint(events, missing.as_ref(), Count::Times(count), expected));
         }
     }
 }
 
 #[track_caller]
-fn complaint<E: DomainEvent>(
-    all: &[RecordedEvent],
-    closest: Option<&Candidate<'_>>,
+fn complaint(
+    Events { name, done, all }: &Events,
+    closest: Option<&Candidate>,
     count: Count,
     expected: Count,
 ) -> String {
-    let mut text =
-        format!("expected such a `{}` {expected}, found it {count}\n\npublished:\n", E::NAME);
+    let mut text = format!("expected such a `{name}` {expected}, found it {count}\n\n{done}:\n");
     if all.is_empty() {
         text.push_str("  nothing\n");
     }
