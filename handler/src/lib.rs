@@ -30,7 +30,7 @@
 //! const LOYALTY: ServiceId = ServiceId::new("shop", "customers", "loyalty");
 //!
 //! /// What this service needs of another one's event.
-//! #[derive(Serialize, Deserialize, DomainEvent)]
+//! #[derive(Clone, Serialize, Deserialize, DomainEvent)]
 //! #[event(service = PRODUCTS, name = "product_registered", version = 1, view)]
 //! struct ProductRegistered {
 //!     customer: String,
