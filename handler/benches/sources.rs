@@ -67,10 +67,10 @@ struct PlainMetadata {
 
 fn batch() -> Vec<u8> {
     let bodies = (0..RECORDS).map(|record| {
-        let item = |item| Item {
+        let item = |item: i64| Item {
             sku: format!("SKU-{record:03}-{item:03}"),
             quantity: 3,
-            price_cents: 129_900 + i64::try_from(item).unwrap(),
+            price_cents: 129_900 + item,
         };
         let order = OrderSubmitted {
             order_number: format!("123-456x-{record}"),

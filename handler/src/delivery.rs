@@ -109,7 +109,7 @@ pub struct Opened<'a> {
 }
 
 /// What a delivery holds.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Content<'a> {
     /// An event in an envelope.
@@ -174,8 +174,24 @@ impl Content<'_> {
     }
 }
 
+impl fmt::Debug for Content<'_> {
+    /// Shows no data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(event) => event.fmt(f),
+            Self::Outbox(change) => change.fmt(f),
+            Self::Item(change) => change.fmt(f),
+            Self::S3(change) => change.fmt(f),
+            Self::Scheduled(event) => event.fmt(f),
+            Self::Other(event) => event.fmt(f),
+            Self::Http(request) => request.fmt(f),
+            Self::Json(_) | Self::Test => self.kind().fmt(f),
+        }
+    }
+}
+
 /// A change of an item in the outbox, as the table's stream tells it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct OutboxChange {
     /// What happened to the item.
@@ -184,6 +200,16 @@ pub struct OutboxChange {
     pub key: Item,
     /// The event that is to be published, or was if the item is gone.
     pub event: OutgoingEvent,
+}
+
+impl fmt::Debug for OutboxChange {
+    /// Shows neither key nor data, which can be personal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutboxChange")
+            .field("change", &self.change)
+            .field("event", &self.event)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What happened to an item of a table.

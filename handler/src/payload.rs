@@ -211,8 +211,15 @@ impl fmt::Debug for ItemChange {
 ///
 /// What is sent through queues as JSON arrives by this; what calls the function with a command of
 /// its own, too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Json<T>(pub T);
+
+impl<T> fmt::Debug for Json<T> {
+    /// Shows no data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Json").finish_non_exhaustive()
+    }
+}
 
 impl<T: DeserializeOwned + Send + 'static> Payload for Json<T> {
     const KIND: ContentKind = ContentKind::Json;

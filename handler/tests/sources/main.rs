@@ -1,5 +1,7 @@
 //! What Lambda is invoked with, and what is taken out of it.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail as tests do")]
+
 mod bodies;
 mod broken;
 mod payloads;
