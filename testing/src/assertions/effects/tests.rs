@@ -26,7 +26,9 @@ fn the_same_decision_passes() {
 
 #[test]
 fn what_differs_is_shown() {
-    check(|| assert_same_effects(&decision(100), &decision(50)), &expect![[r#"
+    check(
+        || assert_same_effects(&decision(100), &decision(50)),
+        &expect![[r#"
         the effects differ (- expected, + actual):
 
           … 15 lines more that are the same
@@ -39,11 +41,14 @@ fn what_differs_is_shown() {
               }
             ]
           … 1 line more that is the same
-    "#]]);
+    "#]],
+    );
     let faulty = |context| {
         Effects::new().write(Write::delete("t", ("id", 1)).or_fault(Fault::permanent(context)))
     };
-    check(|| assert_same_effects(&faulty("gone"), &faulty("closed")), &expect![[r#"
+    check(
+        || assert_same_effects(&faulty("gone"), &faulty("closed")),
+        &expect![[r#"
         the effects differ (- expected, + actual):
 
           … 5 lines more that are the same
@@ -56,12 +61,15 @@ fn what_differs_is_shown() {
               }
             ]
           … 1 line more that is the same
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn the_event_that_comes_closest_is_shown() {
-    check(|| assert_emitted!(decision(100), InvoiceIssued { total: 30.0 }), &expect![[r#"
+    check(
+        || assert_emitted!(decision(100), InvoiceIssued { total: 30.0 }),
+        &expect![[r#"
         expected such a `invoice_issued` at least once, found it never
 
         emitted:
@@ -73,7 +81,8 @@ fn the_event_that_comes_closest_is_shown() {
         -   "total": 30.0
         +   "total": 29.99
           }
-    "#]]);
+    "#]],
+    );
     check(
         || assert_emitted!(decision(100).emit(order()), InvoiceIssued { .. }, never),
         &expect![[r#"
