@@ -9,7 +9,7 @@ use setpiece_envelope::{Clock, Timestamp};
 use setpiece_policy::Fault;
 
 use crate::{
-    record::{Owner, Record, SpillRef, Status, Stored},
+    record::{Fingerprint, Owner, Record, SpillRef, Status, Stored},
     store::{
         Acquire, Acquired, Amend, BoxFuture, Change, CommitReply, Extend, Once, RecordKey, Release,
         Reply, Seen, Settle, Spill, Store,
@@ -173,11 +173,20 @@ impl State {
     }
 
     /// Makes the record claimed by `owner`, and counts.
-    fn claim(&mut self, key: &RecordKey, owner: &Owner, now: Timestamp) -> &mut Record {
+    fn claim(
+        &mut self,
+        key: &RecordKey,
+        owner: &Owner,
+        fingerprint: Option<&Fingerprint>,
+        now: Timestamp,
+    ) -> &mut Record {
         let record =
             self.records.entry(key.clone()).or_insert_with(|| Record::new(Status::InProgress));
         record.schema = Record::SCHEMA;
         record.owner = Some(owner.clone());
+        if let Some(fingerprint) = fingerprint {
+            record.fingerprint = Some(fingerprint.clone());
+        }
         record.attempt += 1;
         record.created_at.get_or_insert(now);
         record.updated_at = Some(now);
@@ -229,9 +238,9 @@ impl Store for MemoryStore {
             if !acquire.may_take(found) {
                 return Reply::Refused(found.cloned().map(Box::new));
             }
-            let record = state.claim(&acquire.key, &acquire.owner, acquire.now);
+            let Acquire { key, owner, fingerprint, now, .. } = acquire;
+            let record = state.claim(key, owner, fingerprint.as_ref(), *now);
             record.status = Status::InProgress;
-            record.fingerprint.clone_from(&acquire.fingerprint);
             record.lease_until = Some(acquire.lease_until);
             record.expires_at = Some(acquire.expires_at);
             record.result = None;
@@ -312,8 +321,8 @@ impl Store for MemoryStore {
             if let Some(index) = state.refused(writes) {
                 return CommitReply::WriteRefused(index);
             }
-            let record = state.claim(&once.key, &once.owner, once.now);
-            record.fingerprint.clone_from(&once.fingerprint);
+            let Once { key, owner, fingerprint, now, .. } = once;
+            let record = state.claim(key, owner, fingerprint.as_ref(), *now);
             end(record, Status::Completed, once.result.clone(), once.expires_at, once.now);
             state.write(writes);
             CommitReply::Applied

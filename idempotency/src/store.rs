@@ -46,7 +46,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Claims a key: makes the record in progress for the owner and counts attempt and tries up,
     /// if [`Acquire::may_take`] allows it. The previous result goes; what the store does not know
-    /// stays.
+    /// stays, and so does the fingerprint where the request has none.
     fn acquire<'a>(&'a self, acquire: &'a Acquire)
     -> BoxFuture<'a, Result<Reply<Acquired>, Fault>>;
 
@@ -208,7 +208,8 @@ impl Acquire {
     /// and the conformance suite shows that they said the same.
     #[must_use]
     pub fn may_take(&self, found: Option<&Record>) -> bool {
-        may_take(found, self.fingerprint.as_ref(), self.now, self.stale_before, self.semantics)
+        let Self { owner, fingerprint, now, stale_before, semantics, .. } = self;
+        may_take(found, owner, fingerprint.as_ref(), *now, *stale_before, *semantics)
     }
 }
 
@@ -362,7 +363,8 @@ impl Once {
     /// The condition of [`Store::commit_once`]: that of [`Acquire::may_take`].
     #[must_use]
     pub fn may_take(&self, found: Option<&Record>) -> bool {
-        may_take(found, self.fingerprint.as_ref(), self.now, self.stale_before, self.semantics)
+        let Self { owner, fingerprint, now, stale_before, semantics, .. } = self;
+        may_take(found, owner, fingerprint.as_ref(), *now, *stale_before, *semantics)
     }
 }
 
@@ -513,16 +515,23 @@ impl fmt::Debug for RecordKey {
 /// Whether a record may be claimed: there is none, it has expired, it was released, or its lease
 /// has lapsed and that is enough.
 ///
+/// An owner claims a key once. A request that comes again when its claim is over, because it was
+/// held up on the way, would lock the key for somebody who is gone.
+///
 /// A record that has expired while somebody holds a lease on it is not free. That cannot come from
 /// this crate, whose records expire after their leases end.
 fn may_take(
     found: Option<&Record>,
+    owner: &Owner,
     fingerprint: Option<&Fingerprint>,
     now: Timestamp,
     stale_before: Timestamp,
     semantics: Semantics,
 ) -> bool {
     let Some(record) = found else { return true };
+    if record.owner.as_ref() == Some(owner) {
+        return false;
+    }
     let lapsed = record.has_lapsed(stale_before);
     if record.has_expired(now) {
         let held = record.status == Status::InProgress && record.lease_until.is_some() && !lapsed;

@@ -37,7 +37,8 @@ pub enum Refusal {
     Busy(Box<Record>),
     /// Somebody began and did not come back, and it must not be run again.
     Interrupted(Box<Record>),
-    /// What was found would not have been refused, so it changed in between. Ask again.
+    /// What was found would not have been refused, so it changed in between. Or it is what this
+    /// owner's claim has left, which somebody gave back. Ask again; another owner gets it.
     Raced,
 }
 

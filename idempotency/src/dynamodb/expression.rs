@@ -8,8 +8,12 @@ use super::table::Names;
 
 /// Whether a record may be claimed; the same as `Acquire::may_take`.
 ///
-/// A released record has a lease that ended in 1970.
-const FREE: &str = "attribute_not_exists(#k) \
+/// A released record has a lease that ended in 1970. What is to be counted up must be a number,
+/// or else the write would be refused as invalid, and nobody would see the record.
+const FREE: &str = "NOT owner_token = :me \
+    AND (attribute_not_exists(attempt) OR attempt >= :zero) \
+    AND (attribute_not_exists(try_count) OR try_count >= :zero) \
+    AND (attribute_not_exists(#k) \
     OR (#x < :now_s AND NOT (#s = :inprogress AND #l >= :stale)) \
     OR (#s = :inprogress AND #l < :stale \
         AND (attribute_not_exists(record_version) OR record_version <= :version)";
@@ -159,7 +163,7 @@ impl<'a> Draft<'a> {
         Self {
             vocabulary,
             update: String::with_capacity(320),
-            condition: String::with_capacity(320),
+            condition: String::with_capacity(512),
             values: HashMap::with_capacity(values),
         }
     }

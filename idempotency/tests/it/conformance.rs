@@ -50,7 +50,7 @@
 //! | 94 | `calls_of_one_process_wait_without_requests` |
 //! | 95 | `record_that_vanishes_does_not_take_the_result_along`, `record_in_progress_outlives_its_lease` |
 //! | 96 | `clocks_may_differ_by_a_second` |
-//! | 97 | `attempts_are_bounded` |
+//! | 97 | `attempts_are_bounded`, `attempts_are_bounded_until_the_record_is_deleted` |
 //! | 99 | `record_of_a_newer_schema_is_an_error` |
 //! | 100 | `too_little_time_claims_nothing` |
 //!
@@ -94,6 +94,7 @@ macro_rules! conformance {
             calls::held_key_is_busy_until_its_lease_is_over
             calls::another_payload_is_a_mismatch
             calls::another_payload_does_not_take_over_a_lapsed_claim
+            calls::fingerprint_outlives_a_call_without_one
             calls::missing_key_runs_nothing_and_asks_nothing
             calls::operations_do_not_meet
             calls::store_that_is_down_fails_closed
@@ -132,6 +133,8 @@ macro_rules! conformance {
             claims::record_that_keeps_changing_is_given_up
             claims::attempts_are_bounded
             claims::attempts_are_bounded_until_the_work_is_done
+            claims::attempts_are_bounded_until_the_record_is_deleted
+            claims::claim_that_is_over_is_not_claimed_again_by_a_late_request
             claims::busy_call_waits_for_the_result_of_the_other
             claims::waiting_call_takes_over_what_was_released
             claims::waiting_ends

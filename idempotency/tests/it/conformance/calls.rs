@@ -270,6 +270,30 @@ pub(crate) async fn another_payload_does_not_take_over_a_lapsed_claim<H: Harness
     _ = guard.run(&other, world.lease(), async |_| Ok::<_, Fault>(1)).await.unwrap();
 }
 
+pub(crate) async fn fingerprint_outlives_a_call_without_one<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let bare = key();
+    let paid = key().with_fingerprint(&29).unwrap();
+    let other = key().with_fingerprint(&31).unwrap();
+    let fails = async |_| Err::<i32, _>("no");
+    guard.run(&paid, world.lease(), fails).await.unwrap_err();
+    guard.run(&bare, world.lease(), fails).await.unwrap_err();
+    let error = guard.run(&other, world.lease(), never_run::<i32>).await.unwrap_err();
+    assert_eq!(error.name(), "Mismatch");
+    // The same in one request.
+    let work = async |_| Ok::<_, Fault>((29, vec![]));
+    let outcome = guard.commit_once(&bare, world.deadline(), work).await;
+    assert_eq!(outcome.unwrap(), Outcome::Fresh(29));
+    let error = guard.run(&other, world.lease(), never_run::<i32>).await.unwrap_err();
+    assert_eq!(error.name(), "Mismatch");
+    let outcome = guard.run(&paid, world.lease(), never_run::<i32>).await;
+    assert_eq!(outcome.unwrap(), Outcome::Replayed(29));
+    // Whoever comes after it has expired is not bound by it.
+    world.clock.advance(24 * HOUR);
+    let outcome = guard.run(&other, world.lease(), async |_| Ok::<_, Fault>(31)).await;
+    assert_eq!(outcome.unwrap(), Outcome::Fresh(31));
+}
+
 pub(crate) async fn missing_key_runs_nothing_and_asks_nothing<H: Harness>(world: &World<H>) {
     let guard = world.guard();
     let records = [None, Some("a"), Some("")];

@@ -7,9 +7,9 @@ use std::{
 
 use setpiece_idempotency::{
     Completed, Event, GuardError, Key, Lease, LostHow, OnBusy, Outcome, RecordedError, Store as _,
-    record::{Owner, Status},
-    store::{Acquire, Extend, Reply},
-    verdict,
+    record::{Owner, Status, Stored},
+    store::{Acquire, Acquired, CommitReply, Extend, Once, RecordKey, Release, Reply},
+    verdict::{self, Refusal},
 };
 use setpiece_policy::Fault;
 
@@ -463,6 +463,56 @@ pub(crate) async fn attempts_are_bounded_until_the_work_is_done<H: Harness>(worl
     _ = guard.release(&seen, world.deadline()).await.unwrap();
     let outcome = guard.run(&KEY, world.lease(), async |_| Ok::<_, Fault>(1)).await;
     assert_eq!(outcome.unwrap(), Outcome::Fresh(1));
+}
+
+pub(crate) async fn attempts_are_bounded_until_the_record_is_deleted<H: Harness>(world: &World<H>) {
+    let guard = world.builder().max_attempts(2).build().unwrap();
+    for _ in 0..2 {
+        guard.run(&KEY, world.lease(), async |_| Err::<i32, _>("no")).await.unwrap_err();
+        world.clock.advance(24 * HOUR);
+    }
+    // It has expired each time, and the attempts are counted on.
+    let error = guard.run(&KEY, world.lease(), never_run::<i32>).await.unwrap_err();
+    assert_eq!(error.name(), "Exhausted");
+    assert_eq!(world.record(&KEY).await.unwrap().attempt, 3);
+    world.clock.advance(24 * HOUR);
+    world.harness.sweep().await;
+    let work = async |held: setpiece_idempotency::Held| Ok::<_, Fault>(held.attempt());
+    let outcome = guard.run(&KEY, world.lease(), work).await;
+    assert_eq!(outcome.unwrap(), Outcome::Fresh(1));
+}
+
+pub(crate) async fn claim_that_is_over_is_not_claimed_again_by_a_late_request<H: Harness>(
+    world: &World<H>,
+) {
+    let store = world.harness.store();
+    let (key, owner, now) = (world.guard().record_key(&KEY), Owner::new("me"), world.now());
+    let (until, expiry) = (now.saturating_add(30 * SECOND), now.saturating_add(HOUR));
+    let acquire = Acquire::new(key.clone(), owner.clone(), now, until, expiry);
+    let reply = store.acquire(&acquire).await.unwrap();
+    assert_eq!(reply, Reply::Applied(Acquired::new(1, 1)));
+    let release = Release::new(key.clone(), owner.clone(), now, expiry);
+    assert_eq!(store.release(&release).await.unwrap(), Reply::Applied(()));
+    // The same request as before, which was held up on the way.
+    let reply = store.acquire(&acquire).await.unwrap();
+    let Reply::Refused(Some(found)) = reply else { panic!("{reply:?}") };
+    assert_eq!(verdict::acquire(&acquire, Some(found)), Refusal::Raced);
+    let outcome = world.guard().run(&KEY, world.lease(), async |_| Ok::<_, Fault>(1)).await;
+    assert_eq!(outcome.unwrap(), Outcome::Fresh(1));
+
+    // One that commits is applied once, also when what it has left has expired.
+    let key = RecordKey::new("tests#work#once");
+    let once = Once::new(key, owner, now, Stored::json("1"), expiry);
+    let writes = [world.harness.add("sum", 1)];
+    assert_eq!(store.commit_once(&once, &writes).await.unwrap(), CommitReply::Applied);
+    let mut late = once.clone();
+    late.now = now.saturating_add(24 * HOUR);
+    late.stale_before = late.now;
+    // Another transaction, so that no token stands in for the condition.
+    let writes = [world.harness.add("sum", 1), world.harness.put_new("new")];
+    let reply = store.commit_once(&late, &writes).await;
+    assert!(!matches!(reply, Ok(CommitReply::Applied)), "{reply:?}");
+    assert_eq!(world.harness.number("sum").await, 1);
 }
 
 pub(crate) async fn busy_call_waits_for_the_result_of_the_other<H: Harness>(world: &World<H>) {
