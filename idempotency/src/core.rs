@@ -194,9 +194,9 @@ impl<S: Store + ?Sized> Core<S> {
             let remaining = until.saturating_duration_since(self.clock.now()).max(LEAST);
             self.sleep.sleep_boxed(remaining)
         };
-        match race(call, timer).await {
+        match race(call, timer, || true).await {
             First::Work(answer) => answer,
-            First::Other(()) => {
+            First::Other(()) | First::Late => {
                 Err(Fault::deadline("the store did not answer in time")
                     .with_may_have_happened(true))
             }

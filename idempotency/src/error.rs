@@ -36,7 +36,7 @@ pub enum GuardError<E = Never> {
     /// not recorded.
     LeaseLost(LeaseLost),
     /// The condition of one of the caller's writes did not hold, and nothing was written. The key
-    /// was given back.
+    /// was given back, or held where the work must not be run twice.
     WriteRefused(WriteRefused),
     /// The result could not be written as JSON, or is none that the store can keep. The work is
     /// done, and will not be run again; but there is nothing to replay.

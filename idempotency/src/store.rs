@@ -152,9 +152,11 @@ pub enum Semantics {
     /// Never again once it has begun. A lease that has lapsed must be looked at by somebody.
     ///
     /// Work whose claim got no answer counts as begun, since the claim may still arrive; the guard
-    /// tries once to give it back. Work that ended in writes of which one was
-    /// [refused](crate::GuardError::WriteRefused) does not count: nothing was written, and the key
-    /// is free, so what it has done beside its writes is done again.
+    /// tries once to give it back. Work that ended in writes which were
+    /// [refused](crate::GuardError::WriteRefused) counts as well: nothing was written, but the guard
+    /// does not know what it did beside its writes. Where it did nothing, somebody on call can
+    /// [release](crate::Guard::release) it; where all of its effects are in its writes, those happen
+    /// at most once in any case, and at least once is what it wants.
     AtMostOnce,
 }
 

@@ -83,7 +83,6 @@ pub(super) struct Vocabulary {
     pub(super) expiry: String,
     pub(super) lease: String,
     pub(super) data: String,
-    pub(super) validation: String,
     /// What stands for a name that cannot be written as it is, and the name.
     placeholders: Vec<(&'static str, String)>,
 }
@@ -134,7 +133,6 @@ impl Vocabulary {
             expiry: said("#x"),
             lease: said("#l"),
             data: said("#d"),
-            validation: said("#v"),
             placeholders,
         }
     }

@@ -71,6 +71,7 @@ pub(crate) mod batches;
 pub(crate) mod calls;
 pub(crate) mod claims;
 pub(crate) mod desk;
+pub(crate) mod reports;
 pub(crate) mod results;
 pub(crate) mod writes;
 
@@ -102,7 +103,7 @@ macro_rules! conformance {
             calls::nothing_is_kept_where_nothing_is_to_be
             calls::receipt_is_replayed_in_place_of_the_result
             calls::result_that_is_no_json_is_not_run_again
-            calls::receipt_that_panics_is_not_run_again
+            calls::panic_in_a_receipt_is_one_of_the_work
             calls::what_json_does_not_carry_back_is_not_run_again
             calls::work_may_change_what_its_key_was_made_of
             calls::dropped_call_locks_its_key_until_the_lease_is_over
@@ -125,6 +126,7 @@ macro_rules! conformance {
             claims::heartbeat_that_lost_its_lease_cancels_the_work
             claims::heartbeat_without_answers_cancels_the_work_in_time
             claims::work_is_cancelled_before_its_lease_is_over
+            claims::process_that_stood_still_does_not_go_on
             claims::answer_that_outlasts_the_lease_begins_nothing
             claims::late_heartbeat_makes_no_lease_shorter
             claims::late_claim_has_the_lease_that_is_on_the_record
@@ -157,6 +159,7 @@ macro_rules! conformance {
             writes::lost_answer_to_a_commit_is_recognised
             writes::commit_without_any_answer_is_cleared_up
             writes::refused_write_commits_nothing_and_frees_the_key
+            writes::writes_of_work_that_must_not_be_run_twice_do_not_free_it
             writes::commit_does_not_take_the_result_of_somebody_else_for_its_own
             writes::commit_that_cannot_be_found_any_more_may_have_happened
             writes::nothing_has_happened_before_writes_are_sent
@@ -170,6 +173,7 @@ macro_rules! conformance {
             desk::what_is_not_there_is_not_shown
             desk::released_work_is_run_again
             desk::resolved_work_is_replayed
+            desk::lost_answer_to_a_resolution_is_recognised
             desk::work_that_is_resolved_as_failed_fails_alike
             desk::forgotten_work_is_run_anew
             desk::completed_work_is_not_released
@@ -186,6 +190,9 @@ macro_rules! conformance {
             batches::panic_of_a_classifier_is_one_of_the_work
             batches::calls_that_wait_take_turns_after_an_error
             batches::short_lease_leaves_time_to_work
+            reports::every_call_ends_with_one_final_event
+            reports::every_commit_ends_with_one_final_event
+            reports::every_claim_ends_with_one_final_event
             batches::panic_of_work_that_must_not_be_run_twice_holds_the_key
         }
     };

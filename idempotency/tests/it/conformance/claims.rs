@@ -1,7 +1,10 @@
 //! Leases, takeovers, lost answers, attempts, clocks and waiting.
 
 use std::{
+    cell::Cell,
+    future::poll_fn,
     sync::{Arc, Mutex},
+    task::Poll,
     time::Duration,
 };
 
@@ -312,6 +315,32 @@ pub(crate) async fn work_is_cancelled_before_its_lease_is_over<H: Harness>(world
     let GuardError::LeaseLost(lost) = error else { panic!("{error:?}") };
     assert_eq!(lost.why, LostHow::TimeUp);
     assert_eq!(world.now(), start.saturating_add(30 * SECOND));
+}
+
+pub(crate) async fn process_that_stood_still_does_not_go_on<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let deadline = world.deadline_in(600 * SECOND);
+    for (name, lease) in [("until", world.lease()), ("short", Lease::short(deadline, 30 * SECOND))]
+    {
+        let (stood_still, key) = (Cell::new(false), Key::of(name).unwrap());
+        let work = || {
+            poll_fn(
+                |_| if stood_still.get() { Poll::Ready(Ok::<_, Fault>(1)) } else { Poll::Pending },
+            )
+        };
+        let call = async { guard.run(&key, lease, |_| work()).await.map(drop) };
+        // Whatever wakes it, before its own timer has a say.
+        let freeze = async {
+            world.sleep_for(5 * SECOND).await;
+            world.clock.advance(60 * SECOND);
+            stood_still.set(true);
+            Ok(())
+        };
+        let ended = join(vec![Box::pin(freeze), Box::pin(call)]).await;
+        let Err(GuardError::LeaseLost(lost)) = &ended[1] else { panic!("{name}: {ended:?}") };
+        assert_eq!((lost.why, lost.may_have_happened), (LostHow::TimeUp, true), "{name}");
+        assert!(!world.probe.asked().contains(&Op::Extend), "{name}");
+    }
 }
 
 pub(crate) async fn answer_that_outlasts_the_lease_begins_nothing<H: Harness>(world: &World<H>) {

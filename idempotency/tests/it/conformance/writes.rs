@@ -83,6 +83,38 @@ pub(crate) async fn refused_write_commits_nothing_and_frees_the_key<H: Harness>(
     owned(guard.claim(&other, world.lease()).await).release().await.unwrap();
 }
 
+pub(crate) async fn writes_of_work_that_must_not_be_run_twice_do_not_free_it<H: Harness>(
+    world: &World<H>,
+) {
+    let guard = world.at_most_once();
+    let writes = || vec![world.harness.put_new("taken")];
+    let work = async |_| Ok::<_, Fault>((1, writes()));
+    assert_eq!(guard.commit(&KEY, world.lease(), work).await.unwrap(), Outcome::Fresh(1));
+    // Refused, the work was run all the same.
+    let other = setpiece_idempotency::Key::of("other").unwrap();
+    let error = guard.commit(&other, world.lease(), work).await.unwrap_err();
+    let GuardError::WriteRefused(refused) = &error else { panic!("{error:?}") };
+    assert_eq!((refused.index, refused.after), (0, After::Held));
+    // So it was where nobody answers: what was not written may be written yet.
+    let late = setpiece_idempotency::Key::of("late").unwrap();
+    world.probe.always(Some(Op::Commit), Trouble::RequestLost);
+    let add = async |_| Ok::<_, Fault>((1, vec![world.harness.add("sum", 1)]));
+    let error = guard.commit(&late, world.lease(), add).await.unwrap_err();
+    assert_eq!((error.name(), error.may_have_happened()), ("Store", true));
+    world.probe.calm();
+    world.clock.advance(40 * SECOND);
+    for key in [&other, &late] {
+        let again = guard.commit(key, world.lease(), never_run::<(i32, Vec<_>)>).await;
+        assert_eq!(again.unwrap_err().name(), "Interrupted");
+    }
+    // What was written is found.
+    let written = setpiece_idempotency::Key::of("written").unwrap();
+    world.probe.always(Some(Op::Commit), Trouble::AnswerLost);
+    let outcome = guard.commit(&written, world.lease(), add).await.unwrap();
+    assert_eq!(outcome, Outcome::Fresh(1));
+    assert_eq!(world.harness.number("sum").await, 1);
+}
+
 pub(crate) async fn commit_does_not_take_the_result_of_somebody_else_for_its_own<H: Harness>(
     world: &World<H>,
 ) {
