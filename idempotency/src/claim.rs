@@ -2,7 +2,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
 };
 
@@ -12,7 +12,7 @@ use setpiece_policy::{Deadline, Disposition, Fault};
 
 use crate::{
     Lease, RecordedError,
-    core::{Answer, Claimant, Core, Judged},
+    core::{Answer, Claimant, Core, Judged, Unanswered},
     digest,
     error::{
         After, GuardError, Inspected, LeaseLost, LostHow, NotKept, Phase, Unreadable, WriteRefused,
@@ -403,20 +403,14 @@ impl<S: Store + ?Sized> Claim<S> {
             }
         };
         let request = match self.settlement(End::Completed, kept, type_name).await {
-            Ok(request) => request,
+            Ok(request) => Settle { attempt: Some(self.held.attempt()), ..request },
             // Only the result was to be put beside the record.
             Err(fault) => return self.undecided(None, fault.with_may_have_happened(false)).await,
         };
         let core = Arc::clone(&self.core);
-        // Whether some try was not answered, so that a later one cannot tell what it did.
-        let unanswered = AtomicBool::new(false);
+        let unanswered = Unanswered::default();
         let answer = core.write(&core.patient, self.lease_until, || async {
-            // A try that is dropped at the end of the time is not answered, either.
-            let before = unanswered.swap(true, Ordering::Relaxed);
-            let reply = core.store.commit(&request, writes).await;
-            let known = reply.as_ref().map_or_else(|fault| !fault.may_have_happened(), |_| true);
-            unanswered.store(before || !known, Ordering::Relaxed);
-            Ok(match reply? {
+            Ok(match unanswered.watch(core.store.commit(&request, writes)).await? {
                 CommitReply::Applied => Judged::Applied(Ok(())),
                 CommitReply::WriteRefused(index) => Judged::Applied(Err(index)),
                 CommitReply::Contended => Judged::Contended,
@@ -430,7 +424,7 @@ impl<S: Store + ?Sized> Claim<S> {
             })
         });
         let answer = answer.await;
-        let unanswered = unanswered.into_inner();
+        let unanswered = unanswered.any();
         match answer {
             Ok(Answer::Applied(Ok(()))) => {
                 self.end(Event::Fresh);

@@ -212,6 +212,10 @@ impl DynamoDbStore {
         let mut draft = Draft::new(&self.vocabulary, 9);
         draft.update.push_str(&self.vocabulary.settle);
         self.when_mine(&mut draft, &settle.owner);
+        if let Some(attempt) = settle.attempt {
+            draft.condition.push_str(expression::SAME_ATTEMPT);
+            draft.value(":attempt", AttributeValue::N(attempt.to_string()));
+        }
         draft.number(":now", settle.now.unix_millis());
         draft.number(":expires", item::seconds(settle.expires_at));
         // A claim has removed what the previous result had.

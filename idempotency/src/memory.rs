@@ -172,6 +172,16 @@ impl State {
         }
     }
 
+    /// The same for a request that may name its attempt.
+    fn settled(&mut self, settle: &Settle) -> Result<&mut Record, Option<Box<Record>>> {
+        match self.claimed(&settle.key, &settle.owner) {
+            Ok(record) if settle.attempt.is_some_and(|attempt| attempt != record.attempt) => {
+                Err(Some(Box::new(record.clone())))
+            }
+            answer => answer,
+        }
+    }
+
     /// Makes the record claimed by `owner`, and counts.
     fn claim(
         &mut self,
@@ -250,7 +260,7 @@ impl Store for MemoryStore {
     }
 
     fn settle<'a>(&'a self, settle: &'a Settle) -> BoxFuture<'a, Result<Reply<()>, Fault>> {
-        self.request(|state| match state.claimed(&settle.key, &settle.owner) {
+        self.request(|state| match state.settled(settle) {
             Ok(record) => {
                 let result = settle.result.clone();
                 end(record, settle.end.into(), result, settle.expires_at, settle.now);
@@ -295,7 +305,7 @@ impl Store for MemoryStore {
     ) -> BoxFuture<'a, Result<CommitReply, Fault>> {
         self.request(|state| {
             let refused = state.refused(writes);
-            match state.claimed(&settle.key, &settle.owner) {
+            match state.settled(settle) {
                 Err(found) => CommitReply::Refused(found),
                 Ok(_) if let Some(index) = refused => CommitReply::WriteRefused(index),
                 Ok(record) => {

@@ -50,8 +50,8 @@ pub trait Store: Send + Sync + 'static {
     fn acquire<'a>(&'a self, acquire: &'a Acquire)
     -> BoxFuture<'a, Result<Reply<Acquired>, Fault>>;
 
-    /// Ends a claim with a result or an error, if the record is in progress and the owner's. The
-    /// tries are counted anew then.
+    /// Ends a claim with a result or an error, if the record is in progress and the owner's, and at
+    /// its attempt where the request names one. The tries are counted anew then.
     fn settle<'a>(&'a self, settle: &'a Settle) -> BoxFuture<'a, Result<Reply<()>, Fault>>;
 
     /// Gives a claim back, if the record is in progress and the owner's. Attempt, owner and
@@ -223,6 +223,9 @@ pub struct Settle {
     pub key: RecordKey,
     /// Who holds the claim.
     pub owner: Owner,
+    /// Which attempt it is, where the record must still be at that one. A commit needs it: its
+    /// owner's request to claim can arrive a second time, after others, and the commit after that.
+    pub attempt: Option<u64>,
     /// The present moment.
     pub now: Timestamp,
     /// How it ends.
@@ -244,7 +247,7 @@ impl Settle {
         result: Stored,
         expires_at: Timestamp,
     ) -> Self {
-        Self { key, owner, now, end, result, expires_at }
+        Self { key, owner, attempt: None, now, end, result, expires_at }
     }
 }
 

@@ -30,6 +30,9 @@ const RELEASED: &str = "attribute_exists(released_at) AND #l = :zero";
 /// Whether the claim is the caller's.
 const MINE: &str = "owner_token = :me AND #s = :inprogress AND attribute_not_exists(released_at)";
 
+/// What is added to it where the claim must not have been made once more.
+pub(super) const SAME_ATTEMPT: &str = " AND attempt = :attempt";
+
 /// What is added to it where the lease is to be made longer.
 const SHORTER: &str = " AND #l < :lease";
 

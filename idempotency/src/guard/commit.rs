@@ -7,7 +7,7 @@ use super::Guard;
 use crate::{
     Key, Outcome, Skipped,
     claim::Held,
-    core::{Answer, Claimant, Core, Judged, Step},
+    core::{Answer, Claimant, Core, Judged, Step, Unanswered},
     error::{After, Busy, GuardError, HandlerFailed, Phase, WriteRefused},
     keep::Kept,
     race::catch,
@@ -199,8 +199,9 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         deadline: Deadline,
     ) -> Result<Answer<Result<(), usize>, Refusal>, Fault> {
         let core = &self.core;
+        let unanswered = Unanswered::default();
         let answer = core.write(&core.retry, deadline.instant(), || async {
-            Ok(match core.store.commit_once(request, writes).await? {
+            Ok(match unanswered.watch(core.store.commit_once(request, writes)).await? {
                 CommitReply::Applied => Judged::Applied(Ok(())),
                 CommitReply::WriteRefused(index) => Judged::Applied(Err(index)),
                 CommitReply::Contended => Judged::Contended,
@@ -214,7 +215,19 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
                 },
             })
         });
-        answer.await
+        let answer = answer.await;
+        match answer {
+            // What holds a try off now will pass, and an earlier one may arrive after that.
+            Ok(
+                Answer::Applied(Err(_))
+                | Answer::Refused(Refusal::Busy(_) | Refusal::Interrupted(_))
+                | Answer::Contended,
+            ) if unanswered.any() => {
+                let fault = Fault::conflict("it was refused after a try without an answer");
+                Err(fault.with_may_have_happened(true))
+            }
+            answer => answer,
+        }
     }
 
     /// Looks whether a request without an answer was applied. If it is not there, it may still

@@ -16,11 +16,11 @@
 //! | 14, 22 | `record_that_keeps_changing_is_given_up` |
 //! | 16, 17 | the lease is an argument; `in_progress_without_a_lease_is_locked_until_it_expires` |
 //! | 19 | `one_of_two_calls_at_the_same_time_runs` |
-//! | 20, 21 | `calls_on_different_keys_do_not_mix` |
+//! | 20, 21 | `calls_on_different_keys_do_not_mix`, `memory::threads_do_not_mix` |
 //! | 23 | `one_of_two_takes_over` |
 //! | 24, 79 | `error_of_the_work_releases_the_key` |
 //! | 25 | `error_of_the_work_survives_a_failed_release` |
-//! | 26, 27 | `faults::completion_that_is_lost_says_so`, `faults::replay_that_cannot_be_read_says_so` |
+//! | 26, 27 | `completion_that_is_lost_says_so`, `replay_that_cannot_be_read_says_so` |
 //! | 28, 76 | `store_that_is_down_fails_closed` |
 //! | 29, 92 | `panic_releases_the_key_and_goes_on`, `panic_of_one_record_leaves_the_others_done` |
 //! | 30, 31 | `refused_calls_leave_the_record_as_it_is` |
@@ -125,6 +125,7 @@ macro_rules! conformance {
             claims::crash_frees_a_short_lease_soon
             claims::heartbeat_that_lost_its_lease_cancels_the_work
             claims::heartbeat_without_answers_cancels_the_work_in_time
+            claims::trouble_with_a_heartbeat_is_survived
             claims::work_is_cancelled_before_its_lease_is_over
             claims::process_that_stood_still_does_not_go_on
             claims::answer_that_outlasts_the_lease_begins_nothing
@@ -149,6 +150,8 @@ macro_rules! conformance {
             results::larger_results_are_kept_on_the_record_on_demand
             results::result_that_the_store_cannot_keep_is_not_run_again
             results::missing_spill_is_an_error
+            results::completion_that_is_lost_says_so
+            results::replay_that_cannot_be_read_says_so
             results::result_of_another_type_is_an_error
             results::named_results_are_not_read_under_another_name
             results::corrupt_result_is_an_error
@@ -160,6 +163,7 @@ macro_rules! conformance {
             writes::commit_without_any_answer_is_cleared_up
             writes::refused_write_commits_nothing_and_frees_the_key
             writes::writes_of_work_that_must_not_be_run_twice_do_not_free_it
+            writes::commit_that_was_given_up_is_not_written_by_late_requests
             writes::commit_does_not_take_the_result_of_somebody_else_for_its_own
             writes::commit_that_cannot_be_found_any_more_may_have_happened
             writes::nothing_has_happened_before_writes_are_sent

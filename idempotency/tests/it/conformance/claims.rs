@@ -17,7 +17,10 @@ use setpiece_idempotency::{
 use setpiece_policy::Fault;
 
 use super::calls::{never_run, owned};
-use crate::support::{HOUR, Harness, KEY, Op, SECOND, Trouble, World, join, key};
+use crate::{
+    faults::TROUBLES,
+    support::{HOUR, Harness, KEY, Op, SECOND, Trouble, World, join, key},
+};
 
 const MILLI: Duration = Duration::from_millis(1);
 
@@ -300,6 +303,40 @@ pub(crate) async fn heartbeat_without_answers_cancels_the_work_in_time<H: Harnes
     assert_eq!(lost.why, LostHow::StoreSilent);
     // A second before the lease is over, which is what clocks may differ by.
     assert!(world.now() <= start.saturating_add(8 * SECOND));
+}
+
+pub(crate) async fn trouble_with_a_heartbeat_is_survived<H: Harness>(world: &World<H>) {
+    for trouble in TROUBLES {
+        for always in [false, true] {
+            let name = format!("{trouble:?} {always}");
+            let (guard, key) = (world.guard(), Key::of(name.as_str()).unwrap());
+            if always {
+                world.probe.always(Some(Op::Extend), trouble);
+            } else {
+                world.probe.next(Op::Extend, trouble);
+            }
+            let lease = Lease::short(world.deadline_in(600 * SECOND), 9 * SECOND);
+            let start = world.now();
+            let work = async |_| {
+                world.sleep_for(20 * SECOND).await;
+                Ok::<_, Fault>(1)
+            };
+            let first = guard.run(&key, lease, work).await;
+            world.probe.calm();
+            // An answer that never comes is waited for until the work has to end.
+            if always || matches!(trouble, Trouble::Stalled | Trouble::AnswerStalled) {
+                let Err(GuardError::LeaseLost(lost)) = &first else { panic!("{name}: {first:?}") };
+                assert_eq!((lost.why, lost.may_have_happened), (LostHow::StoreSilent, true));
+                assert!(world.now() <= start.saturating_add(9 * SECOND), "{name}");
+            } else {
+                assert_eq!(first.unwrap(), Outcome::Fresh(1), "{name}");
+            }
+            // The last heartbeat of which nobody heard may have made it longer by so much.
+            world.clock.advance(19 * SECOND);
+            let second = guard.run(&key, world.lease(), work).await;
+            assert_eq!(second.unwrap().value(), Some(1), "{name}");
+        }
+    }
 }
 
 pub(crate) async fn work_is_cancelled_before_its_lease_is_over<H: Harness>(world: &World<H>) {

@@ -170,7 +170,7 @@ pub(crate) async fn every_call_ends_with_one_final_event<H: Harness>(world: &Wor
             };
             one(held).await
         };
-        ends_with(world, event, name, guard.run(&key, lease(), work)).await;
+        ends_with(world, event, name, Box::pin(guard.run(&key, lease(), work))).await;
     }
 
     // Batches.

@@ -115,6 +115,26 @@ pub(crate) async fn writes_of_work_that_must_not_be_run_twice_do_not_free_it<H: 
     assert_eq!(world.harness.number("sum").await, 1);
 }
 
+pub(crate) async fn commit_that_was_given_up_is_not_written_by_late_requests<H: Harness>(
+    world: &World<H>,
+) {
+    let guard = world.guard();
+    world.probe.next(Op::Acquire, Trouble::Late);
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    let claiming = world.probe.late().unwrap();
+    world.probe.always(Some(Op::Commit), Trouble::Late);
+    let error = claim.commit(&1, &[world.harness.add("sum", 1)]).await.unwrap_err();
+    assert_eq!((error.name(), error.may_have_happened()), ("Store", false));
+    let committing = world.probe.late().unwrap();
+    world.probe.calm();
+    // Somebody else has it in between, and so the first request to claim takes it once more.
+    owned(guard.claim(&KEY, world.lease()).await).release().await.unwrap();
+    world.probe.deliver(&claiming).await;
+    assert_eq!(world.record(&KEY).await.unwrap().attempt, 3);
+    world.probe.deliver(&committing).await;
+    assert_eq!(world.harness.number("sum").await, 0);
+}
+
 pub(crate) async fn commit_does_not_take_the_result_of_somebody_else_for_its_own<H: Harness>(
     world: &World<H>,
 ) {
