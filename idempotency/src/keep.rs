@@ -107,7 +107,7 @@ impl Keep {
     /// What `receipt` makes of the result's JSON: less of it, or with parts made unreadable.
     ///
     /// A replay returns that, so it must still be one of the same type. The first call returns the
-    /// result itself. A panic in `receipt` is [one of the work](crate::Guard::run#panics).
+    /// result itself. A panic in `receipt` is [one of the work](crate::Guard::run).
     #[must_use]
     pub fn receipt(receipt: impl Fn(Value) -> Value + Send + Sync + 'static) -> Self {
         Self::new(What::Receipt(Arc::new(receipt)))
