@@ -5,7 +5,7 @@ use std::cell::Cell;
 use setpiece_idempotency::{
     After, Completed, Event, GuardError, Outcome, Sighting, record::Status,
 };
-use setpiece_policy::Fault;
+use setpiece_policy::{Disposition, Fault};
 
 use super::calls::{never_run, owned};
 use crate::support::{Harness, KEY, Op, SECOND, Trouble, World, join, key};
@@ -95,6 +95,8 @@ pub(crate) async fn writes_of_work_that_must_not_be_run_twice_do_not_free_it<H: 
     let error = guard.commit(&other, world.lease(), work).await.unwrap_err();
     let GuardError::WriteRefused(refused) = &error else { panic!("{error:?}") };
     assert_eq!((refused.index, refused.after), (0, After::Held));
+    // Trying it here would only find the key held.
+    assert_eq!(Fault::from(error).disposition(), Disposition::FailItem);
     // So it was where nobody answers: what was not written may be written yet.
     let late = setpiece_idempotency::Key::of("late").unwrap();
     world.probe.always(Some(Op::Commit), Trouble::RequestLost);
