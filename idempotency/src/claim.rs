@@ -2,7 +2,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -13,7 +13,7 @@ use setpiece_policy::{Deadline, Disposition, Fault};
 
 use crate::{
     Lease, RecordedError,
-    core::{Answer, Claimant, Core, Judged},
+    core::{Answer, Claimant, Core, Judged, Unanswered},
     digest,
     error::{
         After, GuardError, Inspected, LeaseLost, LostHow, NotKept, Phase, Unreadable, WriteRefused,
@@ -22,7 +22,7 @@ use crate::{
     keep::{self, UnreadableWhy},
     record::{Body, Encoding, Owner, Record, Status},
     report::Event,
-    store::{CommitReply, End, Extend, RecordKey, Release, Reply, Settle, Store},
+    store::{CommitReply, End, Extend, RecordKey, Release, Reply, Semantics, Settle, Store},
     time, verdict,
 };
 
@@ -127,7 +127,7 @@ pub struct Claim<S: Store + ?Sized> {
 
 /// A result on its way to the store, or that it cannot be written.
 pub(crate) struct Encoded {
-    kept: Result<Option<keep::Kept>, ()>,
+    kept: Result<Option<keep::Kept>, keep::Unkept>,
     type_name: &'static str,
 }
 
@@ -239,7 +239,8 @@ impl<S: Store + ?Sized> Claim<S> {
     ///
     /// The effect is in the writes here. When the store's answer is lost for good, the claim is
     /// given back: either that succeeds, and nothing was written nor ever will be, or it finds that
-    /// everything was written.
+    /// everything was written. Where work [must not be run twice](Semantics::AtMostOnce) it is only
+    /// looked at: it may be written later, and if it is not, the key says that it was interrupted.
     ///
     /// # Errors
     ///
@@ -274,23 +275,26 @@ impl<S: Store + ?Sized> Claim<S> {
     /// It is made before anything is sent, so that nobody holds a result by reference meanwhile.
     pub(crate) fn encode<T: Serialize>(&self, result: &T) -> Encoded {
         let type_name = std::any::type_name::<T>();
-        Encoded { kept: self.core.settings.keep.encode(result).map_err(drop), type_name }
+        Encoded { kept: self.core.settings.keep.encode(result), type_name }
     }
 
     pub(crate) async fn finish(&mut self, result: Encoded) -> Result<Completed, GuardError> {
         let type_name = result.type_name;
         // What cannot be written is done all the same, and must not be done again.
-        let (kept, written) = match result.kept {
-            Ok(kept) => (kept, true),
-            Err(()) => (None, false),
+        let (kept, unkept, event) = match result.kept {
+            Ok(kept) => (kept, None, Event::Fresh),
+            Err(unkept) => (None, Some(unkept), Event::CompletionLost),
         };
-        match self.settle(End::Completed, kept, type_name).await? {
-            (completed, stored)
-                if (written && stored) || matches!(completed, Completed::Superseded(_)) =>
-            {
+        let settled = self.settle(End::Completed, event, kept, type_name).await;
+        match (settled, unkept) {
+            (_, Some(unkept @ keep::Unkept::Panicked(_))) => {
+                Err(unkept.into_error(type_name, true))
+            }
+            (Err(error), _) => Err(error),
+            (Ok((completed @ Completed::Superseded(_), _)), _) | (Ok((completed, true)), None) => {
                 Ok(completed)
             }
-            _ => Err(GuardError::NotKept(NotKept { type_name, may_have_happened: true })),
+            (Ok(_), _) => Err(GuardError::NotKept(NotKept { type_name, may_have_happened: true })),
         }
     }
 
@@ -302,22 +306,23 @@ impl<S: Store + ?Sized> Claim<S> {
             .ok()
             .map(|bytes| keep::Kept { bytes, encoding: Encoding::Json });
         let type_name = std::any::type_name::<RecordedError>();
-        let (completed, _) = self.settle(End::Failed, kept, type_name).await?;
+        let (completed, _) = self.settle(End::Failed, Event::Recorded, kept, type_name).await?;
         Ok(completed)
     }
 
-    /// Ends it with what is to be kept, or without it if the store cannot keep that; and says
-    /// whether it is kept.
+    /// Ends it with what is to be kept, and with `event`, or without it if the store cannot keep
+    /// that; and says whether it is kept.
     async fn settle(
         &mut self,
         end: End,
+        event: Event,
         kept: Option<keep::Kept>,
         type_name: &str,
     ) -> Result<(Completed, bool), GuardError> {
         let fault = match self.settlement(end, kept, type_name).await {
             Ok(request) => match self.core.settle(&request, self.lease_until).await {
                 Err(fault) => fault,
-                answer => return Ok((self.settled(end, answer)?, true)),
+                answer => return Ok((self.settled(event, answer)?, true)),
             },
             Err(fault) => fault,
         };
@@ -328,7 +333,11 @@ impl<S: Store + ?Sized> Claim<S> {
             Ok(request) => self.core.settle(&request, self.lease_until).await,
             Err(fault) => Err(fault),
         };
-        Ok((self.settled(end, answer)?, false))
+        let event = match end {
+            End::Completed => Event::CompletionLost,
+            End::Failed => Event::Recorded,
+        };
+        Ok((self.settled(event, answer)?, false))
     }
 
     async fn settlement(
@@ -351,15 +360,12 @@ impl<S: Store + ?Sized> Claim<S> {
 
     fn settled(
         &mut self,
-        end: End,
+        event: Event,
         answer: Result<Answer<(), verdict::Unsettled>, Fault>,
     ) -> Result<Completed, GuardError> {
         match answer {
             Ok(Answer::Applied(())) => {
-                self.end(match end {
-                    End::Completed => Event::Fresh,
-                    End::Failed => Event::Recorded,
-                });
+                self.end(event);
                 Ok(Completed::Kept)
             }
             Ok(Answer::Refused(unsettled)) => self.unsettled(unsettled),
@@ -397,26 +403,23 @@ impl<S: Store + ?Sized> Claim<S> {
         writes: &[S::Write],
     ) -> Result<Completed, GuardError> {
         let type_name = result.type_name;
-        let Ok(kept) = result.kept else {
-            // Nothing has been written yet.
-            self.free_after(Event::Released).await;
-            return Err(GuardError::NotKept(NotKept { type_name, may_have_happened: false }));
+        let kept = match result.kept {
+            Ok(kept) => kept,
+            Err(unkept) => {
+                // Nothing has been written yet.
+                self.back_out(Event::Released).await;
+                return Err(unkept.into_error(type_name, false));
+            }
         };
         let request = match self.settlement(End::Completed, kept, type_name).await {
-            Ok(request) => request,
+            Ok(request) => Settle { attempt: Some(self.held.attempt()), ..request },
             // Only the result was to be put beside the record.
             Err(fault) => return self.undecided(None, fault.with_may_have_happened(false)).await,
         };
         let core = Arc::clone(&self.core);
-        // Whether some try was not answered, so that a later one cannot tell what it did.
-        let unanswered = AtomicBool::new(false);
+        let unanswered = Unanswered::default();
         let answer = core.write(&core.patient, self.lease_until, || async {
-            // A try that is dropped at the end of the time is not answered, either.
-            let before = unanswered.swap(true, Ordering::Relaxed);
-            let reply = core.store.commit(&request, writes).await;
-            let known = reply.as_ref().map_or_else(|fault| !fault.may_have_happened(), |_| true);
-            unanswered.store(before || !known, Ordering::Relaxed);
-            Ok(match reply? {
+            Ok(match unanswered.watch(core.store.commit(&request, writes)).await? {
                 CommitReply::Applied => Judged::Applied(Ok(())),
                 CommitReply::WriteRefused(index) => Judged::Applied(Err(index)),
                 CommitReply::Contended => Judged::Contended,
@@ -430,7 +433,7 @@ impl<S: Store + ?Sized> Claim<S> {
             })
         });
         let answer = answer.await;
-        let unanswered = unanswered.into_inner();
+        let unanswered = unanswered.any();
         match answer {
             Ok(Answer::Applied(Ok(()))) => {
                 self.end(Event::Fresh);
@@ -448,7 +451,7 @@ impl<S: Store + ?Sized> Claim<S> {
                 }
             }
             Ok(Answer::Applied(Err(index))) => {
-                let after = self.free_after(Event::WriteRefused).await;
+                let after = self.back_out(Event::WriteRefused).await;
                 Err(GuardError::WriteRefused(WriteRefused { index, after }))
             }
             Ok(Answer::Refused(verdict::Unsettled::Superseded(record))) => {
@@ -476,7 +479,8 @@ impl<S: Store + ?Sized> Claim<S> {
     }
 
     /// Finds out what became of a commit without an answer, by giving the claim back: one of the
-    /// two is refused.
+    /// two is refused. Work that must not be run again is not given back, so there it is only known
+    /// whether the commit has been applied by now.
     ///
     /// Without a `request`, none was sent, and what is there is somebody else's.
     async fn undecided(
@@ -485,7 +489,11 @@ impl<S: Store + ?Sized> Claim<S> {
         fault: Fault,
     ) -> Result<Completed, GuardError> {
         let may_have_happened = fault.may_have_happened();
-        match self.free().await {
+        let found = match self.core.settings.semantics {
+            Semantics::AtLeastOnce => self.free().await,
+            Semantics::AtMostOnce => self.look().await,
+        };
+        match found {
             Ok(verdict::Unreleased::Free) => {
                 self.end(Event::Released);
                 let fault = fault.with_may_have_happened(false);
@@ -505,6 +513,11 @@ impl<S: Store + ?Sized> Claim<S> {
                 Status::Completed | Status::Failed => {
                     self.unsettled(verdict::Unsettled::Superseded(record))
                 }
+                // It may still arrive, and is done then.
+                Status::InProgress if self.is_owner(&record) => {
+                    self.end(Event::StoreFailed);
+                    Err(Core::<S>::store_failed(Phase::Commit, fault, may_have_happened))
+                }
                 Status::InProgress | Status::Released | Status::Unreadable(_) => {
                     Err(self.lost(LostHow::Taken, may_have_happened))
                 }
@@ -519,7 +532,23 @@ impl<S: Store + ?Sized> Claim<S> {
 
     /// Whether a record is still this claim's, and was given back: then it was never settled.
     fn is_released(&self, record: &Record) -> bool {
-        record.status == Status::Released && record.owner.as_ref() == Some(self.held.owner())
+        record.status == Status::Released && self.is_owner(record)
+    }
+
+    fn is_owner(&self, record: &Record) -> bool {
+        record.owner.as_ref() == Some(self.held.owner())
+    }
+
+    /// Ends it with `event` after work of which nothing was written, and gives it back if it may be
+    /// run again.
+    pub(crate) async fn back_out(&mut self, event: Event) -> After {
+        match self.core.settings.semantics {
+            Semantics::AtLeastOnce => self.free_after(event).await,
+            Semantics::AtMostOnce => {
+                self.end(if event == Event::Released { Event::Held } else { event });
+                After::Held
+            }
+        }
     }
 
     /// Gives the claim back and ends it with `event`.
@@ -550,6 +579,29 @@ impl<S: Store + ?Sized> Claim<S> {
             Answer::Applied(()) => Ok(verdict::Unreleased::Free),
             Answer::Refused(verdict) => Ok(verdict),
             Answer::Contended => Err(Fault::transient("the record is held")),
+        }
+    }
+
+    /// What giving it back would find, without giving it back.
+    ///
+    /// It asks for the lease that there is, which is refused, and so it needs no permission to read.
+    async fn look(&self) -> Result<verdict::Unreleased, Fault> {
+        let core = &self.core;
+        let now = core.clock.now();
+        let (key, owner) = (self.held.record_key().clone(), self.held.owner().clone());
+        let release = Release::new(key.clone(), owner.clone(), now, core.expiry(now));
+        let until = self.lease_until;
+        let request = Extend::new(key, owner, now, until, core.expiry(until));
+        let answer = core.write(&core.patient, until, || async {
+            Ok(match core.store.extend(&request).await? {
+                Reply::Applied(()) => Judged::Raced,
+                Reply::Refused(found) => Judged::Applied(verdict::release(&release, found)),
+                Reply::Contended => Judged::Contended,
+            })
+        });
+        match answer.await? {
+            Answer::Applied(found) => Ok(found),
+            Answer::Refused(()) | Answer::Contended => Err(Fault::transient("the record is held")),
         }
     }
 
@@ -584,7 +636,8 @@ impl<S: Store + ?Sized> Claim<S> {
     ///
     /// It runs beside the work and ends with it, so that no task is left behind in a sandbox that
     /// is frozen.
-    pub(crate) async fn keep_alive(&mut self) -> LostHow {
+    /// `until` is told until when the work may go on, in milliseconds.
+    pub(crate) async fn keep_alive(&mut self, until: &AtomicI64) -> LostHow {
         let core = Arc::clone(&self.core);
         let mut silent = false;
         loop {
@@ -599,8 +652,15 @@ impl<S: Store + ?Sized> Claim<S> {
                 // Slept through all of it, it is over, whatever the clock says.
                 return if silent { LostHow::StoreSilent } else { LostHow::TimeUp };
             }
+            if core.clock.now() >= self.work_until() {
+                // It stood still, and somebody else may have the key by now.
+                continue;
+            }
             match self.beat().await {
-                Ok(true) => silent = false,
+                Ok(true) => {
+                    silent = false;
+                    until.store(self.work_until().unix_millis(), Ordering::Relaxed);
+                }
                 Ok(false) => return LostHow::Taken,
                 Err(_) => silent = true,
             }
@@ -653,14 +713,31 @@ impl<S: Store + ?Sized> fmt::Debug for Claim<S> {
 /// What was found in place of a claim: the work is done.
 #[must_use = "it holds the result of the work"]
 pub struct Done<S: Store + ?Sized> {
-    core: Arc<Core<S>>,
+    untold: Untold<S>,
     found: Box<Inspected>,
     deadline: Deadline,
 }
 
+/// Says that a call has ended when nobody has asked for the result.
+struct Untold<S: Store + ?Sized> {
+    core: Arc<Core<S>>,
+    key: RecordKey,
+    attempt: u64,
+    told: bool,
+}
+
+impl<S: Store + ?Sized> Drop for Untold<S> {
+    fn drop(&mut self) {
+        if !self.told {
+            self.core.report(Event::Duplicate, &self.key, self.attempt);
+        }
+    }
+}
+
 impl<S: Store + ?Sized> Done<S> {
     pub(crate) fn new(core: Arc<Core<S>>, found: Box<Inspected>, deadline: Deadline) -> Self {
-        Self { core, found, deadline }
+        let (key, attempt) = (found.key.clone(), found.record.attempt);
+        Self { untold: Untold { core, key, attempt, told: false }, found, deadline }
     }
 
     /// The record.
@@ -676,8 +753,10 @@ impl<S: Store + ?Sized> Done<S> {
     /// [`Unreadable`](GuardError::Unreadable): it is not a `T`, or not there any more.
     /// [`Recorded`](GuardError::Recorded): the work failed.
     /// [`Store`](GuardError::Store): it is beside the record, and the store did not answer.
-    pub async fn result<T: DeserializeOwned>(self) -> Result<Option<T>, GuardError> {
-        self.core.replay(self.found, self.deadline.instant(), true).await
+    pub async fn result<T: DeserializeOwned>(mut self) -> Result<Option<T>, GuardError> {
+        let result = self.untold.core.replay(self.found, self.deadline.instant(), true).await;
+        self.untold.told = true;
+        result
     }
 }
 
@@ -702,8 +781,10 @@ impl<S: Store + ?Sized> Core<S> {
                 self.report_with(event, &found.key, attempt, expires_at);
             }
         };
+        let unread = |_: &GuardError| report(Event::StoreFailed, &found);
         if found.record.status == Status::Failed {
-            let error = match self.stored::<RecordedError>(&found, until).await? {
+            let stored = self.stored::<RecordedError>(&found, until).await.inspect_err(unread)?;
+            let error = match stored {
                 Ok(error) => error.unwrap_or_else(|| RecordedError::new("", "")),
                 Err(why) => {
                     report(Event::Unreadable, &found);
@@ -713,7 +794,7 @@ impl<S: Store + ?Sized> Core<S> {
             report(Event::ReplayedError, &found);
             return Err(GuardError::Recorded(error));
         }
-        match self.stored(&found, until).await? {
+        match self.stored(&found, until).await.inspect_err(unread)? {
             Ok(Some(result)) => {
                 report(Event::Replayed, &found);
                 Ok(Some(result))

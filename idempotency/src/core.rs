@@ -194,9 +194,9 @@ impl<S: Store + ?Sized> Core<S> {
             let remaining = until.saturating_duration_since(self.clock.now()).max(LEAST);
             self.sleep.sleep_boxed(remaining)
         };
-        match race(call, timer).await {
+        match race(call, timer, || true).await {
             First::Work(answer) => answer,
-            First::Other(()) => {
+            First::Other(()) | First::Late => {
                 Err(Fault::deadline("the store did not answer in time")
                     .with_may_have_happened(true))
             }
@@ -260,6 +260,30 @@ impl<S: Store + ?Sized> Core<S> {
 
     pub(crate) fn inspected(key: &RecordKey, record: Box<crate::record::Record>) -> Box<Inspected> {
         Inspected::boxed(key, *record)
+    }
+}
+
+/// Whether some try of a write was not answered, so that a later one cannot tell what it did, or
+/// will do when it arrives.
+#[derive(Default)]
+pub(crate) struct Unanswered(AtomicBool);
+
+impl Unanswered {
+    /// Makes a try.
+    pub(crate) async fn watch<T>(
+        &self,
+        call: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        // A try that is dropped at the end of the time is not answered, either.
+        let before = self.0.swap(true, Ordering::Relaxed);
+        let reply = call.await;
+        let known = reply.as_ref().map_or_else(|fault| !fault.may_have_happened(), |_| true);
+        self.0.store(before || !known, Ordering::Relaxed);
+        reply
+    }
+
+    pub(crate) fn any(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

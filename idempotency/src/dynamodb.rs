@@ -166,7 +166,7 @@ impl DynamoDbStore {
         if fingerprint.is_some() {
             draft.condition.push_str(&self.vocabulary.same_payload);
         }
-        draft.condition.push(')');
+        draft.condition.push_str("))");
         draft.number(":now_s", item::seconds(now));
         draft.number(":stale", stale_before.unix_millis());
         draft.text(":inprogress", item::IN_PROGRESS);
@@ -194,9 +194,6 @@ impl DynamoDbStore {
             draft.update.push_str(&self.vocabulary.set_validation);
         }
         draft.update.push_str(&self.vocabulary.claim_remove);
-        if fingerprint.is_none() {
-            draft.update.extend([", ", &self.vocabulary.validation]);
-        }
         self.when_free(
             &mut draft,
             fingerprint,
@@ -215,6 +212,10 @@ impl DynamoDbStore {
         let mut draft = Draft::new(&self.vocabulary, 9);
         draft.update.push_str(&self.vocabulary.settle);
         self.when_mine(&mut draft, &settle.owner);
+        if let Some(attempt) = settle.attempt {
+            draft.condition.push_str(expression::SAME_ATTEMPT);
+            draft.value(":attempt", AttributeValue::N(attempt.to_string()));
+        }
         draft.number(":now", settle.now.unix_millis());
         draft.number(":expires", item::seconds(settle.expires_at));
         // A claim has removed what the previous result had.
@@ -234,10 +235,7 @@ impl DynamoDbStore {
         self.when_free(&mut draft, fingerprint, once.now, once.stale_before, once.semantics);
         draft.text(":me", once.owner.as_str());
         draft.number(":expires", item::seconds(once.expires_at));
-        let mut removed = self.removed_with_result(&kept, &once.result);
-        if fingerprint.is_none() {
-            removed.push(&self.vocabulary.validation);
-        }
+        let removed = self.removed_with_result(&kept, &once.result);
         self.set_result(&mut draft, kept, End::Completed, &once.result, &removed);
         Ok(draft)
     }

@@ -36,7 +36,7 @@ pub enum GuardError<E = Never> {
     /// not recorded.
     LeaseLost(LeaseLost),
     /// The condition of one of the caller's writes did not hold, and nothing was written. The key
-    /// was given back.
+    /// was given back, or held where the work must not be run twice.
     WriteRefused(WriteRefused),
     /// The result could not be written as JSON, or is none that the store can keep. The work is
     /// done, and will not be run again; but there is nothing to replay.
@@ -93,6 +93,16 @@ pub enum After {
     /// There was no claim, and nothing has happened: what failed was a decision on what is to be
     /// written, or it came before the work.
     Unclaimed,
+}
+
+impl After {
+    /// Whether trying it here would only find the key held.
+    fn is_locked(self) -> bool {
+        match self {
+            Self::Held | Self::Stuck | Self::Lost => true,
+            Self::Released | Self::Recorded | Self::Unguarded | Self::Unclaimed => false,
+        }
+    }
 }
 
 /// Somebody else works on a key.
@@ -442,14 +452,10 @@ impl<E: Into<Self>> From<GuardError<E>> for Fault {
             GuardError::Handler(failed) => {
                 let fault: Self = failed.error.into();
                 let may_have_happened = fault.may_have_happened();
-                return match failed.after {
-                    // Trying it here would only find the key held.
-                    After::Held | After::Stuck | After::Lost => {
-                        fault.with_may_have_happened(may_have_happened).hand_back()
-                    }
-                    After::Released | After::Recorded | After::Unguarded | After::Unclaimed => {
-                        fault
-                    }
+                return if failed.after.is_locked() {
+                    fault.with_may_have_happened(may_have_happened).hand_back()
+                } else {
+                    fault
                 };
             }
             GuardError::Store(failed) => failed.fault.hand_back(),
@@ -462,7 +468,10 @@ impl<E: Into<Self>> From<GuardError<E>> for Fault {
                 }
             }
             GuardError::LeaseLost(_) => Self::conflict("the claim was lost during the work"),
-            GuardError::WriteRefused(_) => Self::conflict("the condition of a write did not hold"),
+            GuardError::WriteRefused(refused) => {
+                let fault = Self::conflict("the condition of a write did not hold");
+                if refused.after.is_locked() { fault.hand_back() } else { fault }
+            }
             GuardError::Skipped(_) => Self::conflict("there is no result to answer with"),
             GuardError::Recorded(error) => {
                 Self::permanent("the work failed for good before").with_source(Replayed(error))

@@ -1,13 +1,17 @@
 use std::{
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::Arc,
 };
 
-use serde::{Serialize, de::DeserializeOwned, ser::Error as _};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::record::Encoding;
+use crate::{
+    error::{GuardError, NotKept},
+    race::Panic,
+    record::Encoding,
+};
 
 /// What of a result is kept for the calls that follow.
 ///
@@ -57,6 +61,24 @@ pub(crate) struct Kept {
     pub(crate) encoding: Encoding,
 }
 
+/// Why nothing is on its way to the store.
+pub(crate) enum Unkept {
+    /// It cannot be written as JSON.
+    NotJson,
+    /// It panicked when it was written, or the receipt was made.
+    Panicked(Panic),
+}
+
+impl Unkept {
+    /// The error that says so. A panic goes on, as one of the work does.
+    pub(crate) fn into_error(self, type_name: &'static str, may_have_happened: bool) -> GuardError {
+        match self {
+            Self::NotJson => GuardError::NotKept(NotKept { type_name, may_have_happened }),
+            Self::Panicked(panic) => resume_unwind(panic),
+        }
+    }
+}
+
 /// Why bytes from the store are not the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -85,8 +107,7 @@ impl Keep {
     /// What `receipt` makes of the result's JSON: less of it, or with parts made unreadable.
     ///
     /// A replay returns that, so it must still be one of the same type. The first call returns the
-    /// result itself. When `receipt` panics there is no receipt, and the call fails as
-    /// [`NotKept`](crate::GuardError::NotKept).
+    /// result itself. A panic in `receipt` is [one of the work](crate::Guard::run).
     #[must_use]
     pub fn receipt(receipt: impl Fn(Value) -> Value + Send + Sync + 'static) -> Self {
         Self::new(What::Receipt(Arc::new(receipt)))
@@ -132,14 +153,13 @@ impl Keep {
     /// What is to be stored of a result: `None` if nothing is.
     ///
     /// The work is done by now, and a panic that went on from here would leave its key to be
-    /// claimed and run again. So it is as if the result could not be written, which is the truth.
-    pub(crate) fn encode<T: Serialize>(
-        &self,
-        result: &T,
-    ) -> Result<Option<Kept>, serde_json::Error> {
+    /// claimed and run again. So it is caught until the key is seen to.
+    pub(crate) fn encode<T: Serialize>(&self, result: &T) -> Result<Option<Kept>, Unkept> {
         // Of what was written so far nobody sees anything, and the result is only read.
-        catch_unwind(AssertUnwindSafe(|| self.try_encode(result)))
-            .unwrap_or_else(|_| Err(serde_json::Error::custom("it panicked")))
+        match catch_unwind(AssertUnwindSafe(|| self.try_encode(result))) {
+            Ok(kept) => kept.map_err(|_| Unkept::NotJson),
+            Err(panic) => Err(Unkept::Panicked(panic)),
+        }
     }
 
     fn try_encode<T: Serialize>(&self, result: &T) -> Result<Option<Kept>, serde_json::Error> {

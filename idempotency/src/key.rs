@@ -219,6 +219,11 @@ impl Key {
     /// Remembers what payload the key is used with: the SHA-256 of its JSON with sorted members, in
     /// which numbers are as they are in [`json`](Self::json).
     ///
+    /// Calls with and without a fingerprint may meet, such as while it is being introduced. One
+    /// without fits to any payload and leaves the fingerprint that is there, for those that follow.
+    /// That goes as far as the store remembers: a record that has expired but was not deleted yet
+    /// keeps it, too, until a call brings another one.
+    ///
     /// # Errors
     ///
     /// The payload cannot be written as JSON.

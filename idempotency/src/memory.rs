@@ -9,7 +9,7 @@ use setpiece_envelope::{Clock, Timestamp};
 use setpiece_policy::Fault;
 
 use crate::{
-    record::{Owner, Record, SpillRef, Status, Stored},
+    record::{Fingerprint, Owner, Record, SpillRef, Status, Stored},
     store::{
         Acquire, Acquired, Amend, BoxFuture, Change, CommitReply, Extend, Once, RecordKey, Release,
         Reply, Seen, Settle, Spill, Store,
@@ -229,12 +229,31 @@ impl<T> State<T> {
         }
     }
 
+    /// The same for a request that may name its attempt.
+    fn settled(&mut self, settle: &Settle) -> Result<&mut Record, Option<Box<Record>>> {
+        match self.claimed(&settle.key, &settle.owner) {
+            Ok(record) if settle.attempt.is_some_and(|attempt| attempt != record.attempt) => {
+                Err(Some(Box::new(record.clone())))
+            }
+            answer => answer,
+        }
+    }
+
     /// Makes the record claimed by `owner`, and counts.
-    fn claim(&mut self, key: &RecordKey, owner: &Owner, now: Timestamp) -> &mut Record {
+    fn claim(
+        &mut self,
+        key: &RecordKey,
+        owner: &Owner,
+        fingerprint: Option<&Fingerprint>,
+        now: Timestamp,
+    ) -> &mut Record {
         let record =
             self.records.entry(key.clone()).or_insert_with(|| Record::new(Status::InProgress));
         record.schema = Record::SCHEMA;
         record.owner = Some(owner.clone());
+        if let Some(fingerprint) = fingerprint {
+            record.fingerprint = Some(fingerprint.clone());
+        }
         record.attempt += 1;
         record.created_at.get_or_insert(now);
         record.updated_at = Some(now);
@@ -268,9 +287,9 @@ impl<T: Beside> Store for MemoryStore<T> {
             if !acquire.may_take(found) {
                 return Reply::Refused(found.cloned().map(Box::new));
             }
-            let record = state.claim(&acquire.key, &acquire.owner, acquire.now);
+            let Acquire { key, owner, fingerprint, now, .. } = acquire;
+            let record = state.claim(key, owner, fingerprint.as_ref(), *now);
             record.status = Status::InProgress;
-            record.fingerprint.clone_from(&acquire.fingerprint);
             record.lease_until = Some(acquire.lease_until);
             record.expires_at = Some(acquire.expires_at);
             record.result = None;
@@ -280,7 +299,7 @@ impl<T: Beside> Store for MemoryStore<T> {
     }
 
     fn settle<'a>(&'a self, settle: &'a Settle) -> BoxFuture<'a, Result<Reply<()>, Fault>> {
-        self.request(|state| match state.claimed(&settle.key, &settle.owner) {
+        self.request(|state| match state.settled(settle) {
             Ok(record) => {
                 let result = settle.result.clone();
                 end(record, settle.end.into(), result, settle.expires_at, settle.now);
@@ -324,13 +343,13 @@ impl<T: Beside> Store for MemoryStore<T> {
         writes: &'a [T::Write],
     ) -> BoxFuture<'a, Result<CommitReply, Fault>> {
         self.try_request(|state| {
-            if let Err(found) = state.claimed(&settle.key, &settle.owner) {
+            if let Err(found) = state.settled(settle) {
                 return Ok(CommitReply::Refused(found));
             }
             if let Err(index) = state.beside.write(writes)? {
                 return Ok(CommitReply::WriteRefused(index));
             }
-            if let Ok(record) = state.claimed(&settle.key, &settle.owner) {
+            if let Ok(record) = state.settled(settle) {
                 let result = settle.result.clone();
                 end(record, settle.end.into(), result, settle.expires_at, settle.now);
             }
@@ -351,8 +370,8 @@ impl<T: Beside> Store for MemoryStore<T> {
             if let Err(index) = state.beside.write(writes)? {
                 return Ok(CommitReply::WriteRefused(index));
             }
-            let record = state.claim(&once.key, &once.owner, once.now);
-            record.fingerprint.clone_from(&once.fingerprint);
+            let Once { key, owner, fingerprint, now, .. } = once;
+            let record = state.claim(key, owner, fingerprint.as_ref(), *now);
             end(record, Status::Completed, once.result.clone(), once.expires_at, once.now);
             Ok(CommitReply::Applied)
         })

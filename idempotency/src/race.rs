@@ -9,6 +9,8 @@ use std::{
 pub(crate) enum First<A, B> {
     Work(A),
     Other(B),
+    /// Neither was, and the time is up.
+    Late,
 }
 
 /// Runs `work`, and beside it what `other` makes, until one of them is ready. Whatever is not is
@@ -16,7 +18,14 @@ pub(crate) enum First<A, B> {
 ///
 /// `other` is made only when `work` is not ready at once, since most of what is guarded here by a
 /// timer never waits for it.
-pub(crate) async fn race<W, O>(work: W, other: impl FnOnce() -> O) -> First<W::Output, O::Output>
+///
+/// A process can stand still for longer than its time, and what wakes it need not be the timer. So
+/// `in_time` is asked before `work` goes on; after that `other` may say that there is more time.
+pub(crate) async fn race<W, O>(
+    work: W,
+    other: impl FnOnce() -> O,
+    in_time: impl Fn() -> bool,
+) -> First<W::Output, O::Output>
 where
     W: Future,
     O: Future,
@@ -32,10 +41,19 @@ where
     let mut other = pin!(other());
     // Polled again, the work knows the waker of both.
     poll_fn(|cx| {
+        let late = !in_time();
+        if late {
+            if let Poll::Ready(output) = other.as_mut().poll(cx) {
+                return Poll::Ready(First::Other(output));
+            }
+            if !in_time() {
+                return Poll::Ready(First::Late);
+            }
+        }
         if let Poll::Ready(output) = work.as_mut().poll(cx) {
             return Poll::Ready(First::Work(output));
         }
-        other.as_mut().poll(cx).map(First::Other)
+        if late { Poll::Pending } else { other.as_mut().poll(cx).map(First::Other) }
     })
     .await
 }

@@ -21,7 +21,8 @@ pub struct Record {
     pub owner: Option<Owner>,
     /// How often it was claimed: it rises with each claim, for as long as the record is there.
     pub attempt: u64,
-    /// How often it was claimed since it was done last, or somebody on call gave it back.
+    /// How often it was claimed since it was done last, or somebody on call gave it back. It goes
+    /// on when the record has expired, as the attempts do, until the record is deleted.
     pub tries: u64,
     /// The fingerprint of the payload that the key was used with.
     pub fingerprint: Option<Fingerprint>,

@@ -23,7 +23,8 @@ pub struct Report<'a> {
 
 /// What happened in a guarded call.
 ///
-/// Each call ends with exactly one event that is [final](Self::is_final).
+/// Each call that ends does so with exactly one event that is [final](Self::is_final). What people on
+/// call do is no such call, and not reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Event {
@@ -51,7 +52,7 @@ pub enum Event {
     NoTime,
     /// There was no key, so nothing was asked and nothing run.
     Keyless,
-    /// The work failed, and the key was given back.
+    /// The work failed, and the key is free: it was given back, or nobody had claimed it.
     Released,
     /// The work failed, and the error is kept.
     Recorded,

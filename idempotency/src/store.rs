@@ -46,12 +46,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Claims a key: makes the record in progress for the owner and counts attempt and tries up,
     /// if [`Acquire::may_take`] allows it. The previous result goes; what the store does not know
-    /// stays.
+    /// stays, and so does the fingerprint where the request has none.
     fn acquire<'a>(&'a self, acquire: &'a Acquire)
     -> BoxFuture<'a, Result<Reply<Acquired>, Fault>>;
 
-    /// Ends a claim with a result or an error, if the record is in progress and the owner's. The
-    /// tries are counted anew then.
+    /// Ends a claim with a result or an error, if the record is in progress and the owner's, and at
+    /// its attempt where the request names one. The tries are counted anew then.
     fn settle<'a>(&'a self, settle: &'a Settle) -> BoxFuture<'a, Result<Reply<()>, Fault>>;
 
     /// Gives a claim back, if the record is in progress and the owner's. Attempt, owner and
@@ -152,9 +152,11 @@ pub enum Semantics {
     /// Never again once it has begun. A lease that has lapsed must be looked at by somebody.
     ///
     /// Work whose claim got no answer counts as begun, since the claim may still arrive; the guard
-    /// tries once to give it back. Work that ended in writes of which one was
-    /// [refused](crate::GuardError::WriteRefused) does not count: nothing was written, and the key
-    /// is free, so what it has done beside its writes is done again.
+    /// tries once to give it back. Work that ended in writes which were
+    /// [refused](crate::GuardError::WriteRefused) counts as well: nothing was written, but the guard
+    /// does not know what it did beside its writes. Where it did nothing, somebody on call can
+    /// [release](crate::Guard::release) it; where all of its effects are in its writes, those happen
+    /// at most once in any case, and at least once is what it wants.
     AtMostOnce,
 }
 
@@ -208,7 +210,8 @@ impl Acquire {
     /// and the conformance suite shows that they said the same.
     #[must_use]
     pub fn may_take(&self, found: Option<&Record>) -> bool {
-        may_take(found, self.fingerprint.as_ref(), self.now, self.stale_before, self.semantics)
+        let Self { owner, fingerprint, now, stale_before, semantics, .. } = self;
+        may_take(found, owner, fingerprint.as_ref(), *now, *stale_before, *semantics)
     }
 }
 
@@ -220,6 +223,9 @@ pub struct Settle {
     pub key: RecordKey,
     /// Who holds the claim.
     pub owner: Owner,
+    /// Which attempt it is, where the record must still be at that one. A commit needs it: its
+    /// owner's request to claim can arrive a second time, after others, and the commit after that.
+    pub attempt: Option<u64>,
     /// The present moment.
     pub now: Timestamp,
     /// How it ends.
@@ -241,7 +247,7 @@ impl Settle {
         result: Stored,
         expires_at: Timestamp,
     ) -> Self {
-        Self { key, owner, now, end, result, expires_at }
+        Self { key, owner, attempt: None, now, end, result, expires_at }
     }
 }
 
@@ -362,7 +368,8 @@ impl Once {
     /// The condition of [`Store::commit_once`]: that of [`Acquire::may_take`].
     #[must_use]
     pub fn may_take(&self, found: Option<&Record>) -> bool {
-        may_take(found, self.fingerprint.as_ref(), self.now, self.stale_before, self.semantics)
+        let Self { owner, fingerprint, now, stale_before, semantics, .. } = self;
+        may_take(found, owner, fingerprint.as_ref(), *now, *stale_before, *semantics)
     }
 }
 
@@ -513,16 +520,23 @@ impl fmt::Debug for RecordKey {
 /// Whether a record may be claimed: there is none, it has expired, it was released, or its lease
 /// has lapsed and that is enough.
 ///
+/// An owner claims a key once. A request that comes again when its claim is over, because it was
+/// held up on the way, would lock the key for somebody who is gone.
+///
 /// A record that has expired while somebody holds a lease on it is not free. That cannot come from
 /// this crate, whose records expire after their leases end.
 fn may_take(
     found: Option<&Record>,
+    owner: &Owner,
     fingerprint: Option<&Fingerprint>,
     now: Timestamp,
     stale_before: Timestamp,
     semantics: Semantics,
 ) -> bool {
     let Some(record) = found else { return true };
+    if record.owner.as_ref() == Some(owner) {
+        return false;
+    }
     let lapsed = record.has_lapsed(stale_before);
     if record.has_expired(now) {
         let held = record.status == Status::InProgress && record.lease_until.is_some() && !lapsed;

@@ -7,7 +7,7 @@ use setpiece_envelope::Timestamp;
 
 use crate::{
     record::{Body, Fingerprint, Owner, Record, Status},
-    store::{Acquire, Extend, Once, Release, Semantics, Settle},
+    store::{Acquire, Amend, Change, Extend, Once, Release, Semantics, Settle},
 };
 
 /// What a refused [`Acquire`] or [`Once`] means.
@@ -37,7 +37,8 @@ pub enum Refusal {
     Busy(Box<Record>),
     /// Somebody began and did not come back, and it must not be run again.
     Interrupted(Box<Record>),
-    /// What was found would not have been refused, so it changed in between. Ask again.
+    /// What was found would not have been refused, so it changed in between. Or it is what this
+    /// owner's claim has left, which somebody gave back. Ask again; another owner gets it.
     Raced,
 }
 
@@ -78,6 +79,16 @@ pub enum Unextended {
     Longer(Timestamp),
     /// The claim is no longer the owner's.
     Lost(Option<Box<Record>>),
+}
+
+/// What a refused [`Amend`] means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unamended {
+    /// It was not refused at all: this very request was applied before, and its answer was lost.
+    Own,
+    /// The record is not what was seen any more. This is what it is now, if it is there.
+    Changed(Option<Box<Record>>),
 }
 
 /// Judges a refused [`Acquire`] by the record that was found.
@@ -156,6 +167,22 @@ pub fn extend(request: &Extend, found: Option<Box<Record>>) -> Unextended {
             Unextended::Longer(until)
         }
         found => Unextended::Lost(found),
+    }
+}
+
+/// Judges a refused [`Amend`] by the record that was found.
+///
+/// Only what was resolved is known by its owner. A record that was given back or deleted is what was
+/// wanted, whoever did it.
+#[must_use]
+pub fn amend(request: &Amend, found: Option<Box<Record>>) -> Unamended {
+    match (&request.change, found) {
+        (Change::Resolve { owner, end, .. }, Some(record))
+            if is_owner(&record, owner) && record.status == Status::from(*end) =>
+        {
+            Unamended::Own
+        }
+        (_, found) => Unamended::Changed(found),
     }
 }
 

@@ -8,8 +8,12 @@ use super::table::Names;
 
 /// Whether a record may be claimed; the same as `Acquire::may_take`.
 ///
-/// A released record has a lease that ended in 1970.
-const FREE: &str = "attribute_not_exists(#k) \
+/// A released record has a lease that ended in 1970. What is to be counted up must be a number,
+/// or else the write would be refused as invalid, and nobody would see the record.
+const FREE: &str = "NOT owner_token = :me \
+    AND (attribute_not_exists(attempt) OR attempt >= :zero) \
+    AND (attribute_not_exists(try_count) OR try_count >= :zero) \
+    AND (attribute_not_exists(#k) \
     OR (#x < :now_s AND NOT (#s = :inprogress AND #l >= :stale)) \
     OR (#s = :inprogress AND #l < :stale \
         AND (attribute_not_exists(record_version) OR record_version <= :version)";
@@ -25,6 +29,9 @@ const RELEASED: &str = "attribute_exists(released_at) AND #l = :zero";
 
 /// Whether the claim is the caller's.
 const MINE: &str = "owner_token = :me AND #s = :inprogress AND attribute_not_exists(released_at)";
+
+/// What is added to it where the claim must not have been made once more.
+pub(super) const SAME_ATTEMPT: &str = " AND attempt = :attempt";
 
 /// What is added to it where the lease is to be made longer.
 const SHORTER: &str = " AND #l < :lease";
@@ -79,7 +86,6 @@ pub(super) struct Vocabulary {
     pub(super) expiry: String,
     pub(super) lease: String,
     pub(super) data: String,
-    pub(super) validation: String,
     /// What stands for a name that cannot be written as it is, and the name.
     placeholders: Vec<(&'static str, String)>,
 }
@@ -130,7 +136,6 @@ impl Vocabulary {
             expiry: said("#x"),
             lease: said("#l"),
             data: said("#d"),
-            validation: said("#v"),
             placeholders,
         }
     }
@@ -159,7 +164,7 @@ impl<'a> Draft<'a> {
         Self {
             vocabulary,
             update: String::with_capacity(320),
-            condition: String::with_capacity(320),
+            condition: String::with_capacity(512),
             values: HashMap::with_capacity(values),
         }
     }

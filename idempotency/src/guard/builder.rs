@@ -129,7 +129,8 @@ impl<S: Store + ?Sized, C> GuardBuilder<S, C> {
     /// How often the work may be begun until it is done; by default as often as it takes.
     ///
     /// It is counted anew when the work is done, when somebody on call gives the key back, and
-    /// when the store has deleted the expired record.
+    /// when the store has deleted the expired record. That it has expired is not enough: when it is
+    /// deleted is up to the store, and until then the attempts go on as well.
     pub fn max_attempts(mut self, attempts: u64) -> Self {
         self.settings.max_attempts = attempts;
         self

@@ -1,3 +1,5 @@
+use std::panic::resume_unwind;
+
 use serde::{Serialize, de::DeserializeOwned};
 use setpiece_policy::{Deadline, Fault};
 
@@ -5,9 +7,10 @@ use super::Guard;
 use crate::{
     Key, Outcome, Skipped,
     claim::Held,
-    core::{Answer, Claimant, Core, Judged, Step},
-    error::{After, Busy, GuardError, HandlerFailed, NotKept, Phase, WriteRefused},
+    core::{Answer, Claimant, Core, Judged, Step, Unanswered},
+    error::{After, Busy, GuardError, HandlerFailed, Phase, WriteRefused},
     keep::Kept,
+    race::catch,
     record::{Owner, Status},
     report::Event,
     store::{CommitReply, Once, Store},
@@ -66,6 +69,11 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
     /// round trip where [`commit`](Self::commit) takes two, and a duplicate runs the work for
     /// nothing, unless the guard [probes first](crate::GuardBuilder::probe_first).
     ///
+    /// # Panics
+    ///
+    /// A panic of the work goes on, and so does one in [what is kept](crate::Keep) of its result.
+    /// Nothing is written.
+    ///
     /// # Errors
     ///
     /// As in [`commit`](Self::commit). Without a claim, an error of the work changes nothing.
@@ -88,11 +96,17 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         }
         let owner = self.core.new_owner(self.core.clock.now());
         let held = Held::new(self.record_key(key), owner.clone(), 0, deadline);
-        let (value, writes) = match work(held).await {
-            Ok(decision) => decision,
-            Err(error) => {
+        let unwritten = || self.core.report(Event::Released, &self.record_key(key), 0);
+        let (value, writes) = match catch(|| work(held)).await {
+            Ok(Ok(decision)) => decision,
+            Ok(Err(error)) => {
+                unwritten();
                 let after = After::Unclaimed;
                 return Err(GuardError::Handler(HandlerFailed { error, after }));
+            }
+            Err(panic) => {
+                unwritten();
+                resume_unwind(panic)
             }
         };
         self.write_once(key, deadline, owner, value, writes).await.map_err(GuardError::into_any)
@@ -107,9 +121,13 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         writes: Vec<S::Write>,
     ) -> Result<Outcome<T>, GuardError> {
         let type_name = std::any::type_name::<T>();
-        let Ok(kept) = self.core.settings.keep.encode(&value) else {
-            // Nothing has been written yet, so there is nothing to keep it for.
-            return Err(GuardError::NotKept(NotKept { type_name, may_have_happened: false }));
+        let kept = match self.core.settings.keep.encode(&value) {
+            Ok(kept) => kept,
+            Err(unkept) => {
+                // Nothing has been written yet, so there is nothing to keep it for.
+                self.core.report(Event::Released, &self.record_key(key), 0);
+                return Err(unkept.into_error(type_name, false));
+            }
         };
         let request = self.once(key, deadline, owner, kept, type_name).await?;
         let answer = match self.send_once(&request, &writes, deadline).await {
@@ -162,11 +180,11 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         let (key, fingerprint) = (self.record_key(key), key.fingerprint().cloned());
         let expires_at = self.core.expiry(now);
         let claimant = Claimant { key: &key, owner: &owner, until: deadline.instant() };
-        let result = self
-            .core
-            .place(claimant, kept, type_name, expires_at)
-            .await
-            .map_err(|fault| Core::<S>::store_failed(Phase::Commit, fault, false))?;
+        let result =
+            self.core.place(claimant, kept, type_name, expires_at).await.map_err(|fault| {
+                self.core.report(Event::StoreFailed, &key, 0);
+                Core::<S>::store_failed(Phase::Commit, fault, false)
+            })?;
         let mut request = Once::new(key, owner, now, result, expires_at);
         request.fingerprint = fingerprint;
         request.stale_before = self.core.stale_before(now);
@@ -181,8 +199,9 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         deadline: Deadline,
     ) -> Result<Answer<Result<(), usize>, Refusal>, Fault> {
         let core = &self.core;
+        let unanswered = Unanswered::default();
         let answer = core.write(&core.retry, deadline.instant(), || async {
-            Ok(match core.store.commit_once(request, writes).await? {
+            Ok(match unanswered.watch(core.store.commit_once(request, writes)).await? {
                 CommitReply::Applied => Judged::Applied(Ok(())),
                 CommitReply::WriteRefused(index) => Judged::Applied(Err(index)),
                 CommitReply::Contended => Judged::Contended,
@@ -196,7 +215,19 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
                 },
             })
         });
-        answer.await
+        let answer = answer.await;
+        match answer {
+            // What holds a try off now will pass, and an earlier one may arrive after that.
+            Ok(
+                Answer::Applied(Err(_))
+                | Answer::Refused(Refusal::Busy(_) | Refusal::Interrupted(_))
+                | Answer::Contended,
+            ) if unanswered.any() => {
+                let fault = Fault::conflict("it was refused after a try without an answer");
+                Err(fault.with_may_have_happened(true))
+            }
+            answer => answer,
+        }
     }
 
     /// Looks whether a request without an answer was applied. If it is not there, it may still

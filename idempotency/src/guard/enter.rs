@@ -328,9 +328,9 @@ impl<S: Store + ?Sized> Core<S> {
             let left = entry.wait_until.saturating_duration_since(self.clock.now());
             self.sleep.sleep_boxed(left)
         };
-        match race(follower.landed(), timer).await {
+        match race(follower.landed(), timer, || true).await {
             First::Work(done) => !done,
-            First::Other(()) => false,
+            First::Other(()) | First::Late => false,
         }
     }
 

@@ -5,10 +5,11 @@ use super::Guard;
 use crate::{
     Key, RecordedError,
     core::{Answer, Claimant, Core, Judged, Step},
-    error::{GuardError, Inspected, NotKept, Phase},
+    error::{GuardError, Inspected, Phase},
     keep::Kept,
     record::{Encoding, Status},
     store::{Amend, Change, End, Reply, Seen, Store},
+    verdict::{self, Unamended},
 };
 
 /// What became of a change by somebody on call.
@@ -104,8 +105,9 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         deadline: Deadline,
     ) -> Result<Amended, GuardError> {
         let type_name = std::any::type_name::<T>();
-        let Ok(kept) = self.core.settings.keep.encode(result) else {
-            return Err(GuardError::NotKept(NotKept { type_name, may_have_happened: false }));
+        let kept = match self.core.settings.keep.encode(result) {
+            Ok(kept) => kept,
+            Err(why) => return Err(why.into_error(type_name, false)),
         };
         self.settle_as(seen, End::Completed, kept, type_name, deadline).await
     }
@@ -175,7 +177,10 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         let answer = core.write(&core.retry, deadline.instant(), || async {
             Ok(match core.store.amend(&request).await? {
                 Reply::Applied(()) => Judged::Applied(()),
-                Reply::Refused(found) => Judged::Refused(found),
+                Reply::Refused(found) => match verdict::amend(&request, found) {
+                    Unamended::Own => Judged::Applied(()),
+                    Unamended::Changed(found) => Judged::Refused(found),
+                },
                 Reply::Contended => Judged::Contended,
             })
         });

@@ -1,4 +1,7 @@
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::atomic::{AtomicI64, Ordering},
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -6,10 +9,10 @@ use super::{Guard, enter::Entered};
 use crate::{
     AfterError, Classify, Key, Lease, Outcome, Skipped,
     claim::{Claim, Completed, Held},
-    error::{After, GuardError, HandlerFailed},
+    error::{After, GuardError, HandlerFailed, LostHow},
     race::{First, Panic, catch, race},
     report::Event,
-    store::{Semantics, Store},
+    store::Store,
 };
 
 impl<S: Store + ?Sized, C> Guard<S, C> {
@@ -55,7 +58,9 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
     /// # Panics
     ///
     /// A panic of the work goes on, after the key was given back; or held, where the work must not
-    /// be run twice.
+    /// be run twice. One in [what is kept](crate::Keep) of its result goes on, too. The work is done
+    /// then, and so is the key, without a result; but where the effect is in
+    /// [writes](Self::commit), there is none yet.
     ///
     /// # Dropping the future
     ///
@@ -161,12 +166,15 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         Fut: Future<Output = Result<V, E>>,
     {
         let held = claim.held().clone();
-        let ended = race(catch(move || work(held)), || claim.keep_alive()).await;
+        let until = AtomicI64::new(claim.work_until().unix_millis());
+        let in_time = || self.core.clock.now().unix_millis() < until.load(Ordering::Relaxed);
+        let ended = race(catch(move || work(held)), || claim.keep_alive(&until), in_time).await;
         match ended {
             First::Work(Ok(Ok(value))) => Ok(value),
             First::Work(Ok(Err(error))) => Err(self.failed(claim, error).await),
             First::Work(Err(panic)) => self.panicked(claim, panic).await,
             First::Other(why) => Err(claim.lost(why, has_effect).into_any()),
+            First::Late => Err(claim.lost(LostHow::TimeUp, has_effect).into_any()),
         }
     }
 
@@ -198,13 +206,7 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
     }
 
     async fn panicked<V>(&self, claim: &mut Claim<S>, panic: Panic) -> V {
-        match self.core.settings.semantics {
-            Semantics::AtLeastOnce => {
-                claim.free_after(Event::Released).await;
-            }
-            // Nobody knows how far it was.
-            Semantics::AtMostOnce => claim.end(Event::Held),
-        }
+        claim.back_out(Event::Released).await;
         resume_unwind(panic)
     }
 

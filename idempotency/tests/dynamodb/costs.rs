@@ -42,10 +42,10 @@ fn bill(operations: &[&str], writes: f64, reads: f64) -> Bill {
 #[tokio::test]
 async fn a_first_call_is_two_writes_and_a_duplicate_is_one() {
     let desk = Desk::open().await;
-    for len in [1, 100, 512] {
-        desk.claim("me").await;
+    for (owner, len) in [("me", 1), ("us", 100), ("we", 512)] {
+        desk.claim(owner).await;
         assert_eq!(desk.bill(), bill(&["UpdateItem"], 1.0, 0.0));
-        let mut settle = desk.settle("me", &"7".repeat(len));
+        let mut settle = desk.settle(owner, &"7".repeat(len));
         settle.result.type_name = Some("alloc::vec::Vec<shop::charging::Receipt>".into());
         desk.store.settle(&settle).await.unwrap();
         assert_eq!(desk.bill(), bill(&["UpdateItem"], 1.0, 0.0), "{len} bytes");
@@ -58,17 +58,19 @@ async fn a_first_call_is_two_writes_and_a_duplicate_is_one() {
 #[tokio::test]
 async fn a_duplicate_of_a_large_result_is_one_write_and_cheap_reads() {
     let desk = Desk::open().await;
-    for (len, parts, write_units, read_units) in
-        [(10_000, 1, 10.0, 1.5), (399 * 1024, 2, 400.0, 50.5), (5_000_000, 13, 4888.0, 612.5)]
-    {
-        desk.claim("me").await;
+    for (owner, len, parts, write_units, read_units) in [
+        ("me", 10_000, 1, 10.0, 1.5),
+        ("us", 399 * 1024, 2, 400.0, 50.5),
+        ("we", 5_000_000, 13, 4888.0, 612.5),
+    ] {
+        desk.claim(owner).await;
         desk.bill();
-        let spill = desk.spill("me", vec![b'7'; len]);
+        let spill = desk.spill(owner, vec![b'7'; len]);
         desk.store.put_spill(&spill).await.unwrap();
         let (operations, writes, _) = desk.bill();
         assert_eq!(operations, vec!["UpdateItem"; parts]);
         assert_eq!(writes, write_units);
-        let mut settle = desk.settle("me", "");
+        let mut settle = desk.settle(owner, "");
         settle.result = Stored::new(Body::Spilled(spill.spill), Encoding::Json);
         desk.store.settle(&settle).await.unwrap();
         assert_eq!(desk.bill(), bill(&["UpdateItem"], 1.0, 0.0));

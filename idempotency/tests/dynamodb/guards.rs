@@ -669,6 +669,16 @@ async fn records_that_are_corrupt_or_newer_are_typed_errors() {
     let error = call(&desk, &guard, Way::Run, &runs).await.unwrap_err();
     assert!(matches!(error, GuardError::Corrupt(..)), "{error:?}");
 
+    // It could be claimed, but not be counted up.
+    let lapsed = [("status", s("INPROGRESS")), ("in_progress_expiration", n("0"))];
+    for count in ["attempt", "try_count"] {
+        desk.put_record(&key, &[&lapsed[..], &[(count, s("3"))]].concat()).await;
+        for way in [Way::Run, Way::CommitOnce] {
+            let error = call(&desk, &guard, way, &runs).await.unwrap_err();
+            assert!(matches!(error, GuardError::Corrupt(..)), "{count}, {way:?}: {error:?}");
+        }
+    }
+
     desk.put_record(&key, &[("status", s("PAUSED")), ("record_version", n("2"))]).await;
     let error = call(&desk, &guard, Way::Run, &runs).await.unwrap_err();
     assert!(matches!(error, GuardError::Newer(_)), "{error:?}");

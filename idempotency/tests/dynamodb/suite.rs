@@ -4,11 +4,13 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
+    error::SdkError,
+    operation::put_item::PutItemError,
     primitives::Blob,
     types::{AttributeValue, Put, TransactWriteItem, Update},
 };
 use dynoxide::Database;
-use setpiece_envelope::FixedClock;
+use setpiece_envelope::{FixedClock, Timestamp};
 use setpiece_idempotency::{
     Guard, Key, Outcome, Skipped,
     dynamodb::{DynamoDbStore, Table},
@@ -19,7 +21,7 @@ use setpiece_policy::{Deadline, Fault, InstantSleep, Retry, SeededRandom, TokioS
 
 use crate::{
     conformance::conformance,
-    support::{Harness, KEY, SECOND, World, drive},
+    support::{Harness, KEY, Powertools, SECOND, World, drive},
 };
 
 #[path = "engine.rs"]
@@ -32,9 +34,16 @@ conformance!(run);
 #[test]
 fn guard_says_what_the_model_says() {
     // Fewer than in memory: a step is some requests, and a request some milliseconds.
-    for seed in 0..60 {
-        run(async |world| crate::model::history(world, seed).await);
-    }
+    let seeds = crate::model::seeds(120);
+    std::thread::scope(|scope| {
+        for half in 0..2 {
+            scope.spawn(move || {
+                run(async |world| {
+                    crate::model::histories(world, (half..seeds).step_by(2)).await;
+                });
+            });
+        }
+    });
 }
 
 #[test]
@@ -148,6 +157,51 @@ impl Harness for Dynamo {
             delete.key("id", item["id"].clone()).send().await.unwrap();
         }
     }
+
+    async fn powertools(&self, key: &RecordKey, request: Powertools) -> bool {
+        let seconds = |moment: Timestamp| n(moment.unix_millis() / 1000);
+        match request {
+            Powertools::Put { now, lease_until, expires_at } => {
+                let put = self.client.put_item().table_name(TABLE);
+                let put = put
+                    .item("id", s(key.as_str()))
+                    .item("status", s("INPROGRESS"))
+                    .item("in_progress_expiration", n(lease_until.unix_millis()))
+                    .item("expiration", seconds(expires_at))
+                    .condition_expression(
+                        "attribute_not_exists(id) OR expiration < :now OR (#status = :inprogress \
+                         AND attribute_exists(in_progress_expiration) \
+                         AND in_progress_expiration < :now_in_millis)",
+                    )
+                    .expression_attribute_names("#status", "status")
+                    .expression_attribute_values(":inprogress", s("INPROGRESS"))
+                    .expression_attribute_values(":now", seconds(now))
+                    .expression_attribute_values(":now_in_millis", n(now.unix_millis()));
+                let answer = put.send().await.map_err(SdkError::into_service_error);
+                let refused = |it: &PutItemError| it.is_conditional_check_failed_exception();
+                assert!(answer.as_ref().err().is_none_or(refused), "{answer:?}");
+                answer.is_ok()
+            }
+            Powertools::Complete { result, expires_at } => {
+                let update = self.client.update_item().table_name(TABLE);
+                let update = update
+                    .key("id", s(key.as_str()))
+                    .update_expression("SET #data = :data, expiration = :expiry, #status = :status")
+                    .expression_attribute_names("#data", "data")
+                    .expression_attribute_names("#status", "status")
+                    .expression_attribute_values(":data", s(&result.to_string()))
+                    .expression_attribute_values(":expiry", seconds(expires_at))
+                    .expression_attribute_values(":status", s("COMPLETED"));
+                update.send().await.unwrap();
+                true
+            }
+            Powertools::Delete => {
+                let delete = self.client.delete_item().table_name(TABLE);
+                delete.key("id", s(key.as_str())).send().await.unwrap();
+                true
+            }
+        }
+    }
 }
 
 fn s(text: &str) -> AttributeValue {
@@ -176,8 +230,7 @@ fn item(key: &RecordKey, record: &Record) -> HashMap<String, AttributeValue> {
         item.extend(value.map(|value| (name.to_owned(), value)));
     };
     let is_released = record.status == Status::Released;
-    let millis =
-        |moment: Option<setpiece_envelope::Timestamp>| moment.map(|moment| n(moment.unix_millis()));
+    let millis = |moment: Option<Timestamp>| moment.map(|moment| n(moment.unix_millis()));
     set("record_version", (record.schema > 0).then(|| n(record.schema)));
     set("attempt", (record.attempt > 0).then(|| n(record.attempt)));
     set("try_count", (record.tries > 0).then(|| n(record.tries)));

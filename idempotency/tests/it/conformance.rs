@@ -16,11 +16,11 @@
 //! | 14, 22 | `record_that_keeps_changing_is_given_up` |
 //! | 16, 17 | the lease is an argument; `in_progress_without_a_lease_is_locked_until_it_expires` |
 //! | 19 | `one_of_two_calls_at_the_same_time_runs` |
-//! | 20, 21 | `calls_on_different_keys_do_not_mix` |
+//! | 20, 21 | `calls_on_different_keys_do_not_mix`, `memory::threads_do_not_mix` |
 //! | 23 | `one_of_two_takes_over` |
 //! | 24, 79 | `error_of_the_work_releases_the_key` |
 //! | 25 | `error_of_the_work_survives_a_failed_release` |
-//! | 26, 27 | `faults::completion_that_is_lost_says_so`, `faults::replay_that_cannot_be_read_says_so` |
+//! | 26, 27 | `completion_that_is_lost_says_so`, `replay_that_cannot_be_read_says_so` |
 //! | 28, 76 | `store_that_is_down_fails_closed` |
 //! | 29, 92 | `panic_releases_the_key_and_goes_on`, `panic_of_one_record_leaves_the_others_done` |
 //! | 30, 31 | `refused_calls_leave_the_record_as_it_is` |
@@ -50,7 +50,7 @@
 //! | 94 | `calls_of_one_process_wait_without_requests` |
 //! | 95 | `record_that_vanishes_does_not_take_the_result_along`, `record_in_progress_outlives_its_lease` |
 //! | 96 | `clocks_may_differ_by_a_second` |
-//! | 97 | `attempts_are_bounded` |
+//! | 97 | `attempts_are_bounded`, `attempts_are_bounded_until_the_record_is_deleted` |
 //! | 99 | `record_of_a_newer_schema_is_an_error` |
 //! | 100 | `too_little_time_claims_nothing` |
 //!
@@ -71,6 +71,7 @@ pub(crate) mod batches;
 pub(crate) mod calls;
 pub(crate) mod claims;
 pub(crate) mod desk;
+pub(crate) mod reports;
 pub(crate) mod results;
 pub(crate) mod writes;
 
@@ -94,6 +95,7 @@ macro_rules! conformance {
             calls::held_key_is_busy_until_its_lease_is_over
             calls::another_payload_is_a_mismatch
             calls::another_payload_does_not_take_over_a_lapsed_claim
+            calls::fingerprint_outlives_a_call_without_one
             calls::missing_key_runs_nothing_and_asks_nothing
             calls::operations_do_not_meet
             calls::store_that_is_down_fails_closed
@@ -101,7 +103,7 @@ macro_rules! conformance {
             calls::nothing_is_kept_where_nothing_is_to_be
             calls::receipt_is_replayed_in_place_of_the_result
             calls::result_that_is_no_json_is_not_run_again
-            calls::receipt_that_panics_is_not_run_again
+            calls::panic_in_a_receipt_is_one_of_the_work
             calls::what_json_does_not_carry_back_is_not_run_again
             calls::work_may_change_what_its_key_was_made_of
             calls::dropped_call_locks_its_key_until_the_lease_is_over
@@ -123,7 +125,9 @@ macro_rules! conformance {
             claims::crash_frees_a_short_lease_soon
             claims::heartbeat_that_lost_its_lease_cancels_the_work
             claims::heartbeat_without_answers_cancels_the_work_in_time
+            claims::trouble_with_a_heartbeat_is_survived
             claims::work_is_cancelled_before_its_lease_is_over
+            claims::process_that_stood_still_does_not_go_on
             claims::answer_that_outlasts_the_lease_begins_nothing
             claims::late_heartbeat_makes_no_lease_shorter
             claims::late_claim_has_the_lease_that_is_on_the_record
@@ -132,6 +136,8 @@ macro_rules! conformance {
             claims::record_that_keeps_changing_is_given_up
             claims::attempts_are_bounded
             claims::attempts_are_bounded_until_the_work_is_done
+            claims::attempts_are_bounded_until_the_record_is_deleted
+            claims::claim_that_is_over_is_not_claimed_again_by_a_late_request
             claims::busy_call_waits_for_the_result_of_the_other
             claims::waiting_call_takes_over_what_was_released
             claims::waiting_ends
@@ -144,6 +150,8 @@ macro_rules! conformance {
             results::larger_results_are_kept_on_the_record_on_demand
             results::result_that_the_store_cannot_keep_is_not_run_again
             results::missing_spill_is_an_error
+            results::completion_that_is_lost_says_so
+            results::replay_that_cannot_be_read_says_so
             results::result_of_another_type_is_an_error
             results::named_results_are_not_read_under_another_name
             results::corrupt_result_is_an_error
@@ -154,6 +162,8 @@ macro_rules! conformance {
             writes::lost_answer_to_a_commit_is_recognised
             writes::commit_without_any_answer_is_cleared_up
             writes::refused_write_commits_nothing_and_frees_the_key
+            writes::writes_of_work_that_must_not_be_run_twice_do_not_free_it
+            writes::commit_that_was_given_up_is_not_written_by_late_requests
             writes::commit_does_not_take_the_result_of_somebody_else_for_its_own
             writes::commit_that_cannot_be_found_any_more_may_have_happened
             writes::nothing_has_happened_before_writes_are_sent
@@ -167,6 +177,7 @@ macro_rules! conformance {
             desk::what_is_not_there_is_not_shown
             desk::released_work_is_run_again
             desk::resolved_work_is_replayed
+            desk::lost_answer_to_a_resolution_is_recognised
             desk::work_that_is_resolved_as_failed_fails_alike
             desk::forgotten_work_is_run_anew
             desk::completed_work_is_not_released
@@ -183,6 +194,9 @@ macro_rules! conformance {
             batches::panic_of_a_classifier_is_one_of_the_work
             batches::calls_that_wait_take_turns_after_an_error
             batches::short_lease_leaves_time_to_work
+            reports::every_call_ends_with_one_final_event
+            reports::every_commit_ends_with_one_final_event
+            reports::every_claim_ends_with_one_final_event
             batches::panic_of_work_that_must_not_be_run_twice_holds_the_key
         }
     };

@@ -3,12 +3,12 @@
 
 use std::cell::Cell;
 
-use setpiece_idempotency::{GuardError, Key, Outcome, Phase, Semantics};
+use setpiece_idempotency::{GuardError, Key, Outcome, Semantics};
 use setpiece_policy::Fault;
 
-use crate::support::{HOUR, Harness, KEY, Op, SECOND, Trouble, World, run};
+use crate::support::{Harness, Op, SECOND, Trouble, World, run};
 
-const TROUBLES: [Trouble; 7] = [
+pub(crate) const TROUBLES: [Trouble; 7] = [
     Trouble::AnswerLost,
     Trouble::RequestLost,
     Trouble::Throttled,
@@ -123,34 +123,6 @@ async fn committed_effects_happen_once<H: Harness>(world: &World<H>) {
     }
 }
 
-async fn completion_that_is_lost_says_so<H: Harness>(world: &World<H>) {
-    let guard = world.guard();
-    world.probe.always(Some(Op::Settle), Trouble::NoTable);
-    let error = guard.run(&KEY, world.lease(), async |_| Ok::<_, Fault>(1)).await.unwrap_err();
-    let GuardError::Store(failed) = &error else { panic!("{error:?}") };
-    assert_eq!((failed.phase, failed.may_have_happened), (Phase::Complete, true));
-    assert!(Fault::from(error).may_have_happened());
-}
-
-async fn replay_that_cannot_be_read_says_so<H: Harness>(world: &World<H>) {
-    let guard = world.guard();
-    let work = async |_| Ok::<_, Fault>("x".repeat(10_000));
-    _ = guard.run(&KEY, world.lease(), work).await.unwrap();
-    world.probe.always(Some(Op::GetSpill), Trouble::NoTable);
-    let error = guard.run(&KEY, world.lease(), work).await.unwrap_err();
-    let GuardError::Store(failed) = &error else { panic!("{error:?}") };
-    assert_eq!((failed.phase, failed.may_have_happened), (Phase::Read, false));
-    world.probe.calm();
-    // A result that cannot be put beside the record is done all the same.
-    let key = Key::of("other").unwrap();
-    world.probe.always(Some(Op::PutSpill), Trouble::NoTable);
-    let error = guard.run(&key, world.lease(), work).await.unwrap_err();
-    assert!(error.may_have_happened());
-    assert!(
-        world.record(&key).await.unwrap().expires_at.unwrap() > world.now().saturating_add(HOUR)
-    );
-}
-
 #[test]
 fn no_trouble_makes_an_effect_happen_twice_or_locks_a_key_for_ever() {
     run(trouble_is_survived);
@@ -159,14 +131,4 @@ fn no_trouble_makes_an_effect_happen_twice_or_locks_a_key_for_ever() {
 #[test]
 fn no_trouble_makes_a_committed_effect_happen_twice() {
     run(committed_effects_happen_once);
-}
-
-#[test]
-fn lost_completion_is_told() {
-    run(completion_that_is_lost_says_so);
-}
-
-#[test]
-fn unreadable_replay_is_told() {
-    run(replay_that_cannot_be_read_says_so);
 }

@@ -1,6 +1,13 @@
 //! The store in memory.
 
-use std::sync::Arc;
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
 
 use setpiece_envelope::FixedClock;
 use setpiece_idempotency::{
@@ -64,4 +71,39 @@ fn other_bytes_are_not_taken_for_a_spilled_result() {
         let error = guard.run(&KEY, world.lease(), work).await.unwrap_err();
         assert_eq!(error.name(), "Unreadable");
     });
+}
+
+#[test]
+fn threads_do_not_mix() {
+    const KEYS: u32 = 20;
+    let clock = FixedClock::default();
+    let store = Arc::new(MemoryStore::new(clock.clone()));
+    let sleep = InstantSleep::new(clock.clone());
+    let lease = Lease::until(Deadline::after(&clock, 30 * SECOND));
+    let builder = Guard::builder(store, "tests", "work", clock, SeededRandom::new(1), sleep);
+    let guard = builder.build().unwrap();
+    let runs: Vec<_> = (0..KEYS).map(|_| AtomicU32::new(0)).collect();
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let (guard, runs) = (&guard, &runs);
+            scope.spawn(move || {
+                for index in 0..KEYS {
+                    // Each in another order, and half of them in the same.
+                    let number = (index + (thread / 2) * 5) % KEYS;
+                    let key = Key::of(&number).unwrap();
+                    let work = async |_| {
+                        runs[number as usize].fetch_add(1, Ordering::Relaxed);
+                        Ok::<_, Fault>(number)
+                    };
+                    let call = pin!(guard.run(&key, lease, work));
+                    match call.poll(&mut Context::from_waker(Waker::noop())) {
+                        Poll::Ready(Ok(outcome)) => assert_eq!(outcome.value(), Some(number)),
+                        Poll::Ready(Err(error)) => assert_eq!(error.name(), "InProgress"),
+                        Poll::Pending => panic!("nothing here waits"),
+                    }
+                }
+            });
+        }
+    });
+    assert!(runs.iter().all(|runs| runs.load(Ordering::Relaxed) == 1), "{runs:?}");
 }

@@ -1,131 +1,496 @@
-//! Several callers, clocks that differ, lost answers and lapsed leases, at random and from a seed:
-//! the guard says what a small model says.
+//! Several callers, clocks that differ, lost and late requests and lapsed leases, at random and from
+//! a seed: the guard says what a [small model](reference) says.
 //!
-//! The model knows neither owners nor conditions. It has one record and asks who claimed it last.
+//! What holds whatever the model says, at any step of a history:
+//!
+//! - At most one caller works on the key, but for those whom somebody on call took it away from.
+//! - A result does not change until it has expired, but by the hand of somebody on call.
+//! - Attempts rise for as long as there is a record.
+//! - Who has no claim changes nothing.
+//! - Work that must not be run twice is begun once, until somebody gives the key back.
+//! - The writes of a commit are applied once if it says so, never if it says so, and otherwise once
+//!   at most; also by a request that arrives when nobody waits for it any more.
+//!
+//! In one history of five, Powertools shares the record, which completes and deletes without looking
+//! at whose it is. What it deletes is forgotten, and what it writes over is changed, so of the above
+//! only the fourth and the last hold there; and that it is as the model says.
+//!
+//! A request arrives within the retention if it arrives at all. What was committed is not committed
+//! again by one that comes when the record is another's, after it has expired or was forgotten: the
+//! store does not know any more. Nor does it know, when the result is gone that was the answer to a
+//! commit in one request, that this was answered.
 
-use std::time::Duration;
+mod reference;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use setpiece_envelope::{Clock, FixedClock, Timestamp};
 use setpiece_idempotency::{
-    Claim, Claimed, Completed, Guard, GuardError, Key, Lease, Semantics,
+    Amended, Claim, Claimed, Completed, Guard, GuardError, Inspected, Key, Lease, Outcome,
+    RecordedError, Semantics, Sighting, Skipped,
     record::{Record, Status},
+    store::Store,
 };
-use setpiece_policy::{Random as _, Retry, RetryBudget, SeededRandom};
+use setpiece_policy::{Deadline, Fault, Random as _, Retry, RetryBudget, SeededRandom};
 
-use crate::support::{Harness, KEY, Op, Probe, SECOND, TestGuard, Trouble, World};
+use self::reference::{
+    Change, Ending, Entry, Mishap, RETENTION, Reference, Sent, State, Verdict, millis,
+};
+use crate::support::{Harness, Op, Powertools, Probe, Request, SECOND, TestGuard, Trouble, World};
 
-const ACTORS: usize = 4;
-const STEPS: usize = 40;
-const RETENTION: Duration = Duration::from_mins(1);
+const ACTORS: u64 = 4;
+const STEPS: i64 = 30;
 
 #[test]
 fn guard_says_what_the_model_says() {
-    for seed in 0..4000 {
-        crate::support::run(async |world| history(world, seed).await);
+    crate::support::run(async |world| histories(world, 0..seeds(4000)).await);
+}
+
+/// How many histories there are to be: so many, unless the environment asks for another number.
+pub(crate) fn seeds(count: u64) -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "how long a test runs is no configuration")]
+    let asked = std::env::var("SETPIECE_HISTORIES");
+    asked.map_or(count, |asked| asked.parse().unwrap())
+}
+
+/// Histories in one store, each on a key of its own: the same from the same seeds.
+pub(crate) async fn histories<H: Harness>(world: &World<H>, seeds: impl Iterator<Item = u64>) {
+    let taken = Key::of("taken").unwrap();
+    let take = async |_| Ok::<_, Fault>((0, vec![world.harness.put_new("taken")]));
+    _ = world.guard().commit_once(&taken, world.deadline(), take).await.unwrap();
+    for seed in seeds {
+        let mut history = History::new(world, seed);
+        for step in 0..STEPS {
+            history.step(step).await;
+        }
+        history.end().await;
+        world.probe.asked();
+        world.events();
     }
 }
 
-/// One history: the same from the same seed, on any store.
-pub(crate) async fn history<H: Harness>(world: &World<H>, seed: u64) {
-    let random = SeededRandom::new(seed);
-    let semantics =
-        if seed.is_multiple_of(3) { Semantics::AtMostOnce } else { Semantics::AtLeastOnce };
-    let mut actors: Vec<_> = (0..ACTORS)
-        .map(|_| Actor::new(world, semantics, pick(&random, 2001).cast_signed() - 1000))
-        .collect();
-    let mut model = Model { semantics, ..Model::default() };
-    let mut invariants = Invariants::default();
-    for step in 0..STEPS {
-        let actor = usize::try_from(pick(&random, ACTORS as u64)).unwrap();
-        let mut trouble = Mishap::pick(&random);
-        let before = world.record(&KEY).await;
-        let (expected, said) = match pick(&random, 12) {
-            0..4 if actors[actor].claim.is_none() => {
-                let length = Duration::from_secs(5 + pick(&random, 6));
-                trouble.set(world, Op::Acquire);
-                let now = actors[actor].clock.now();
-                let (said, claim) = actors[actor].acquire(length).await;
-                let id = model.claims + 1;
-                let expected = model.acquire(now, length, trouble);
-                if let Some(claim) = claim {
-                    invariants.granted(&claim, before.as_ref(), now, &model);
-                    actors[actor].claim = Some((id, claim));
+struct History<'a, H: Harness> {
+    world: &'a World<H>,
+    seed: u64,
+    key: Key,
+    random: SeededRandom,
+    actors: Vec<Actor<H>>,
+    model: Reference,
+    invariants: Invariants,
+    /// Whether Powertools writes to the record as well.
+    is_shared: bool,
+    /// The number of the last request.
+    id: u64,
+    late: Vec<Late<H>>,
+    /// What somebody on call has seen.
+    seen: Option<(Inspected, Entry)>,
+    /// What was said of the writes of each request.
+    told: BTreeMap<u64, Told>,
+    before: Option<Record>,
+}
+
+/// A request that is still on its way.
+struct Late<H: Harness> {
+    id: u64,
+    sent: Sent,
+    since: Timestamp,
+    request: Request<<H::Store as Store>::Write>,
+}
+
+/// What was said of writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Written,
+    NotWritten,
+    Unknown,
+}
+
+impl<'a, H: Harness> History<'a, H> {
+    fn new(world: &'a World<H>, seed: u64) -> Self {
+        let random = SeededRandom::new(seed);
+        let semantics =
+            if seed.is_multiple_of(3) { Semantics::AtMostOnce } else { Semantics::AtLeastOnce };
+        let actors = (0..ACTORS)
+            .map(|_| Actor::new(world, semantics, pick(&random, 2001).cast_signed() - 1000))
+            .collect();
+        Self {
+            world,
+            seed,
+            key: Key::of(&seed).unwrap(),
+            random,
+            actors,
+            model: Reference { semantics, ..Reference::default() },
+            invariants: Invariants::default(),
+            is_shared: seed % 5 == 4,
+            id: 0,
+            late: Vec::new(),
+            seen: None,
+            told: BTreeMap::new(),
+            before: None,
+        }
+    }
+
+    fn pick(&self, below: u64) -> u64 {
+        pick(&self.random, below)
+    }
+
+    async fn step(&mut self, step: i64) {
+        let actor = usize::try_from(self.pick(ACTORS)).unwrap();
+        let mishap = self.mishap();
+        let (said, expected, mishap) = match self.pick(if self.is_shared { 22 } else { 20 }) {
+            0..4 if self.actors[actor].claim.is_none() => self.acquire(actor, mishap).await,
+            0..9 => self.go_on(actor, step, mishap).await,
+            9 => self.once(actor, step, mishap).await,
+            10 => self.sight(actor, mishap).await,
+            11 => self.inspect(actor).await,
+            12 => self.amend(actor, step, mishap).await,
+            13 => {
+                self.world.harness.sweep().await;
+                self.model.sweep(self.world.now().unix_millis());
+                (Verdict::Arrived, Verdict::Arrived, Mishap::None)
+            }
+            14..16 if !self.late.is_empty() => self.deliver().await,
+            14..16 => (Verdict::Nothing, Verdict::Nothing, Mishap::None),
+            16 => {
+                self.world.clock.advance(Duration::from_secs(10 + self.pick(100)));
+                (Verdict::Nothing, Verdict::Nothing, Mishap::None)
+            }
+            17..20 => {
+                self.world.clock.advance(Duration::from_millis(self.pick(9000)));
+                (Verdict::Nothing, Verdict::Nothing, Mishap::None)
+            }
+            _ => self.powertools(step).await,
+        };
+        self.world.probe.calm();
+        let context = format!("seed {}, step {step}, {mishap:?}: {:?}", self.seed, self.model);
+        assert_eq!(said, expected, "{context}");
+        self.check(said, &|| context.clone()).await;
+        self.retire();
+    }
+
+    /// What comes late arrives in the end, and then it is told apart who was told the truth.
+    async fn end(&mut self) {
+        while !self.late.is_empty() {
+            self.deliver().await;
+            let context = || format!("seed {}, at the end", self.seed);
+            let record = self.world.record(&self.key).await;
+            self.model.check(record.as_ref(), &context);
+            self.retire();
+        }
+        for (id, told) in &self.told {
+            let context = || format!("seed {}, request {id}, {told:?}", self.seed);
+            let count = self.world.harness.number(&self.number(*id)).await;
+            let expected = self.model.written.get(id).copied().unwrap_or_default();
+            assert_eq!(count, expected, "{}", context());
+            match told {
+                Told::Written => assert_eq!(count, 1, "{}", context()),
+                Told::NotWritten => assert_eq!(count, 0, "{}", context()),
+                Told::Unknown => assert!(count <= 1, "{}", context()),
+            }
+        }
+    }
+
+    async fn check(&mut self, said: Verdict, context: &dyn Fn() -> String) {
+        let record = match said {
+            Verdict::Nothing => self.before.take(),
+            _ => self.world.record(&self.key).await,
+        };
+        self.model.check(record.as_ref(), context);
+        let refused = matches!(
+            said,
+            Verdict::Lost
+                | Verdict::Superseded
+                | Verdict::Busy
+                | Verdict::Interrupted
+                | Verdict::Done(_)
+                | Verdict::Live
+        );
+        if refused {
+            assert_eq!(record, self.before, "who has no claim changes nothing; {}", context());
+        }
+        if !self.is_shared {
+            if said == Verdict::Amended {
+                self.invariants.completed = None;
+            }
+            let latest = self.world.now().saturating_add(SECOND);
+            self.invariants.check(record.as_ref(), latest, context);
+            let live = self.actors.iter().filter(|actor| actor.is_live(&self.model)).count();
+            assert!(live <= 1, "{live} at the same time; {}", context());
+        }
+        self.before = record;
+    }
+
+    /// Forgets the requests that will not arrive any more.
+    fn retire(&mut self) {
+        let oldest = self.world.now().unix_millis() - millis(RETENTION) / 2;
+        let (model, told, record) = (&self.model, &self.told, self.model.record);
+        let is_done = record.is_some_and(|entry| matches!(entry.state, State::Done(_)));
+        self.late.retain(|late| {
+            let is_another = record.is_none_or(|entry| entry.claim != late.id);
+            let is_answered = matches!(late.sent, Sent::Once { .. })
+                && told.get(&late.id) == Some(&Told::NotWritten);
+            let is_over =
+                (is_another && model.written.contains_key(&late.id)) || (is_answered && !is_done);
+            late.since.unix_millis() >= oldest && !is_over
+        });
+    }
+
+    fn mishap(&self) -> Mishap {
+        match self.pick(14) {
+            0 => Mishap::OneAnswerLost,
+            1 => Mishap::OneRequestLost,
+            2 => Mishap::OneLate,
+            3 => Mishap::AllAnswersLost,
+            4 => Mishap::AllRequestsLost,
+            5 => Mishap::AllLate,
+            _ => Mishap::None,
+        }
+    }
+
+    /// Makes trouble for the requests of the call that follows.
+    fn trouble(&self, op: Op, mishap: Mishap) {
+        let probe = &self.world.probe;
+        match mishap {
+            Mishap::None => {}
+            Mishap::OneAnswerLost => probe.next(op, Trouble::AnswerLost),
+            Mishap::OneRequestLost => probe.next(op, Trouble::RequestLost),
+            Mishap::OneLate => probe.next(op, Trouble::Late),
+            Mishap::AllAnswersLost => probe.always(Some(op), Trouble::AnswerLost),
+            Mishap::AllRequestsLost => probe.always(Some(op), Trouble::RequestLost),
+            Mishap::AllLate => probe.always(Some(op), Trouble::Late),
+        }
+    }
+
+    /// What the model says to a call that was made, some of which may be late.
+    fn expected(&mut self, id: u64, sent: Sent, mishap: Mishap) -> Verdict {
+        let since = self.world.now();
+        if let Some(request) = self.world.probe.late() {
+            self.late.push(Late { id, sent, since, request });
+        }
+        self.model.call(id, sent, mishap)
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.id += 1;
+        self.id
+    }
+
+    /// The number that the writes of a request count up.
+    fn number(&self, id: u64) -> String {
+        format!("{}-{id}", self.seed)
+    }
+
+    /// Writes of a request, of which one is refused where they do not fit.
+    fn writes(&self, id: u64, fits: bool) -> Vec<<H::Store as Store>::Write> {
+        let mut writes = vec![self.world.harness.add(&self.number(id), 1)];
+        if !fits {
+            writes.push(self.world.harness.put_new("taken"));
+        }
+        writes
+    }
+
+    async fn acquire(&mut self, actor: usize, mishap: Mishap) -> (Verdict, Verdict, Mishap) {
+        let (id, length) = (self.next_id(), Duration::from_secs(5 + self.pick(6)));
+        self.trouble(Op::Acquire, mishap);
+        let now = self.actors[actor].clock.now();
+        let (said, claim) = self.actors[actor].acquire(&self.key, length).await;
+        let sent =
+            Sent::Acquire { now: now.unix_millis(), until: now.unix_millis() + millis(length) };
+        let expected = self.expected(id, sent, mishap);
+        if let Some(claim) = claim {
+            if !self.is_shared {
+                let context = || format!("seed {}, request {id}", self.seed);
+                self.invariants.granted(&claim, &mut self.model, &context);
+            }
+            self.actors[actor].claim = Some((id, claim));
+        }
+        (said, expected, mishap)
+    }
+
+    /// What an actor does with its claim, if it has one.
+    async fn go_on(
+        &mut self,
+        actor: usize,
+        step: i64,
+        mishap: Mishap,
+    ) -> (Verdict, Verdict, Mishap) {
+        let Some((id, mut claim)) = self.actors[actor].claim.take() else {
+            return (Verdict::Nothing, Verdict::Nothing, Mishap::None);
+        };
+        let now = self.actors[actor].clock.now();
+        let action = self.pick(7);
+        let end = if action == 5 { claim.work_until() } else { claim.lease_until() };
+        let mishap = mishap.within(end.saturating_duration_since(now));
+        let moment = now.unix_millis();
+        let (said, sent) = match action {
+            0 => {
+                self.trouble(Op::Settle, mishap);
+                let sent = Sent::Settle { now: moment, ending: Ending::Value(step) };
+                (completed(claim.complete(&step).await), sent)
+            }
+            1 => {
+                self.trouble(Op::Settle, mishap);
+                let sent = Sent::Settle { now: moment, ending: Ending::Failed };
+                (completed(claim.fail(&RecordedError::new("No", "no")).await), sent)
+            }
+            2 => {
+                self.trouble(Op::Release, mishap);
+                let said = claim.release().await.map_or_else(refused, |()| Verdict::Freed);
+                (said, Sent::Release { now: moment })
+            }
+            3 | 4 => {
+                self.trouble(Op::Commit, mishap);
+                let (attempt, fits) = (claim.attempt(), self.pick(4) > 0);
+                let answer = claim.commit(&step, &self.writes(id, fits)).await;
+                self.tell(id, &answer, |completed| *completed == Completed::Kept);
+                (completed(answer), Sent::Commit { now: moment, attempt, result: step, fits })
+            }
+            5 => {
+                self.trouble(Op::Extend, mishap);
+                let longest = claim.lease_until().unix_millis();
+                let until = (moment + millis(self.actors[actor].length)).max(longest);
+                let said = claim.extend().await.map_or_else(refused, |()| Verdict::Extended);
+                // One who was told that it is lost stops, and one who was told nothing knows the
+                // lease as it was.
+                if matches!(said, Verdict::Extended | Verdict::Unknown(_)) {
+                    self.actors[actor].claim = Some((id, claim));
                 }
-                (expected, said)
-            }
-            0..8 => {
-                let Some((id, claim)) = actors[actor].claim.take() else { continue };
-                let now = actors[actor].clock.now();
-                let result = i64::try_from(step).unwrap();
-                let action = pick(&random, 5);
-                let end = if action == 3 { claim.work_until() } else { claim.lease_until() };
-                trouble = trouble.within(end.saturating_duration_since(now));
-                match action {
-                    0 => {
-                        trouble.set(world, Op::Settle);
-                        let said = completed(claim.complete(&result).await);
-                        (model.settle(id, now, result, trouble), said)
-                    }
-                    1 => {
-                        trouble.set(world, Op::Release);
-                        let said = match claim.release().await {
-                            Ok(()) => Verdict::Freed,
-                            Err(error) => refused(error),
-                        };
-                        (model.release(id, now, trouble), said)
-                    }
-                    2 => {
-                        trouble.set(world, Op::Commit);
-                        let writes = [world.harness.add("sum", 1)];
-                        let said = completed(claim.commit(&result, &writes).await);
-                        (model.commit(id, now, result, trouble), said)
-                    }
-                    3 => {
-                        trouble.set(world, Op::Extend);
-                        let mut claim = claim;
-                        let (said, length) = (claim.extend().await, actors[actor].length);
-                        let said = said.map_or_else(refused, |()| Verdict::Extended);
-                        let expected = model.extend(id, now, length, trouble);
-                        // One who was told that it is lost stops, and one who was told nothing
-                        // knows the lease as it was.
-                        if matches!(said, Verdict::Extended | Verdict::Unknown(_)) {
-                            actors[actor].claim = Some((id, claim));
-                        }
-                        (expected, said)
-                    }
-                    _ => {
-                        drop(claim);
-                        (Verdict::Crashed, Verdict::Crashed)
-                    }
-                }
-            }
-            8 => {
-                world.harness.sweep().await;
-                model.sweep(world.now());
-                (Verdict::Crashed, Verdict::Crashed)
-            }
-            9 => {
-                world.clock.advance(Duration::from_secs(10 + pick(&random, 200)));
-                (Verdict::Crashed, Verdict::Crashed)
+                (said, Sent::Extend { until })
             }
             _ => {
-                world.clock.advance(Duration::from_millis(pick(&random, 9000)));
-                (Verdict::Crashed, Verdict::Crashed)
+                drop(claim);
+                return (Verdict::Nothing, Verdict::Nothing, mishap);
             }
         };
-        world.probe.calm();
-        let state = format!("{model:?}");
-        let context = || format!("seed {seed}, step {step}, {trouble:?}: {state}");
-        assert_eq!(said, expected, "{}", context());
-        let record = world.record(&KEY).await;
-        model.check(record.as_ref(), &context);
-        assert_eq!(world.harness.number("sum").await, model.sum, "{}", context());
-        if matches!(said, Verdict::Lost | Verdict::Superseded | Verdict::Busy | Verdict::Done(_)) {
-            assert_eq!(record, before, "who has no claim changes nothing; {}", context());
+        let expected = self.expected(id, sent, mishap);
+        (said, expected, mishap)
+    }
+
+    async fn once(
+        &mut self,
+        actor: usize,
+        step: i64,
+        mishap: Mishap,
+    ) -> (Verdict, Verdict, Mishap) {
+        let (id, fits) = (self.next_id(), self.pick(4) > 0);
+        self.trouble(Op::CommitOnce, mishap);
+        let now = self.actors[actor].clock.now();
+        let work = async |_| Ok::<_, Fault>((step, self.writes(id, fits)));
+        let guard = &self.actors[actor].guard;
+        let answer = guard.commit_once(&self.key, far(now), work).await;
+        self.tell(id, &answer, Outcome::was_run);
+        let said = match answer {
+            Ok(Outcome::Fresh(_)) => Verdict::Kept,
+            Ok(Outcome::Replayed(result)) => Verdict::Done(Ending::Value(result)),
+            Ok(Outcome::Skipped(Skipped::NotKept)) => Verdict::Done(Ending::Nothing),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => refused(error),
+        };
+        let sent = Sent::Once { now: now.unix_millis(), result: step, fits };
+        (said, self.expected(id, sent, mishap), mishap)
+    }
+
+    async fn sight(&mut self, actor: usize, mishap: Mishap) -> (Verdict, Verdict, Mishap) {
+        let id = self.next_id();
+        self.trouble(Op::CommitOnce, mishap);
+        let now = self.actors[actor].clock.now();
+        let said = match self.actors[actor].guard.seen(&self.key, far(now)).await {
+            Ok(Sighting::First) => Verdict::Kept,
+            // By whom, and what for, is not said.
+            Ok(Sighting::Again) => Verdict::Done(Ending::Nothing),
+            Err(error) => refused(error),
+        };
+        let expected = match self.expected(id, Sent::Seen { now: now.unix_millis() }, mishap) {
+            Verdict::Done(_) => Verdict::Done(Ending::Nothing),
+            other => other,
+        };
+        (said, expected, mishap)
+    }
+
+    async fn inspect(&mut self, actor: usize) -> (Verdict, Verdict, Mishap) {
+        let deadline = far(self.actors[actor].clock.now());
+        let seen = self.actors[actor].guard.inspect(&self.key, deadline).await.unwrap();
+        assert_eq!(seen.as_ref().map(|seen| &seen.record), self.before.as_ref());
+        self.seen = seen.zip(self.model.record);
+        (Verdict::Nothing, Verdict::Nothing, Mishap::None)
+    }
+
+    async fn amend(
+        &mut self,
+        actor: usize,
+        step: i64,
+        mishap: Mishap,
+    ) -> (Verdict, Verdict, Mishap) {
+        let Some((inspected, seen)) = self.seen.clone() else {
+            return (Verdict::Nothing, Verdict::Nothing, Mishap::None);
+        };
+        let id = self.next_id();
+        self.trouble(Op::Amend, mishap);
+        let now = self.actors[actor].clock.now();
+        let (guard, deadline) = (&self.actors[actor].guard, far(now));
+        let (change, answer) = match self.pick(6) {
+            0 | 1 => (Change::Release, guard.release(&inspected, deadline).await),
+            2 => (Change::ReleaseLive, guard.release_live(&inspected, deadline).await),
+            3 | 4 => (Change::Resolve(step), guard.resolve(&inspected, &step, deadline).await),
+            _ => (Change::Forget, guard.forget(&inspected, deadline).await),
+        };
+        let said = match answer {
+            Ok(Amended::Done) => Verdict::Amended,
+            Ok(Amended::Live) => Verdict::Live,
+            Ok(Amended::Changed(_)) => Verdict::Changed,
+            Err(error) => refused(error),
+        };
+        let expected =
+            self.expected(id, Sent::Amend { now: now.unix_millis(), seen, change }, mishap);
+        // It may have been done, whatever was said.
+        self.invariants.completed = None;
+        (said, expected, mishap)
+    }
+
+    /// Has one of the late requests arrive, which may not have been the last time.
+    async fn deliver(&mut self) -> (Verdict, Verdict, Mishap) {
+        let index = usize::try_from(self.pick(self.late.len() as u64)).unwrap();
+        let late = self.late.swap_remove(index);
+        self.world.probe.deliver(&late.request).await;
+        self.model.apply(late.id, late.sent);
+        if let Sent::Amend { .. } = late.sent {
+            self.invariants.completed = None;
         }
-        invariants.check(record.as_ref(), world.now().saturating_add(SECOND), &context);
-        let live = actors.iter().filter(|actor| actor.is_live()).count();
-        assert!(live <= 1, "{live} at the same time; {}", context());
+        if self.pick(3) == 0 {
+            self.late.push(late);
+        }
+        (Verdict::Arrived, Verdict::Arrived, Mishap::None)
+    }
+
+    async fn powertools(&mut self, step: i64) -> (Verdict, Verdict, Mishap) {
+        let now = self.world.now();
+        let expires_at = now.saturating_add(RETENTION).truncate_to_seconds();
+        let request = match self.pick(4) {
+            0 | 1 => {
+                let lease_until = now.saturating_add(Duration::from_secs(5 + self.pick(6)));
+                Powertools::Put { now, lease_until, expires_at }
+            }
+            2 => Powertools::Complete { result: step, expires_at },
+            _ => Powertools::Delete,
+        };
+        let key = self.world.guard().record_key(&self.key);
+        let held = self.world.harness.powertools(&key, request).await;
+        assert_eq!(held, self.model.powertools(request), "seed {}, {request:?}", self.seed);
+        (Verdict::Arrived, Verdict::Arrived, Mishap::None)
+    }
+
+    fn tell<T>(
+        &mut self,
+        id: u64,
+        answer: &Result<T, GuardError<impl std::fmt::Debug>>,
+        written: impl Fn(&T) -> bool,
+    ) {
+        let told = match answer {
+            Ok(answer) if written(answer) => Told::Written,
+            Err(error) if error.may_have_happened() => Told::Unknown,
+            Ok(_) | Err(_) => Told::NotWritten,
+        };
+        self.told.insert(id, told);
     }
 }
 
@@ -133,23 +498,8 @@ fn pick(random: &SeededRandom, below: u64) -> u64 {
     random.next_u64() % below
 }
 
-/// What was answered, or should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Granted(u64),
-    Done(i64),
-    Busy,
-    Interrupted,
-    Kept,
-    Superseded,
-    Vanished,
-    Lost,
-    Freed,
-    Extended,
-    /// There is no answer; and whether the effect may have happened.
-    Unknown(bool),
-    /// Nobody was asked.
-    Crashed,
+fn far(now: Timestamp) -> Deadline {
+    Deadline::at(now.saturating_add(100_000 * SECOND))
 }
 
 fn completed(answer: Result<Completed, GuardError>) -> Verdict {
@@ -161,69 +511,15 @@ fn completed(answer: Result<Completed, GuardError>) -> Verdict {
     }
 }
 
-fn refused(error: GuardError) -> Verdict {
+fn refused<E: std::fmt::Debug>(error: GuardError<E>) -> Verdict {
     match error {
         GuardError::Busy(_) => Verdict::Busy,
         GuardError::Interrupted(_) => Verdict::Interrupted,
         GuardError::LeaseLost(_) => Verdict::Lost,
+        GuardError::WriteRefused(_) => Verdict::WriteRefused,
+        GuardError::Recorded(_) => Verdict::Done(Ending::Failed),
         GuardError::Store(failed) => Verdict::Unknown(failed.may_have_happened),
         other => panic!("{other:?}"),
-    }
-}
-
-/// What happens to the requests of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mishap {
-    None,
-    OneAnswerLost,
-    OneRequestLost,
-    AllAnswersLost,
-    AllRequestsLost,
-}
-
-impl Mishap {
-    fn pick(random: &SeededRandom) -> Self {
-        match pick(random, 10) {
-            0 => Self::OneAnswerLost,
-            1 => Self::OneRequestLost,
-            2 => Self::AllAnswersLost,
-            3 => Self::AllRequestsLost,
-            _ => Self::None,
-        }
-    }
-
-    fn set<H: Harness>(self, world: &World<H>, op: Op) {
-        match self {
-            Self::None => {}
-            Self::OneAnswerLost => world.probe.next(op, Trouble::AnswerLost),
-            Self::OneRequestLost => world.probe.next(op, Trouble::RequestLost),
-            Self::AllAnswersLost => world.probe.always(Some(op), Trouble::AnswerLost),
-            Self::AllRequestsLost => world.probe.always(Some(op), Trouble::RequestLost),
-        }
-    }
-
-    /// Whether none of the requests arrives.
-    fn is_deaf(self) -> bool {
-        self == Self::AllRequestsLost
-    }
-
-    /// Whether none of the answers arrives.
-    fn is_mute(self) -> bool {
-        matches!(self, Self::AllAnswersLost | Self::AllRequestsLost)
-    }
-
-    /// What it comes to when so much time is left for another try. A moment that may or may not
-    /// suffice is left out.
-    fn within(self, left: Duration) -> Self {
-        match self {
-            _ if left.is_zero() => match self {
-                Self::OneAnswerLost => Self::AllAnswersLost,
-                Self::OneRequestLost => Self::AllRequestsLost,
-                other => other,
-            },
-            Self::OneAnswerLost | Self::OneRequestLost if left < SECOND / 5 => Self::None,
-            other => other,
-        }
     }
 }
 
@@ -245,21 +541,31 @@ impl<H: Harness> Actor<H> {
         Self { guard, clock, length: SECOND, claim: None }
     }
 
-    async fn acquire(&mut self, length: Duration) -> (Verdict, Option<Claim<Probe<H::Store>>>) {
+    async fn acquire(
+        &mut self,
+        key: &Key,
+        length: Duration,
+    ) -> (Verdict, Option<Claim<Probe<H::Store>>>) {
         self.length = length;
-        let deadline = self.clock.now().saturating_add(100_000 * SECOND);
-        let lease = Lease::short(setpiece_policy::Deadline::at(deadline), length);
-        let key: &Key = &KEY;
-        match self.guard.claim(key, lease).await {
-            Ok(Claimed::Owned(claim)) => (Verdict::Granted(claim.attempt()), Some(claim)),
-            Ok(Claimed::Done(done)) => (Verdict::Done(done.result().await.unwrap().unwrap()), None),
-            Err(error) => (refused(error), None),
-        }
+        let lease = Lease::short(far(self.clock.now()), length);
+        let done = match self.guard.claim(key, lease).await {
+            Ok(Claimed::Owned(claim)) => return (Verdict::Granted(claim.attempt()), Some(claim)),
+            Ok(Claimed::Done(done)) => done,
+            Err(error) => return (refused(error), None),
+        };
+        let said = match done.result().await {
+            Ok(Some(result)) => Verdict::Done(Ending::Value(result)),
+            Ok(None) => Verdict::Done(Ending::Nothing),
+            Err(error) => refused(error),
+        };
+        (said, None)
     }
 
-    /// Whether it works, by its own clock, and believes that nobody else does.
-    fn is_live(&self) -> bool {
-        self.claim.as_ref().is_some_and(|(_, claim)| self.clock.now() < claim.work_until())
+    /// Whether it works, by its own clock, and may believe that nobody else does.
+    fn is_live(&self, model: &Reference) -> bool {
+        self.claim.as_ref().is_some_and(|(id, claim)| {
+            self.clock.now() < claim.work_until() && !model.revoked.contains(id)
+        })
     }
 }
 
@@ -276,186 +582,6 @@ impl Clock for Skewed {
     }
 }
 
-/// One record, and who has claimed it, in milliseconds.
-#[derive(Debug, Default)]
-struct Model {
-    semantics: Semantics,
-    record: Option<Entry>,
-    claims: u64,
-    sum: i64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    claim: u64,
-    attempt: u64,
-    state: State,
-    expires: i64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Working { until: i64 },
-    Done(i64),
-    Free,
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap()
-}
-
-/// Milliseconds of the first whole second after the retention.
-fn expiry(from: i64) -> i64 {
-    (from + millis(RETENTION) + 999).div_euclid(1000) * 1000
-}
-
-impl Model {
-    fn acquire(&mut self, now: Timestamp, length: Duration, mishap: Mishap) -> Verdict {
-        let now = now.unix_millis();
-        if mishap.is_deaf() {
-            return Verdict::Unknown(false);
-        }
-        let verdict = match self.record {
-            None => None,
-            Some(Entry { state: State::Working { until }, .. }) if until >= now - 1000 => {
-                Some(Verdict::Busy)
-            }
-            Some(entry) if entry.expires < now.div_euclid(1000) * 1000 => None,
-            Some(entry) => match (entry.state, self.semantics) {
-                (State::Done(result), _) => Some(Verdict::Done(result)),
-                (State::Free, _) | (State::Working { .. }, Semantics::AtLeastOnce) => None,
-                (State::Working { .. }, Semantics::AtMostOnce) => Some(Verdict::Interrupted),
-            },
-        };
-        let verdict = verdict.unwrap_or_else(|| {
-            self.claims += 1;
-            let attempt = self.record.map_or(0, |entry| entry.attempt) + 1;
-            let until = now + millis(length);
-            let state = State::Working { until };
-            let mut entry = Entry { claim: self.claims, attempt, state, expires: expiry(until) };
-            if mishap.is_mute() && self.semantics == Semantics::AtMostOnce {
-                // Given back once the claim was given up, which only time tells.
-                (entry.state, entry.expires) = (State::Free, i64::MAX);
-            }
-            self.record = Some(entry);
-            Verdict::Granted(attempt)
-        });
-        if mishap.is_mute() { Verdict::Unknown(false) } else { verdict }
-    }
-
-    /// The record, if that claim still has it; or what it is told.
-    fn claimed(&mut self, claim: u64) -> Result<&mut Entry, Verdict> {
-        match &mut self.record {
-            None => Err(Verdict::Vanished),
-            Some(entry) => match entry.state {
-                State::Working { .. } if entry.claim == claim => Ok(entry),
-                State::Done(_) => Err(Verdict::Superseded),
-                State::Working { .. } | State::Free => Err(Verdict::Lost),
-            },
-        }
-    }
-
-    fn settle(&mut self, claim: u64, now: Timestamp, result: i64, mishap: Mishap) -> Verdict {
-        if mishap.is_deaf() {
-            return Verdict::Unknown(true);
-        }
-        let verdict = match self.claimed(claim) {
-            Ok(entry) => {
-                entry.state = State::Done(result);
-                entry.expires = expiry(now.unix_millis());
-                Verdict::Kept
-            }
-            Err(verdict) => verdict,
-        };
-        if mishap.is_mute() { Verdict::Unknown(true) } else { verdict }
-    }
-
-    fn release(&mut self, claim: u64, now: Timestamp, mishap: Mishap) -> Verdict {
-        if mishap.is_deaf() {
-            return Verdict::Unknown(true);
-        }
-        let verdict = match self.claimed(claim) {
-            Ok(entry) => {
-                entry.state = State::Free;
-                entry.expires = expiry(now.unix_millis());
-                Verdict::Freed
-            }
-            // Nobody has to wait for it.
-            Err(Verdict::Vanished) => Verdict::Freed,
-            Err(_) => Verdict::Lost,
-        };
-        if mishap.is_mute() { Verdict::Unknown(true) } else { verdict }
-    }
-
-    /// A commit that is not answered is given back, and so it is known in the end.
-    fn commit(&mut self, claim: u64, now: Timestamp, result: i64, mishap: Mishap) -> Verdict {
-        match self.claimed(claim) {
-            Ok(entry) if mishap.is_deaf() => {
-                entry.state = State::Free;
-                // Given back once the commit was given up, which only time tells.
-                entry.expires = i64::MAX;
-                Verdict::Unknown(false)
-            }
-            Ok(entry) => {
-                entry.state = State::Done(result);
-                entry.expires = expiry(now.unix_millis());
-                self.sum += 1;
-                Verdict::Kept
-            }
-            Err(Verdict::Superseded) => Verdict::Superseded,
-            // Whether a commit was applied before the record went, nobody can say.
-            Err(Verdict::Vanished) if mishap.is_mute() => Verdict::Unknown(true),
-            Err(_) => Verdict::Lost,
-        }
-    }
-
-    fn extend(&mut self, claim: u64, now: Timestamp, length: Duration, mishap: Mishap) -> Verdict {
-        if mishap.is_deaf() {
-            return Verdict::Unknown(true);
-        }
-        let verdict = match self.claimed(claim) {
-            Ok(entry) => {
-                if let State::Working { until } = &mut entry.state {
-                    *until = (*until).max(now.unix_millis() + millis(length));
-                    entry.expires = expiry(*until);
-                }
-                Verdict::Extended
-            }
-            Err(_) => Verdict::Lost,
-        };
-        if mishap.is_mute() { Verdict::Unknown(true) } else { verdict }
-    }
-
-    fn sweep(&mut self, now: Timestamp) {
-        let second = now.unix_millis().div_euclid(1000) * 1000;
-        if self.record.is_some_and(|entry| entry.expires < second) {
-            self.record = None;
-        }
-    }
-
-    /// The record is as the model has it.
-    fn check(&mut self, record: Option<&Record>, context: &dyn Fn() -> String) {
-        let Some(record) = record else {
-            assert!(self.record.is_none(), "there is no record; {}", context());
-            return;
-        };
-        let entry = self.record.as_mut().unwrap_or_else(|| panic!("{record:?}; {}", context()));
-        if entry.expires == i64::MAX {
-            entry.expires = record.expires_at.unwrap().unix_millis();
-        }
-        let state = match entry.state {
-            State::Working { .. } => Status::InProgress,
-            State::Done(_) => Status::Completed,
-            State::Free => Status::Released,
-        };
-        assert_eq!((record.status, record.attempt), (state, entry.attempt), "{}", context());
-        assert_eq!(record.expires_at.unwrap().unix_millis(), entry.expires, "{}", context());
-        if let State::Working { until } = entry.state {
-            assert_eq!(record.lease_until.unwrap().unix_millis(), until, "{}", context());
-        }
-    }
-}
-
 /// What holds whatever the model says.
 #[derive(Default)]
 struct Invariants {
@@ -468,22 +594,21 @@ struct Invariants {
 }
 
 impl Invariants {
-    fn granted<S: setpiece_idempotency::Store>(
+    fn granted<S: Store>(
         &mut self,
         claim: &Claim<S>,
-        before: Option<&Record>,
-        now: Timestamp,
-        model: &Model,
+        model: &mut Reference,
+        context: &dyn Fn() -> String,
     ) {
-        assert!(claim.attempt() > self.attempt, "attempts rise");
+        assert!(claim.attempt() > self.attempt, "attempts rise; {}", context());
         // Given back or forgotten, it may be run again.
-        if before.is_none_or(|it| it.status == Status::Released || it.has_expired(now)) {
+        if std::mem::take(&mut model.given_back) {
             self.runs = 0;
         }
         self.attempt = claim.attempt();
         self.runs += 1;
         if model.semantics == Semantics::AtMostOnce {
-            assert!(self.runs <= 1, "it was run again");
+            assert!(self.runs <= 1, "it was run again; {}", context());
         }
     }
 
@@ -494,10 +619,11 @@ impl Invariants {
             return;
         };
         assert!(record.attempt >= self.attempt, "attempts rise; {}", context());
+        self.attempt = record.attempt;
         if let Some(completed) = self.completed.take_if(|it| it.result != record.result) {
             assert!(completed.has_expired(latest), "a result does not change; {}", context());
         }
-        if record.status == Status::Completed {
+        if matches!(record.status, Status::Completed | Status::Failed) {
             self.completed = Some(record.clone());
         }
     }

@@ -16,17 +16,17 @@ use std::{
 use setpiece_envelope::{Clock, FixedClock, Timestamp};
 use setpiece_idempotency::{
     Event, Guard, GuardBuilder, Key, Lease, MemoryStore, MemoryWrite, Semantics,
-    record::{Record, SpillRef},
+    record::{Record, SpillRef, Status, Stored},
     store::{
-        Acquire, Acquired, Amend, BoxFuture, CommitReply, Extend, Once, RecordKey, Release, Reply,
-        Settle, Spill, Store,
+        Acquire, Acquired, Amend, BoxFuture, Change, CommitReply, Extend, Once, RecordKey, Release,
+        Reply, Seen, Settle, Spill, Store,
     },
 };
 use setpiece_policy::{Deadline, Fault, SeededRandom, Sleep};
 
 /// A store under test. The suites take one of these and know nothing else about it.
 pub(crate) trait Harness: Sized + 'static {
-    type Store: Store;
+    type Store: Store<Write: Clone>;
 
     /// A store without records.
     async fn new(clock: FixedClock) -> Self;
@@ -43,6 +43,19 @@ pub(crate) trait Harness: Sized + 'static {
     async fn put_record(&self, key: &RecordKey, record: Record);
     /// Deletes what was put beside records.
     async fn lose_spills(&self);
+    /// Does what Powertools does, and says whether its condition held, if it has one.
+    async fn powertools(&self, key: &RecordKey, request: Powertools) -> bool;
+}
+
+/// A request of Powertools, which knows no owners.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Powertools {
+    /// Replaces what is not there, has expired or has lapsed, by its own clock.
+    Put { now: Timestamp, lease_until: Timestamp, expires_at: Timestamp },
+    /// Writes a result over whatever is there.
+    Complete { result: i64, expires_at: Timestamp },
+    /// Deletes whatever is there.
+    Delete,
 }
 
 pub(crate) struct Memory(Arc<MemoryStore>);
@@ -80,6 +93,42 @@ impl Harness for Memory {
 
     async fn lose_spills(&self) {
         self.0.lose_spills();
+    }
+
+    async fn powertools(&self, key: &RecordKey, request: Powertools) -> bool {
+        let found = self.0.record(key);
+        match request {
+            Powertools::Put { now, lease_until, expires_at } => {
+                let is_free = found.is_none_or(|it| {
+                    it.has_expired(now) || it.status == Status::Released || it.has_lapsed(now)
+                });
+                if is_free {
+                    let mut record = Record::new(Status::InProgress);
+                    record.schema = 0;
+                    record.lease_until = Some(lease_until);
+                    record.expires_at = Some(expires_at);
+                    self.0.put_record(key.clone(), record);
+                }
+                is_free
+            }
+            Powertools::Complete { result, expires_at } => {
+                let mut record = found.unwrap_or_else(|| Record::new(Status::Completed));
+                record.status = Status::Completed;
+                record.result = Some(Stored::json(result.to_string()));
+                record.expires_at = Some(expires_at);
+                self.0.put_record(key.clone(), record);
+                true
+            }
+            Powertools::Delete => {
+                if let Some(found) = found {
+                    let seen = Seen::of(&found);
+                    let amend =
+                        Amend::new(key.clone(), seen, Timestamp::UNIX_EPOCH, Change::Forget);
+                    self.0.amend(&amend).await.unwrap();
+                }
+                true
+            }
+        }
     }
 }
 
@@ -335,6 +384,8 @@ pub(crate) enum Trouble {
     NoTable,
     /// It holds what the store does not take.
     Unfit,
+    /// It is not applied now, and nobody can know that; it can be [delivered](Probe::deliver) later.
+    Late,
     /// It is applied, and the answer never comes.
     AnswerStalled,
     /// It is not applied, and no answer ever comes.
@@ -344,9 +395,11 @@ pub(crate) enum Trouble {
 impl Trouble {
     fn fault(self) -> Fault {
         match self {
-            Self::AnswerLost | Self::RequestLost | Self::AnswerStalled | Self::Stalled => {
-                Fault::transient("the answer was lost")
-            }
+            Self::AnswerLost
+            | Self::RequestLost
+            | Self::Late
+            | Self::AnswerStalled
+            | Self::Stalled => Fault::transient("the answer was lost"),
             Self::Throttled => Fault::throttled("there is too much to do"),
             Self::Unconnected => {
                 Fault::transient("there is no connection").with_may_have_happened(false)
@@ -360,21 +413,35 @@ impl Trouble {
     }
 }
 
+/// A write that is still on its way.
+#[derive(Clone, Debug)]
+pub(crate) enum Request<W> {
+    Acquire(Acquire),
+    Settle(Settle),
+    Release(Release),
+    Extend(Extend),
+    Commit(Settle, Vec<W>),
+    CommitOnce(Once, Vec<W>),
+    Amend(Amend),
+}
+
 /// A store that counts what it is asked, and makes trouble on demand.
-pub(crate) struct Probe<S: ?Sized> {
+pub(crate) struct Probe<S: Store + ?Sized> {
     troubles: Mutex<VecDeque<(Op, Trouble)>>,
     always: Mutex<Option<(Option<Op>, Trouble)>>,
     asked: Mutex<Vec<Op>>,
+    late: Mutex<Vec<Request<S::Write>>>,
     pub(crate) in_flight: AtomicUsize,
     store: Arc<S>,
 }
 
-impl<S: Store> Probe<S> {
+impl<S: Store<Write: Clone>> Probe<S> {
     pub(crate) fn new(store: Arc<S>) -> Self {
         Self {
             troubles: Mutex::default(),
             always: Mutex::default(),
             asked: Mutex::default(),
+            late: Mutex::default(),
             in_flight: AtomicUsize::new(0),
             store,
         }
@@ -400,6 +467,31 @@ impl<S: Store> Probe<S> {
         std::mem::take(&mut self.asked.lock().unwrap())
     }
 
+    /// The requests that have not arrived since it was looked at last. What was sent again while
+    /// the first one was on its way is the same request.
+    pub(crate) fn late(&self) -> Option<Request<S::Write>> {
+        std::mem::take(&mut *self.late.lock().unwrap()).into_iter().next()
+    }
+
+    /// Has a request arrive whose sender does not wait for it any more.
+    pub(crate) async fn deliver(&self, request: &Request<S::Write>) {
+        let store = &self.store;
+        let counted = self.counted(async {
+            match request {
+                Request::Acquire(request) => store.acquire(request).await.map(drop),
+                Request::Settle(request) => store.settle(request).await.map(drop),
+                Request::Release(request) => store.release(request).await.map(drop),
+                Request::Extend(request) => store.extend(request).await.map(drop),
+                Request::Commit(request, writes) => store.commit(request, writes).await.map(drop),
+                Request::CommitOnce(request, writes) => {
+                    store.commit_once(request, writes).await.map(drop)
+                }
+                Request::Amend(request) => store.amend(request).await.map(drop),
+            }
+        });
+        counted.await.unwrap();
+    }
+
     fn trouble(&self, op: Op) -> Option<Trouble> {
         self.asked.lock().unwrap().push(op);
         let mut troubles = self.troubles.lock().unwrap();
@@ -414,9 +506,13 @@ impl<S: Store> Probe<S> {
         &'a self,
         op: Op,
         other: fn(Trouble) -> Option<T>,
+        sent: impl FnOnce() -> Option<Request<S::Write>>,
         request: BoxFuture<'a, Result<T, Fault>>,
     ) -> BoxFuture<'a, Result<T, Fault>> {
         let trouble = self.trouble(op);
+        if trouble == Some(Trouble::Late) {
+            self.late.lock().unwrap().extend(sent());
+        }
         Box::pin(async move {
             let Some(trouble) = trouble else { return self.counted(request).await };
             match trouble {
@@ -433,6 +529,7 @@ impl<S: Store> Probe<S> {
                     other(trouble).ok_or_else(|| trouble.fault())
                 }
                 Trouble::RequestLost
+                | Trouble::Late
                 | Trouble::Throttled
                 | Trouble::Unconnected
                 | Trouble::Unfit
@@ -473,12 +570,12 @@ fn other_commit(trouble: Trouble) -> Option<CommitReply> {
 // A request is made when its future is polled first, and not when it is built, so that one which is
 // lost on the way is not applied.
 macro_rules! delegate {
-    ($self:ident, $op:ident, $other:expr, $call:expr) => {
-        $self.call(Op::$op, $other, Box::pin(async move { $call.await }))
+    ($self:ident, $op:ident, $other:expr, $sent:expr, $call:expr) => {
+        $self.call(Op::$op, $other, || $sent, Box::pin(async move { $call.await }))
     };
 }
 
-impl<S: Store> Store for Probe<S> {
+impl<S: Store<Write: Clone>> Store for Probe<S> {
     type Write = S::Write;
 
     fn max_inline(&self) -> usize {
@@ -489,19 +586,43 @@ impl<S: Store> Store for Probe<S> {
         &'a self,
         acquire: &'a Acquire,
     ) -> BoxFuture<'a, Result<Reply<Acquired>, Fault>> {
-        delegate!(self, Acquire, other_reply, self.store.acquire(acquire))
+        delegate!(
+            self,
+            Acquire,
+            other_reply,
+            Some(Request::Acquire(acquire.clone())),
+            self.store.acquire(acquire)
+        )
     }
 
     fn settle<'a>(&'a self, settle: &'a Settle) -> BoxFuture<'a, Result<Reply<()>, Fault>> {
-        delegate!(self, Settle, other_reply, self.store.settle(settle))
+        delegate!(
+            self,
+            Settle,
+            other_reply,
+            Some(Request::Settle(settle.clone())),
+            self.store.settle(settle)
+        )
     }
 
     fn release<'a>(&'a self, release: &'a Release) -> BoxFuture<'a, Result<Reply<()>, Fault>> {
-        delegate!(self, Release, other_reply, self.store.release(release))
+        delegate!(
+            self,
+            Release,
+            other_reply,
+            Some(Request::Release(release.clone())),
+            self.store.release(release)
+        )
     }
 
     fn extend<'a>(&'a self, extend: &'a Extend) -> BoxFuture<'a, Result<Reply<()>, Fault>> {
-        delegate!(self, Extend, other_reply, self.store.extend(extend))
+        delegate!(
+            self,
+            Extend,
+            other_reply,
+            Some(Request::Extend(extend.clone())),
+            self.store.extend(extend)
+        )
     }
 
     fn commit<'a>(
@@ -509,7 +630,8 @@ impl<S: Store> Store for Probe<S> {
         settle: &'a Settle,
         writes: &'a [S::Write],
     ) -> BoxFuture<'a, Result<CommitReply, Fault>> {
-        delegate!(self, Commit, other_commit, self.store.commit(settle, writes))
+        let sent = || Some(Request::Commit(settle.clone(), writes.to_vec()));
+        delegate!(self, Commit, other_commit, sent(), self.store.commit(settle, writes))
     }
 
     fn commit_once<'a>(
@@ -517,19 +639,26 @@ impl<S: Store> Store for Probe<S> {
         once: &'a Once,
         writes: &'a [S::Write],
     ) -> BoxFuture<'a, Result<CommitReply, Fault>> {
-        delegate!(self, CommitOnce, other_commit, self.store.commit_once(once, writes))
+        let sent = || Some(Request::CommitOnce(once.clone(), writes.to_vec()));
+        delegate!(self, CommitOnce, other_commit, sent(), self.store.commit_once(once, writes))
     }
 
     fn read<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Box<Record>>, Fault>> {
-        delegate!(self, Read, |_| None, self.store.read(key))
+        delegate!(self, Read, |_| None, None, self.store.read(key))
     }
 
     fn amend<'a>(&'a self, amend: &'a Amend) -> BoxFuture<'a, Result<Reply<()>, Fault>> {
-        delegate!(self, Amend, other_reply, self.store.amend(amend))
+        delegate!(
+            self,
+            Amend,
+            other_reply,
+            Some(Request::Amend(amend.clone())),
+            self.store.amend(amend)
+        )
     }
 
     fn put_spill<'a>(&'a self, spill: &'a Spill) -> BoxFuture<'a, Result<(), Fault>> {
-        delegate!(self, PutSpill, |_| None, self.store.put_spill(spill))
+        delegate!(self, PutSpill, |_| None, None, self.store.put_spill(spill))
     }
 
     fn get_spill<'a>(
@@ -537,6 +666,6 @@ impl<S: Store> Store for Probe<S> {
         key: &'a RecordKey,
         spill: &'a SpillRef,
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, Fault>> {
-        delegate!(self, GetSpill, |_| None, self.store.get_spill(key, spill))
+        delegate!(self, GetSpill, |_| None, None, self.store.get_spill(key, spill))
     }
 }

@@ -205,7 +205,7 @@ pub(crate) async fn panic_of_work_that_must_not_be_run_twice_holds_the_key<H: Ha
     assert_eq!(error.name(), "Interrupted");
 }
 
-async fn catch<F: Future>(future: F) -> std::thread::Result<F::Output> {
+pub(super) async fn catch<F: Future>(future: F) -> std::thread::Result<F::Output> {
     let mut future = std::pin::pin!(future);
     std::future::poll_fn(|cx| {
         match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {

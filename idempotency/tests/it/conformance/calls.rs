@@ -5,10 +5,11 @@ use std::cell::{Cell, RefCell};
 use serde::{Serialize, de::DeserializeOwned};
 use setpiece_idempotency::{
     After, AfterError, ByFault, Claimed, Event, GuardError, Keep, Key, OnStoreDown, Outcome,
-    RecordedError, Skipped, record::Status,
+    RecordedError, Semantics, Skipped, record::Status,
 };
 use setpiece_policy::{Disposition, Fault, FaultKind};
 
+use super::batches::catch;
 use crate::support::{HOUR, Harness, KEY, Op, SECOND, Trouble, World, join, key, poll_once};
 
 pub(crate) async fn first_call_runs_the_work_with_two_requests<H: Harness>(world: &World<H>) {
@@ -195,12 +196,7 @@ pub(crate) async fn faults_decide_by_themselves_what_becomes_of_the_key<H: Harne
     world: &World<H>,
 ) {
     let guard = world.builder().classify(ByFault).build().unwrap();
-    let once = world
-        .builder()
-        .semantics(setpiece_idempotency::Semantics::AtMostOnce)
-        .classify(ByFault)
-        .build()
-        .unwrap();
+    let once = world.builder().semantics(Semantics::AtMostOnce).classify(ByFault).build().unwrap();
     for (name, guard, fault, status) in [
         ("a", &guard, Fault::permanent("p"), Status::Failed),
         ("b", &guard, Fault::transient("t"), Status::Released),
@@ -268,6 +264,30 @@ pub(crate) async fn another_payload_does_not_take_over_a_lapsed_claim<H: Harness
     // Only when it is forgotten, it is free for all.
     world.clock.advance(2 * HOUR);
     _ = guard.run(&other, world.lease(), async |_| Ok::<_, Fault>(1)).await.unwrap();
+}
+
+pub(crate) async fn fingerprint_outlives_a_call_without_one<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let bare = key();
+    let paid = key().with_fingerprint(&29).unwrap();
+    let other = key().with_fingerprint(&31).unwrap();
+    let fails = async |_| Err::<i32, _>("no");
+    guard.run(&paid, world.lease(), fails).await.unwrap_err();
+    guard.run(&bare, world.lease(), fails).await.unwrap_err();
+    let error = guard.run(&other, world.lease(), never_run::<i32>).await.unwrap_err();
+    assert_eq!(error.name(), "Mismatch");
+    // The same in one request.
+    let work = async |_| Ok::<_, Fault>((29, vec![]));
+    let outcome = guard.commit_once(&bare, world.deadline(), work).await;
+    assert_eq!(outcome.unwrap(), Outcome::Fresh(29));
+    let error = guard.run(&other, world.lease(), never_run::<i32>).await.unwrap_err();
+    assert_eq!(error.name(), "Mismatch");
+    let outcome = guard.run(&paid, world.lease(), never_run::<i32>).await;
+    assert_eq!(outcome.unwrap(), Outcome::Replayed(29));
+    // Whoever comes after it has expired is not bound by it.
+    world.clock.advance(24 * HOUR);
+    let outcome = guard.run(&other, world.lease(), async |_| Ok::<_, Fault>(31)).await;
+    assert_eq!(outcome.unwrap(), Outcome::Fresh(31));
 }
 
 pub(crate) async fn missing_key_runs_nothing_and_asks_nothing<H: Harness>(world: &World<H>) {
@@ -360,22 +380,23 @@ pub(crate) async fn result_that_is_no_json_is_not_run_again<H: Harness>(world: &
     assert_eq!(outcome.unwrap(), Outcome::Skipped(Skipped::NotKept));
 }
 
-pub(crate) async fn receipt_that_panics_is_not_run_again<H: Harness>(world: &World<H>) {
-    let builder = world.builder().keep(Keep::receipt(|_| panic!("a mistake")));
-    let guard = builder.build().unwrap();
-    let error = guard.run(&KEY, world.lease(), async |_| Ok::<_, Fault>(1)).await.unwrap_err();
-    assert_eq!((error.name(), error.may_have_happened()), ("NotKept", true));
+pub(crate) async fn panic_in_a_receipt_is_one_of_the_work<H: Harness>(world: &World<H>) {
+    let mistaken = || world.builder().keep(Keep::receipt(|_| panic!("a mistake")));
+    let guard = mistaken().build().unwrap();
+    let panic = catch(guard.run(&KEY, world.lease(), async |_| Ok::<_, Fault>(1))).await;
+    assert_eq!(panic.unwrap_err().downcast_ref::<&str>(), Some(&"a mistake"));
+    // The work is done, so it is not run again.
     let outcome = guard.run(&KEY, world.lease(), never_run::<i32>).await;
     assert_eq!(outcome.unwrap(), Outcome::Skipped(Skipped::NotKept));
     // Where the effect is in the writes, there is none yet.
     let other = Key::of("other").unwrap();
-    let writes = || vec![world.harness.add("sum", 1)];
-    let decide = async |_| Ok::<_, Fault>((1, writes()));
-    let error = guard.commit(&other, world.lease(), decide).await.unwrap_err();
-    assert_eq!((error.name(), error.may_have_happened()), ("NotKept", false));
+    let decide = async |_| Ok::<_, Fault>((1, vec![world.harness.add("sum", 1)]));
+    catch(guard.commit(&other, world.lease(), decide)).await.unwrap_err();
     assert_eq!(world.record(&other).await.unwrap().status, Status::Released);
-    let error = guard.commit_once(&other, world.deadline(), decide).await.unwrap_err();
-    assert_eq!((error.name(), error.may_have_happened()), ("NotKept", false));
+    catch(guard.commit_once(&other, world.deadline(), decide)).await.unwrap_err();
+    let guard = mistaken().semantics(Semantics::AtMostOnce).build().unwrap();
+    catch(guard.commit(&other, world.lease(), decide)).await.unwrap_err();
+    assert_eq!(world.record(&other).await.unwrap().status, Status::InProgress);
     assert_eq!(world.harness.number("sum").await, 0);
 }
 

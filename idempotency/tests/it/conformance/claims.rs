@@ -1,20 +1,26 @@
 //! Leases, takeovers, lost answers, attempts, clocks and waiting.
 
 use std::{
+    cell::Cell,
+    future::poll_fn,
     sync::{Arc, Mutex},
+    task::Poll,
     time::Duration,
 };
 
 use setpiece_idempotency::{
     Completed, Event, GuardError, Key, Lease, LostHow, OnBusy, Outcome, RecordedError, Store as _,
-    record::{Owner, Status},
-    store::{Acquire, Extend, Reply},
-    verdict,
+    record::{Owner, Status, Stored},
+    store::{Acquire, Acquired, CommitReply, Extend, Once, RecordKey, Release, Reply},
+    verdict::{self, Refusal},
 };
 use setpiece_policy::Fault;
 
 use super::calls::{never_run, owned};
-use crate::support::{HOUR, Harness, KEY, Op, SECOND, Trouble, World, join, key};
+use crate::{
+    faults::TROUBLES,
+    support::{HOUR, Harness, KEY, Op, SECOND, Trouble, World, join, key},
+};
 
 const MILLI: Duration = Duration::from_millis(1);
 
@@ -299,6 +305,40 @@ pub(crate) async fn heartbeat_without_answers_cancels_the_work_in_time<H: Harnes
     assert!(world.now() <= start.saturating_add(8 * SECOND));
 }
 
+pub(crate) async fn trouble_with_a_heartbeat_is_survived<H: Harness>(world: &World<H>) {
+    for trouble in TROUBLES {
+        for always in [false, true] {
+            let name = format!("{trouble:?} {always}");
+            let (guard, key) = (world.guard(), Key::of(name.as_str()).unwrap());
+            if always {
+                world.probe.always(Some(Op::Extend), trouble);
+            } else {
+                world.probe.next(Op::Extend, trouble);
+            }
+            let lease = Lease::short(world.deadline_in(600 * SECOND), 9 * SECOND);
+            let start = world.now();
+            let work = async |_| {
+                world.sleep_for(20 * SECOND).await;
+                Ok::<_, Fault>(1)
+            };
+            let first = guard.run(&key, lease, work).await;
+            world.probe.calm();
+            // An answer that never comes is waited for until the work has to end.
+            if always || matches!(trouble, Trouble::Stalled | Trouble::AnswerStalled) {
+                let Err(GuardError::LeaseLost(lost)) = &first else { panic!("{name}: {first:?}") };
+                assert_eq!((lost.why, lost.may_have_happened), (LostHow::StoreSilent, true));
+                assert!(world.now() <= start.saturating_add(9 * SECOND), "{name}");
+            } else {
+                assert_eq!(first.unwrap(), Outcome::Fresh(1), "{name}");
+            }
+            // The last heartbeat of which nobody heard may have made it longer by so much.
+            world.clock.advance(19 * SECOND);
+            let second = guard.run(&key, world.lease(), work).await;
+            assert_eq!(second.unwrap().value(), Some(1), "{name}");
+        }
+    }
+}
+
 pub(crate) async fn work_is_cancelled_before_its_lease_is_over<H: Harness>(world: &World<H>) {
     let guard = world.guard();
     let start = world.now();
@@ -312,6 +352,32 @@ pub(crate) async fn work_is_cancelled_before_its_lease_is_over<H: Harness>(world
     let GuardError::LeaseLost(lost) = error else { panic!("{error:?}") };
     assert_eq!(lost.why, LostHow::TimeUp);
     assert_eq!(world.now(), start.saturating_add(30 * SECOND));
+}
+
+pub(crate) async fn process_that_stood_still_does_not_go_on<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let deadline = world.deadline_in(600 * SECOND);
+    for (name, lease) in [("until", world.lease()), ("short", Lease::short(deadline, 30 * SECOND))]
+    {
+        let (stood_still, key) = (Cell::new(false), Key::of(name).unwrap());
+        let work = || {
+            poll_fn(
+                |_| if stood_still.get() { Poll::Ready(Ok::<_, Fault>(1)) } else { Poll::Pending },
+            )
+        };
+        let call = async { guard.run(&key, lease, |_| work()).await.map(drop) };
+        // Whatever wakes it, before its own timer has a say.
+        let freeze = async {
+            world.sleep_for(5 * SECOND).await;
+            world.clock.advance(60 * SECOND);
+            stood_still.set(true);
+            Ok(())
+        };
+        let ended = join(vec![Box::pin(freeze), Box::pin(call)]).await;
+        let Err(GuardError::LeaseLost(lost)) = &ended[1] else { panic!("{name}: {ended:?}") };
+        assert_eq!((lost.why, lost.may_have_happened), (LostHow::TimeUp, true), "{name}");
+        assert!(!world.probe.asked().contains(&Op::Extend), "{name}");
+    }
 }
 
 pub(crate) async fn answer_that_outlasts_the_lease_begins_nothing<H: Harness>(world: &World<H>) {
@@ -463,6 +529,56 @@ pub(crate) async fn attempts_are_bounded_until_the_work_is_done<H: Harness>(worl
     _ = guard.release(&seen, world.deadline()).await.unwrap();
     let outcome = guard.run(&KEY, world.lease(), async |_| Ok::<_, Fault>(1)).await;
     assert_eq!(outcome.unwrap(), Outcome::Fresh(1));
+}
+
+pub(crate) async fn attempts_are_bounded_until_the_record_is_deleted<H: Harness>(world: &World<H>) {
+    let guard = world.builder().max_attempts(2).build().unwrap();
+    for _ in 0..2 {
+        guard.run(&KEY, world.lease(), async |_| Err::<i32, _>("no")).await.unwrap_err();
+        world.clock.advance(24 * HOUR);
+    }
+    // It has expired each time, and the attempts are counted on.
+    let error = guard.run(&KEY, world.lease(), never_run::<i32>).await.unwrap_err();
+    assert_eq!(error.name(), "Exhausted");
+    assert_eq!(world.record(&KEY).await.unwrap().attempt, 3);
+    world.clock.advance(24 * HOUR);
+    world.harness.sweep().await;
+    let work = async |held: setpiece_idempotency::Held| Ok::<_, Fault>(held.attempt());
+    let outcome = guard.run(&KEY, world.lease(), work).await;
+    assert_eq!(outcome.unwrap(), Outcome::Fresh(1));
+}
+
+pub(crate) async fn claim_that_is_over_is_not_claimed_again_by_a_late_request<H: Harness>(
+    world: &World<H>,
+) {
+    let store = world.harness.store();
+    let (key, owner, now) = (world.guard().record_key(&KEY), Owner::new("me"), world.now());
+    let (until, expiry) = (now.saturating_add(30 * SECOND), now.saturating_add(HOUR));
+    let acquire = Acquire::new(key.clone(), owner.clone(), now, until, expiry);
+    let reply = store.acquire(&acquire).await.unwrap();
+    assert_eq!(reply, Reply::Applied(Acquired::new(1, 1)));
+    let release = Release::new(key.clone(), owner.clone(), now, expiry);
+    assert_eq!(store.release(&release).await.unwrap(), Reply::Applied(()));
+    // The same request as before, which was held up on the way.
+    let reply = store.acquire(&acquire).await.unwrap();
+    let Reply::Refused(Some(found)) = reply else { panic!("{reply:?}") };
+    assert_eq!(verdict::acquire(&acquire, Some(found)), Refusal::Raced);
+    let outcome = world.guard().run(&KEY, world.lease(), async |_| Ok::<_, Fault>(1)).await;
+    assert_eq!(outcome.unwrap(), Outcome::Fresh(1));
+
+    // One that commits is applied once, also when what it has left has expired.
+    let key = RecordKey::new("tests#work#once");
+    let once = Once::new(key, owner, now, Stored::json("1"), expiry);
+    let writes = [world.harness.add("sum", 1)];
+    assert_eq!(store.commit_once(&once, &writes).await.unwrap(), CommitReply::Applied);
+    let mut late = once.clone();
+    late.now = now.saturating_add(24 * HOUR);
+    late.stale_before = late.now;
+    // Another transaction, so that no token stands in for the condition.
+    let writes = [world.harness.add("sum", 1), world.harness.put_new("new")];
+    let reply = store.commit_once(&late, &writes).await;
+    assert!(!matches!(reply, Ok(CommitReply::Applied)), "{reply:?}");
+    assert_eq!(world.harness.number("sum").await, 1);
 }
 
 pub(crate) async fn busy_call_waits_for_the_result_of_the_other<H: Harness>(world: &World<H>) {

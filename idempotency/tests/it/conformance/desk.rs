@@ -6,7 +6,7 @@ use setpiece_idempotency::{
 use setpiece_policy::Fault;
 
 use super::calls::{never_run, owned};
-use crate::support::{Harness, KEY, SECOND, World};
+use crate::support::{Harness, KEY, Op, SECOND, Trouble, World};
 
 async fn inspect<H: Harness>(world: &World<H>) -> Inspected {
     world.guard().inspect(&KEY, world.deadline()).await.unwrap().unwrap()
@@ -38,6 +38,16 @@ pub(crate) async fn resolved_work_is_replayed<H: Harness>(world: &World<H>) {
     assert_eq!(guard.resolve(&seen, &29, world.deadline()).await.unwrap(), Amended::Done);
     let outcome = guard.run(&KEY, world.lease(), never_run::<i32>).await;
     assert_eq!(outcome.unwrap(), Outcome::Replayed(29));
+}
+
+pub(crate) async fn lost_answer_to_a_resolution_is_recognised<H: Harness>(world: &World<H>) {
+    let guard = world.at_most_once();
+    let seen = interrupted(world).await;
+    world.probe.next(Op::Amend, Trouble::AnswerLost);
+    assert_eq!(guard.resolve(&seen, &29, world.deadline()).await.unwrap(), Amended::Done);
+    // Another one who has seen the same comes too late.
+    let amended = guard.resolve(&seen, &29, world.deadline()).await.unwrap();
+    assert!(matches!(amended, Amended::Changed(Some(_))), "{amended:?}");
 }
 
 pub(crate) async fn work_that_is_resolved_as_failed_fails_alike<H: Harness>(world: &World<H>) {

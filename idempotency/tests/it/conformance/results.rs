@@ -1,7 +1,7 @@
 //! Results of all sizes, and what is found in their place.
 
 use setpiece_idempotency::{
-    GuardError, Keep, Key, Outcome, UnreadableWhy,
+    GuardError, Keep, Key, Outcome, Phase, UnreadableWhy,
     record::{Body, Encoding, Record, Status, Stored},
 };
 use setpiece_policy::{Disposition, Fault, FaultKind};
@@ -161,6 +161,34 @@ pub(crate) async fn in_progress_without_a_lease_is_locked_until_it_expires<H: Ha
     assert_eq!(error.name(), "InProgress");
     world.clock.advance(crate::support::SECOND);
     _ = world.guard().run(&KEY, world.lease(), async |_| Ok::<_, Fault>(1)).await.unwrap();
+}
+
+pub(crate) async fn completion_that_is_lost_says_so<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    world.probe.always(Some(Op::Settle), Trouble::NoTable);
+    let error = guard.run(&KEY, world.lease(), async |_| Ok::<_, Fault>(1)).await.unwrap_err();
+    let GuardError::Store(failed) = &error else { panic!("{error:?}") };
+    assert_eq!((failed.phase, failed.may_have_happened), (Phase::Complete, true));
+    assert!(Fault::from(error).may_have_happened());
+}
+
+pub(crate) async fn replay_that_cannot_be_read_says_so<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let work = async |_| Ok::<_, Fault>("x".repeat(10_000));
+    _ = guard.run(&KEY, world.lease(), work).await.unwrap();
+    world.probe.always(Some(Op::GetSpill), Trouble::NoTable);
+    let error = guard.run(&KEY, world.lease(), work).await.unwrap_err();
+    let GuardError::Store(failed) = &error else { panic!("{error:?}") };
+    assert_eq!((failed.phase, failed.may_have_happened), (Phase::Read, false));
+    world.probe.calm();
+    // A result that cannot be put beside the record is done all the same.
+    let key = Key::of("other").unwrap();
+    world.probe.always(Some(Op::PutSpill), Trouble::NoTable);
+    let error = guard.run(&key, world.lease(), work).await.unwrap_err();
+    assert!(error.may_have_happened());
+    assert!(
+        world.record(&key).await.unwrap().expires_at.unwrap() > world.now().saturating_add(HOUR)
+    );
 }
 
 fn completed<H: Harness>(world: &World<H>, stored: Stored) -> Record {

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use setpiece_idempotency::{
     After, Completed, Event, GuardError, Outcome, Sighting, record::Status,
 };
-use setpiece_policy::Fault;
+use setpiece_policy::{Disposition, Fault};
 
 use super::calls::{never_run, owned};
 use crate::support::{Harness, KEY, Op, SECOND, Trouble, World, join, key};
@@ -81,6 +81,60 @@ pub(crate) async fn refused_write_commits_nothing_and_frees_the_key<H: Harness>(
     assert!(!error.may_have_happened());
     assert_eq!(world.harness.number("sum").await, 0);
     owned(guard.claim(&other, world.lease()).await).release().await.unwrap();
+}
+
+pub(crate) async fn writes_of_work_that_must_not_be_run_twice_do_not_free_it<H: Harness>(
+    world: &World<H>,
+) {
+    let guard = world.at_most_once();
+    let writes = || vec![world.harness.put_new("taken")];
+    let work = async |_| Ok::<_, Fault>((1, writes()));
+    assert_eq!(guard.commit(&KEY, world.lease(), work).await.unwrap(), Outcome::Fresh(1));
+    // Refused, the work was run all the same.
+    let other = setpiece_idempotency::Key::of("other").unwrap();
+    let error = guard.commit(&other, world.lease(), work).await.unwrap_err();
+    let GuardError::WriteRefused(refused) = &error else { panic!("{error:?}") };
+    assert_eq!((refused.index, refused.after), (0, After::Held));
+    // Trying it here would only find the key held.
+    assert_eq!(Fault::from(error).disposition(), Disposition::FailItem);
+    // So it was where nobody answers: what was not written may be written yet.
+    let late = setpiece_idempotency::Key::of("late").unwrap();
+    world.probe.always(Some(Op::Commit), Trouble::RequestLost);
+    let add = async |_| Ok::<_, Fault>((1, vec![world.harness.add("sum", 1)]));
+    let error = guard.commit(&late, world.lease(), add).await.unwrap_err();
+    assert_eq!((error.name(), error.may_have_happened()), ("Store", true));
+    world.probe.calm();
+    world.clock.advance(40 * SECOND);
+    for key in [&other, &late] {
+        let again = guard.commit(key, world.lease(), never_run::<(i32, Vec<_>)>).await;
+        assert_eq!(again.unwrap_err().name(), "Interrupted");
+    }
+    // What was written is found.
+    let written = setpiece_idempotency::Key::of("written").unwrap();
+    world.probe.always(Some(Op::Commit), Trouble::AnswerLost);
+    let outcome = guard.commit(&written, world.lease(), add).await.unwrap();
+    assert_eq!(outcome, Outcome::Fresh(1));
+    assert_eq!(world.harness.number("sum").await, 1);
+}
+
+pub(crate) async fn commit_that_was_given_up_is_not_written_by_late_requests<H: Harness>(
+    world: &World<H>,
+) {
+    let guard = world.guard();
+    world.probe.next(Op::Acquire, Trouble::Late);
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    let claiming = world.probe.late().unwrap();
+    world.probe.always(Some(Op::Commit), Trouble::Late);
+    let error = claim.commit(&1, &[world.harness.add("sum", 1)]).await.unwrap_err();
+    assert_eq!((error.name(), error.may_have_happened()), ("Store", false));
+    let committing = world.probe.late().unwrap();
+    world.probe.calm();
+    // Somebody else has it in between, and so the first request to claim takes it once more.
+    owned(guard.claim(&KEY, world.lease()).await).release().await.unwrap();
+    world.probe.deliver(&claiming).await;
+    assert_eq!(world.record(&KEY).await.unwrap().attempt, 3);
+    world.probe.deliver(&committing).await;
+    assert_eq!(world.harness.number("sum").await, 0);
 }
 
 pub(crate) async fn commit_does_not_take_the_result_of_somebody_else_for_its_own<H: Harness>(
