@@ -44,6 +44,7 @@ pub struct Applier<X, B> {
     store: Arc<X>,
     publisher: Publisher<B>,
     retry: Retry,
+    optimistic: bool,
 }
 
 /// What effects are caused by: where the events stand in their flow, and since when there is a
@@ -140,7 +141,14 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
     /// outbox is tried as `retry` says.
     #[must_use]
     pub fn new(store: Arc<X>, publisher: Publisher<B>, retry: Retry) -> Self {
-        Self { store, publisher, retry }
+        Self { store, publisher, retry, optimistic: false }
+    }
+
+    /// Runs work without claiming its key first: whatever runs at the same time is told apart when
+    /// it is written. Without transactions there is always a claim.
+    #[must_use]
+    pub fn optimistic(self) -> Self {
+        Self { optimistic: true, ..self }
     }
 
     /// Where effects are written.
@@ -218,19 +226,22 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
         Fut: Future<Output = Result<Decision, Fault>>,
     {
         let mut decided = Decided::default();
-        let outcome = guard
-            .commit(key, lease, async |held| {
-                let Decision { effects, response } = work(held.clone()).await?;
-                let plan = Plan::new(&*self.store, &held, &effects, cause, self.now())?;
-                let Plan { writes, keys, events } = plan;
-                let receipt = Receipt { outbox: events.len(), response };
-                decided.writes = effects.written().len();
-                decided.otherwise =
-                    effects.written().iter().map(|write| write.otherwise().clone()).collect();
-                decided.outbox = keys.into_iter().zip(events).collect();
-                Ok((receipt, writes))
-            })
-            .await;
+        let decide = async |held: Held| {
+            let Decision { effects, response } = work(held.clone()).await?;
+            let plan = Plan::new(&*self.store, &held, &effects, cause, self.now())?;
+            let Plan { writes, keys, events } = plan;
+            let receipt = Receipt { outbox: events.len(), response };
+            decided.writes = effects.written().len();
+            decided.otherwise =
+                effects.written().iter().map(|write| write.otherwise().clone()).collect();
+            decided.outbox = keys.into_iter().zip(events).collect();
+            Ok((receipt, writes))
+        };
+        let outcome = if self.optimistic {
+            guard.commit_once(key, lease.deadline(), decide).await
+        } else {
+            guard.commit(key, lease, decide).await
+        };
         match outcome {
             Ok(Outcome::Fresh(receipt) | Outcome::Unguarded(receipt)) => {
                 let events = decided.outbox.len();
@@ -357,6 +368,7 @@ impl<X, B: Clone> Clone for Applier<X, B> {
             store: Arc::clone(&self.store),
             publisher: self.publisher.clone(),
             retry: self.retry.clone(),
+            optimistic: self.optimistic,
         }
     }
 }

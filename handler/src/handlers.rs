@@ -320,6 +320,11 @@ pub(crate) trait Route<S>: Send + Sync {
         false
     }
 
+    /// Whether what the bus says is what it says of the events that it takes.
+    fn expects(&self, _: &BusFacts) -> bool {
+        false
+    }
+
     /// Makes an event ready for the handler.
     ///
     /// # Errors
@@ -387,6 +392,10 @@ where
                         && is(metadata.service.as_deref(), E::SERVICE.service())
                 }
             }
+    }
+
+    fn expects(&self, bus: &BusFacts) -> bool {
+        &*bus.source == E::SOURCE && &*bus.detail_type == E::DETAIL_TYPE
     }
 
     fn ready_for_event(

@@ -35,6 +35,7 @@ struct Parts<B> {
     concurrency: usize,
     reserve: Duration,
     whole_batches: bool,
+    optimistic: bool,
     clock: Arc<dyn Clock>,
     sleep: super::SleepFn,
     observer: Option<Box<dyn Fn(&Report<'_>) + Send + Sync>>,
@@ -84,6 +85,7 @@ where
                 concurrency: 10,
                 reserve: Duration::from_secs(1),
                 whole_batches: false,
+                optimistic: false,
                 clock,
                 sleep: Box::new(move |duration| {
                     let sleep = Arc::clone(&sleep);
@@ -166,6 +168,16 @@ where
         self
     }
 
+    /// Runs handlers without claiming their events first, which saves one request of each.
+    ///
+    /// It is for handlers that only decide. Two deliveries of an event at the same time both run
+    /// the handler; the effects of one of them are applied, and the other one is dropped. So a
+    /// handler must not call what has an effect of its own.
+    pub fn optimistic(mut self) -> Self {
+        self.app.optimistic = true;
+        self
+    }
+
     /// Changes how handlers are guarded, such as how long it is remembered that they ran.
     pub fn guards(
         mut self,
@@ -207,13 +219,15 @@ where
             guarded.push(Guarded { route, guard });
         }
         let app = self.app;
+        let applier = Applier::new(self.effects, app.publisher, app.retry);
+        let applier = if app.optimistic { applier.optimistic() } else { applier };
         Ok(App {
             inner: Arc::new(Inner {
                 state,
                 routes: guarded,
                 middleware,
                 unhandled,
-                applier: Applier::new(self.effects, app.publisher, app.retry),
+                applier,
                 quarantine: app.quarantine,
                 allow: app.allow,
                 max_depth: app.max_depth,

@@ -136,7 +136,13 @@ where
         self.check_origin(bus)?;
         let kind = content.kind();
         let mut routes = self.routes.iter().filter(|it| it.route.takes_content(kind));
-        let Some(guarded) = routes.next() else { return self.unhandled(known).map(|()| None) };
+        let Some(guarded) = routes.next() else {
+            // One of our events without its metadata is no event of somebody else.
+            if bus.is_some_and(|bus| self.routes.iter().any(|it| it.route.expects(bus))) {
+                return Err(Refusal::of(Fault::contract("an event without its metadata")));
+            }
+            return self.unhandled(known).map(|()| None);
+        };
         let ready = guarded.route.ready_for_payload(content.clone());
         self.run(known, guarded, ready, Correlation::root()).await
     }

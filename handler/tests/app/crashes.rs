@@ -30,18 +30,19 @@ struct Region {
     clock: FixedClock,
     database: LocalDynamoDb,
     bus: FakeBus,
+    optimistic: bool,
 }
 
 type RegionApp = App<Gate, DynamoDbEffects, FakeBus>;
 
 impl Region {
-    fn new() -> Self {
+    fn new(optimistic: bool) -> Self {
         let clock = FixedClock::default();
         let database = LocalDynamoDb::new(clock.clone());
         database.create_table("records", "id");
         database.create_table("points", "customer");
         let bus = FakeBus::new().with_clock(clock.clone());
-        Self { clock, database, bus }
+        Self { clock, database, bus, optimistic }
     }
 
     /// A process that has just begun, and in which everything goes through this gate.
@@ -49,7 +50,7 @@ impl Region {
         let database = self.database.with_gate(gate);
         let bus = self.bus.with_gate(gate);
         let retry = Retry::new(self.clock.clone(), SeededRandom::new(1), NeverSleep);
-        App::builder(
+        let app = App::builder(
             LOYALTY,
             Handlers::new(gate.clone()).on(award),
             DynamoDbEffects::new(database.client(), Table::new("records")),
@@ -57,9 +58,8 @@ impl Region {
             self.clock.clone(),
             SeededRandom::new(2),
             NeverSleep,
-        )
-        .build()
-        .unwrap()
+        );
+        if self.optimistic { app.optimistic() } else { app }.build().unwrap()
     }
 
     /// Delivers once to a process that dies after so many points, if it has not answered by then.
@@ -151,9 +151,9 @@ fn value<T: serde::de::DeserializeOwned>(item: &serde_dynamo::Item, name: &str) 
 }
 
 /// Dies after each number of points there is, which nobody has counted.
-fn crash_everywhere(invocation: &[u8], customers: &[&str]) -> usize {
+fn crash_everywhere(optimistic: bool, invocation: &[u8], customers: &[&str]) -> usize {
     for points in 0.. {
-        let region = Region::new();
+        let region = Region::new(optimistic);
         let answered = region.deliver(invocation, points).is_some();
         region.ends_well(invocation, customers, &format!("dead after {points} points"));
         if answered {
@@ -166,9 +166,10 @@ fn crash_everywhere(invocation: &[u8], customers: &[&str]) -> usize {
 #[test]
 fn a_crash_at_any_point_loses_nothing_and_does_nothing_twice() {
     let body = registered("c1").detail();
-    let points = crash_everywhere(&queue(false, &[("m1", None, &body)]), &["c1"]);
+    let invocation = queue(false, &[("m1", None, &body)]);
     // Claiming, deciding, committing, publishing and removing.
-    assert_eq!(points, 2 + 1 + 2 + 2 + 2);
+    assert_eq!(crash_everywhere(false, &invocation, &["c1"]), 2 + 1 + 2 + 2 + 2);
+    assert_eq!(crash_everywhere(true, &invocation, &["c1"]), 1 + 2 + 2 + 2);
 }
 
 #[test]
@@ -176,19 +177,20 @@ fn a_crash_at_any_point_of_a_batch_does_not_either() {
     let bodies = ["c1", "c2", "c3"].map(|customer| registered(customer).event_bridge());
     let messages = [("m1", &bodies[0]), ("m2", &bodies[1]), ("m3", &bodies[2])]
         .map(|(id, body)| (id, Some("group"), &body[..]));
-    crash_everywhere(&queue(false, &messages), &["c1", "c2", "c3"]);
-    crash_everywhere(&queue(true, &messages), &["c1", "c2", "c3"]);
+    crash_everywhere(false, &queue(false, &messages), &["c1", "c2", "c3"]);
+    crash_everywhere(true, &queue(true, &messages), &["c1", "c2", "c3"]);
 }
 
 /// Two crashes, one after the other, at any two points.
 #[test]
 fn two_crashes_do_not_either() {
+    let optimistic = false;
     let body = registered("c1").detail();
     let invocation = queue(false, &[("m1", None, &body)]);
-    let points = crash_everywhere(&invocation, &["c1"]);
+    let points = crash_everywhere(optimistic, &invocation, &["c1"]);
     for first in 0..points {
         for second in 0..points {
-            let region = Region::new();
+            let region = Region::new(optimistic);
             region.deliver(&invocation, first);
             region.clock.advance(Duration::from_secs(13));
             region.deliver(&invocation, second);
@@ -203,10 +205,9 @@ fn two_crashes_do_not_either() {
 fn a_process_that_wakes_up_again_does_not_either() {
     let body = registered("c1").detail();
     let invocation = queue(false, &[("m1", None, &body)]);
-    let points = crash_everywhere(&invocation, &["c1"]);
-    for frozen_at in 0..points {
-        for pause in [0, 13] {
-            let region = Region::new();
+    for (optimistic, pause) in [(false, 0), (false, 13), (true, 0), (true, 13)] {
+        for frozen_at in 0..crash_everywhere(optimistic, &invocation, &["c1"]) {
+            let region = Region::new(optimistic);
             let gate = Gate::new();
             gate.shut_after(frozen_at);
             let app = region.app(&gate);

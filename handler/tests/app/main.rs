@@ -10,6 +10,7 @@
 mod batches;
 mod building;
 mod crashes;
+mod depth;
 mod origin;
 mod quarantine;
 mod requests;

@@ -131,6 +131,20 @@ async fn what_nobody_handles_is_a_choice() {
     }
 }
 
+/// It is one of ours, so nobody may ignore it.
+#[tokio::test(start_paused = true)]
+async fn one_of_our_events_without_metadata_is_put_aside() {
+    let shop = Shop::new();
+    let handlers = shop.handlers().on(award_points).unhandled(Unhandled::Ignore);
+    let app = shop.app_of(handlers).build().unwrap();
+    let bare = br#"{"version":"0","id":"6a7e8feb","detail-type":"product_registered",
+        "source":"shop.catalog.products","account":"123456789012","time":"2026-11-20T12:00:00Z",
+        "region":"us-east-1","resources":[],"detail":{"customer":"c1"}}"#;
+    app.invoke(bare, shop.deadline()).await.unwrap();
+    let reasons: Vec<_> = shop.quarantine.items().iter().map(|it| it.reason).collect();
+    assert_eq!(reasons, [Reason::Contract]);
+}
+
 /// Nobody has to pass ids on.
 #[tokio::test(start_paused = true)]
 async fn what_is_emitted_belongs_to_the_flow() {
