@@ -11,7 +11,7 @@ use setpiece_policy::{Deadline, Fault};
 
 pub use self::build::{AppBuilder, AppError};
 use crate::{
-    Allow, Applier, EffectStore, Invocation, InvokeError, Quarantine, Report,
+    Allow, Applier, Delivery, EffectStore, Invocation, InvokeError, Quarantine, Report,
     answer::{Answer, Ended},
     batch,
     handlers::{Middleware, Route, Unhandled},
@@ -27,7 +27,8 @@ use crate::{
 ///
 /// - What is acknowledged is done: its writes are written, its events are published, or it is in
 ///   quarantine with its bytes.
-/// - The writes of a handler are written once for each event, however often it is delivered.
+/// - The writes of a handler are written once for each event, however often it is delivered within
+///   [15 days](AppBuilder::guards).
 /// - Each event that a handler emits is published at least once, always with the same id.
 /// - One delivery that fails, panics or takes too long fails alone; where the source has an order,
 ///   together with those behind it.
@@ -49,8 +50,10 @@ struct Inner<S, X: EffectStore, B> {
     whole_batches: bool,
     clock: Arc<dyn Clock>,
     sleep: SleepFn,
-    observer: Option<Box<dyn Fn(&Report<'_>) + Send + Sync>>,
+    observer: Option<Observer>,
 }
+
+type Observer = Box<dyn Fn(&Report<'_>) + Send + Sync>;
 
 type SleepFn = Box<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
 
@@ -85,7 +88,7 @@ where
         let invocation = Invocation::read(payload)?;
         let app = &*self.inner;
         let time = Time::new(app, deadline);
-        let opened: Vec<_> = invocation.deliveries.iter().map(|it| it.open()).collect();
+        let opened: Vec<_> = invocation.deliveries.iter().map(Delivery::open).collect();
         let lanes = batch::lanes(invocation.source, &invocation.deliveries, &opened);
         let last = (app.sleep)(time.answer_by.remaining(&*app.clock));
         let ended = batch::run(lanes, app.concurrency, last, |index| {

@@ -7,8 +7,8 @@ use setpiece_idempotency::{Key, KeyError, KeyPart};
 use setpiece_policy::Fault;
 
 use crate::{
-    BusFacts, Content, ContentKind, Cx, Effects, Facts, HttpForm, HttpResponse, Json, Opened,
-    Payload, Received,
+    BusFacts, Content, ContentKind, Cx, Effects, Facts, HttpForm, HttpResponse, Json, NaturalKey,
+    Opened, Payload, Received,
 };
 
 /// What a service does about the events that reach it: its handlers, and the state that they share.
@@ -123,14 +123,29 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     /// Adds a handler for what reaches Lambda and is no event of ours: a scheduled call, a change
     /// of an object or an item, an event of AWS.
     ///
-    /// It is guarded by the payload's [natural key](Payload::natural_key). One that has none is not run.
-    pub fn on_payload<P, F>(mut self, handler: F) -> Self
+    /// It is guarded by what the payload [is named by](NaturalKey). Several handlers may take the
+    /// same kind of payload, and each of them takes all of that kind.
+    pub fn on_payload<P, F>(self, handler: F) -> Self
     where
-        P: Payload + 'static,
+        P: NaturalKey,
+        F: for<'a> Handler<'a, S, P, Effects>,
+    {
+        self.on_payload_by(natural_key, handler)
+    }
+
+    /// Adds a handler for a payload that does not name itself, such as [`Json`] in a queue: `key`
+    /// says which of them are the same.
+    pub fn on_payload_by<P, F>(
+        mut self,
+        key: impl Fn(&P) -> Result<Key, KeyError> + Send + Sync + 'static,
+        handler: F,
+    ) -> Self
+    where
+        P: Payload,
         F: for<'a> Handler<'a, S, P, Effects>,
     {
         let name = function_name::<F>().into();
-        let key: KeyOf<P> = Box::new(natural_key);
+        let key: KeyOf<P> = Box::new(key);
         let handler = Arc::new(handler);
         let types = PhantomTypes::NEW;
         self.routes.push(Arc::new(PayloadRoute::<S, P, F> { name, key, handler, types }));
@@ -140,13 +155,14 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     /// Adds a handler that answers: a request over HTTP, a task of Step Functions, a direct call.
     ///
     /// `key` says which requests are the same. A later one is answered with what the first one was.
+    /// Nothing else can take the same kind of payload.
     pub fn on_request<P, R, F>(
         mut self,
         key: impl Fn(&P) -> Result<Key, KeyError> + Send + Sync + 'static,
         handler: F,
     ) -> Self
     where
-        P: Payload + 'static,
+        P: Payload,
         R: Respond,
         F: for<'a> Handler<'a, S, P, Reply<R>>,
     {
@@ -157,10 +173,11 @@ impl<S: Send + Sync + 'static> Handlers<S> {
         self
     }
 
-    /// Adds a handler that answers and changes nothing, so that it needs no guard.
+    /// Adds a handler that answers and changes nothing, so that it needs no guard. Nothing else can
+    /// take the same kind of payload.
     pub fn on_query<P, R, F>(mut self, handler: F) -> Self
     where
-        P: Payload + 'static,
+        P: Payload,
         R: Respond,
         F: for<'a> Handler<'a, S, P, R>,
     {
@@ -334,8 +351,13 @@ pub(crate) trait Route<S>: Send + Sync {
         Err(Fault::contract("an event for a handler of something else"))
     }
 
-    /// Whether it takes payloads that are made of such content.
-    fn takes_content(&self, _: ContentKind) -> bool {
+    /// Of which content the payloads are made that it takes.
+    fn content(&self) -> Option<ContentKind> {
+        None
+    }
+
+    /// Whether it answers, so that it has to be the only one.
+    fn answers(&self) -> bool {
         false
     }
 
@@ -436,7 +458,7 @@ struct PayloadRoute<S, P, F> {
 impl<S, P, F> Route<S> for PayloadRoute<S, P, F>
 where
     S: Send + Sync + 'static,
-    P: Payload + 'static,
+    P: Payload,
     F: for<'a> Handler<'a, S, P, Effects>,
 {
     fn name(&self) -> &Arc<str> {
@@ -448,8 +470,8 @@ where
         type_name::<P>()
     }
 
-    fn takes_content(&self, kind: ContentKind) -> bool {
-        P::KIND == kind
+    fn content(&self) -> Option<ContentKind> {
+        Some(P::KIND)
     }
 
     fn ready_for_payload(&self, content: Content<'_>) -> Prepared<S> {
@@ -474,7 +496,7 @@ struct RequestRoute<S, P, R, F> {
 impl<S, P, R, F> Route<S> for RequestRoute<S, P, R, F>
 where
     S: Send + Sync + 'static,
-    P: Payload + 'static,
+    P: Payload,
     R: Respond,
     F: for<'a> Handler<'a, S, P, Reply<R>>,
 {
@@ -487,8 +509,12 @@ where
         type_name::<P>()
     }
 
-    fn takes_content(&self, kind: ContentKind) -> bool {
-        P::KIND == kind
+    fn content(&self) -> Option<ContentKind> {
+        Some(P::KIND)
+    }
+
+    fn answers(&self) -> bool {
+        true
     }
 
     fn ready_for_payload(&self, content: Content<'_>) -> Prepared<S> {
@@ -513,7 +539,7 @@ struct QueryRoute<S, P, R, F> {
 impl<S, P, R, F> Route<S> for QueryRoute<S, P, R, F>
 where
     S: Send + Sync + 'static,
-    P: Payload + 'static,
+    P: Payload,
     R: Respond,
     F: for<'a> Handler<'a, S, P, R>,
 {
@@ -526,8 +552,12 @@ where
         type_name::<P>()
     }
 
-    fn takes_content(&self, kind: ContentKind) -> bool {
-        P::KIND == kind
+    fn content(&self) -> Option<ContentKind> {
+        Some(P::KIND)
+    }
+
+    fn answers(&self) -> bool {
+        true
     }
 
     fn ready_for_payload(&self, content: Content<'_>) -> Prepared<S> {
@@ -559,7 +589,7 @@ fn guarded<S, P: Send + 'static>(
 /// # Errors
 ///
 /// [`KeyError::Missing`] if nothing names it.
-pub fn natural_key<P: Payload>(payload: &P) -> Result<Key, KeyError> {
+pub fn natural_key<P: NaturalKey>(payload: &P) -> Result<Key, KeyError> {
     let parts = payload.natural_key().ok_or(KeyError::Missing)?;
     let parts: Vec<&dyn KeyPart> = parts.iter().map(|part| part as &dyn KeyPart).collect();
     Key::from_parts(&parts)

@@ -172,7 +172,8 @@ pub use crate::{
     handlers::{Decision, Handler, Handlers, Handling, Reply, Respond, Unhandled, natural_key},
     memory::{MemoryEffects, TableWrite, Tables},
     payload::{
-        HttpRequest, HttpResponse, ItemChange, Json, OtherEvent, Payload, S3Change, ScheduledEvent,
+        HttpRequest, HttpResponse, ItemChange, Json, NaturalKey, OtherEvent, Payload, S3Change,
+        ScheduledEvent,
     },
     quarantine::{InMemoryQuarantine, Poison, Quarantine, Quarantined, Reason},
     received::{Cx, Received},

@@ -28,18 +28,21 @@ pub trait Payload: Sized + Send + 'static {
     ///
     /// A contract fault when the content is not what this payload is made of.
     fn read(content: Content<'_>) -> Result<Self, Fault>;
+}
 
+/// Payloads that say themselves which of them are the same.
+///
+/// Others need somebody who says it: [`Handlers::on_payload_by`](crate::Handlers::on_payload_by).
+pub trait NaturalKey: Payload {
     /// What names it for ever, also when it is delivered again: what a guard's key is made of.
     ///
-    /// `None` if nothing does. Then whoever guards it has to say what makes two of them the same.
-    fn natural_key(&self) -> Option<Vec<String>> {
-        None
-    }
+    /// `None` if this one has lost its name on the way. Then it is not handled.
+    fn natural_key(&self) -> Option<Vec<String>>;
 }
 
 /// Payloads that are a content as it is.
 macro_rules! payload {
-    ($type:ident, $kind:ident, $this:ident => $key:expr) => {
+    ($type:ident, $kind:ident) => {
         impl Payload for $type {
             const KIND: ContentKind = ContentKind::$kind;
 
@@ -49,7 +52,12 @@ macro_rules! payload {
                     _ => Err(other_kind()),
                 }
             }
+        }
+    };
+    ($type:ident, $kind:ident, $this:ident => $key:expr) => {
+        payload!($type, $kind);
 
+        impl NaturalKey for $type {
             fn natural_key(&self) -> Option<Vec<String>> {
                 let $this = self;
                 $key
@@ -58,7 +66,7 @@ macro_rules! payload {
     };
 }
 
-payload!(HttpRequest, Http, _request => None);
+payload!(HttpRequest, Http);
 payload!(ItemChange, Item, change => Some(vec![change.event_id.to_string()]));
 payload!(OtherEvent, Other, event => {
     event.id.as_deref().map(|id| vec![event.source.to_string(), id.to_owned()])

@@ -192,10 +192,10 @@ impl LocalDynamoDb {
         }
     }
 
-    /// Deletes what has expired by its time to live, and says how much that was.
+    /// Deletes what has expired by its time to live.
     #[track_caller]
-    pub fn sweep(&self) -> usize {
-        self.engine.sweep()
+    pub fn sweep(&self) {
+        self.engine.sweep();
     }
 
     /// All requests of clients so far, in order.
@@ -205,6 +205,7 @@ impl LocalDynamoDb {
     }
 
     /// Forgets the requests so far, and returns them.
+    #[must_use]
     pub fn take_requests(&self) -> Vec<DynamoDbRequest> {
         std::mem::take(&mut self.state().requests)
     }
@@ -218,12 +219,12 @@ impl LocalDynamoDb {
         let state = &mut *self.state();
         let place = state.demanded.iter_mut().position(|fault| fault.strikes(operation));
         let Some(place) = place else {
-            return state.chance.as_mut().and_then(|chance| chance.trouble(operation));
+            return state.chance.as_ref().and_then(|chance| chance.trouble(operation));
         };
         let fault = &mut state.demanded[place];
         let trouble = fault.trouble(operation);
         if fault.is_spent() {
-            state.demanded.remove(place);
+            drop(state.demanded.remove(place));
         }
         Some(trouble)
     }

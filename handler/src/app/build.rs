@@ -8,6 +8,9 @@ use setpiece_policy::{Random, Retry, Sleep};
 use super::{App, Guarded, Inner};
 use crate::{Allow, Applier, EffectStore, Handlers, Quarantine, Report};
 
+/// Longer than any queue keeps a message, which is 14 days.
+const RETENTION: Duration = Duration::from_hours(15 * 24);
+
 type GuardOf<X> = Box<
     dyn Fn(
         &Arc<<X as EffectStore>::Records>,
@@ -38,7 +41,7 @@ struct Parts<B> {
     optimistic: bool,
     clock: Arc<dyn Clock>,
     sleep: super::SleepFn,
-    observer: Option<Box<dyn Fn(&Report<'_>) + Send + Sync>>,
+    observer: Option<super::Observer>,
 }
 
 impl<S, X, B> App<S, X, B>
@@ -69,6 +72,7 @@ where
                 let (clock, random, sleep) =
                     (Arc::clone(&clock), Arc::clone(&random), Arc::clone(&sleep));
                 Guard::builder(Arc::clone(records), namespace, operation, clock, random, sleep)
+                    .retention(RETENTION)
             })
         };
         AppBuilder {
@@ -178,7 +182,12 @@ where
         self
     }
 
-    /// Changes how handlers are guarded, such as how long it is remembered that they ran.
+    /// Changes how handlers are guarded, such as how long it is remembered that they ran: 15 days
+    /// by default, which is longer than SQS keeps a message.
+    ///
+    /// What comes again after that is handled again. An archive can replay older events, and so can
+    /// somebody who sends again what was in quarantine or in a dead-letter queue; each day more
+    /// costs what a day's records cost to store.
     pub fn guards(
         mut self,
         change: impl Fn(GuardBuilder<X::Records>) -> GuardBuilder<X::Records> + 'static,
@@ -217,6 +226,12 @@ where
                 return Err(AppError::SameName { name });
             }
             guarded.push(Guarded { route, guard });
+        }
+        for Guarded { route, .. } in guarded.iter().filter(|it| it.route.answers()) {
+            let same = |it: &&Guarded<S, X>| it.route.content() == route.content();
+            if guarded.iter().filter(same).count() > 1 {
+                return Err(AppError::SeveralAnswers { takes: route.takes() });
+            }
         }
         let app = self.app;
         let applier = Applier::new(self.effects, app.publisher, app.retry);
@@ -266,6 +281,11 @@ pub enum AppError {
         /// The name.
         name: Arc<str>,
     },
+    /// Several handlers take the same kind of payload, and one of them answers.
+    SeveralAnswers {
+        /// What the one that answers takes.
+        takes: &'static str,
+    },
     /// A guard refuses its configuration.
     Guard(ConfigError),
 }
@@ -275,6 +295,9 @@ impl fmt::Display for AppError {
         match self {
             Self::Unnamed { takes } => write!(f, "the handler of `{takes}` has no name"),
             Self::SameName { name } => write!(f, "two handlers have the name `{name}`"),
+            Self::SeveralAnswers { takes } => {
+                write!(f, "the handler that answers `{takes}` is not the only one that takes it")
+            }
             Self::Guard(error) => error.fmt(f),
         }
     }

@@ -2,7 +2,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::{FutureExt as _, future::join_all};
 use setpiece_bus::Bus;
-use setpiece_envelope::{Correlation, Metadata, RawEnvelope};
+use setpiece_envelope::{Correlation, CorrelationId, EventId, Metadata, RawEnvelope};
 use setpiece_idempotency::Lease;
 use setpiece_policy::{Disposition, Fault};
 use tracing::Instrument as _;
@@ -82,9 +82,14 @@ where
             Content::Event(raw) => self.handle_event(known, raw, opened).await.map(|()| None),
             Content::Outbox(change) => {
                 // What was changed or removed was relayed, or is being.
-                let key = self.applier.store().outbox_key(change.key.as_ref());
-                let keys = key.filter(|_| change.change == Change::Insert);
-                let relayed = self.applier.relay(keys.as_slice(), known.time.answer_by).await;
+                if change.change != Change::Insert {
+                    return Ok(None);
+                }
+                let Some(key) = self.applier.store().outbox_key(change.key.as_ref()) else {
+                    let fault = Fault::permanent("an event in the outbox of another store");
+                    return Err(Refusal::of(fault.hand_back()));
+                };
+                let relayed = self.applier.relay(&[key], known.time.answer_by).await;
                 relayed.map_err(|error| Refusal::of(error.into()))?;
                 Ok(None)
             }
@@ -117,14 +122,7 @@ where
         if ends.is_empty() {
             return self.unhandled(known);
         }
-        // While one handler wants the delivery again, it is not put aside for another one's sake.
-        let mut worst: Option<Refusal<'a>> = None;
-        for refusal in ends.into_iter().filter_map(Result::err) {
-            if worst.as_ref().is_none_or(|worst| worst.is_final() && !refusal.is_final()) {
-                worst = Some(refusal);
-            }
-        }
-        worst.map_or(Ok(()), Err)
+        all(ends).map(drop)
     }
 
     async fn handle_payload<'a>(
@@ -134,17 +132,21 @@ where
         bus: Option<&BusFacts>,
     ) -> Result<Option<String>, Refusal<'a>> {
         self.check_origin(bus)?;
-        let kind = content.kind();
-        let mut routes = self.routes.iter().filter(|it| it.route.takes_content(kind));
-        let Some(guarded) = routes.next() else {
+        let kind = Some(content.kind());
+        let routes = self.routes.iter().filter(|it| it.route.content() == kind);
+        let runs = routes.map(|guarded| {
+            let ready = guarded.route.ready_for_payload(content.clone());
+            self.run(known, guarded, ready, Correlation::root())
+        });
+        let ends = join_all(runs).await;
+        if ends.is_empty() {
             // One of our events without its metadata is no event of somebody else.
             if bus.is_some_and(|bus| self.routes.iter().any(|it| it.route.expects(bus))) {
                 return Err(Refusal::of(Fault::contract("an event without its metadata")));
             }
             return self.unhandled(known).map(|()| None);
-        };
-        let ready = guarded.route.ready_for_payload(content.clone());
-        self.run(known, guarded, ready, Correlation::root()).await
+        }
+        all(ends)
     }
 
     /// Runs one handler, and makes durable what it decides.
@@ -293,6 +295,24 @@ impl Refusal<'_> {
     }
 }
 
+/// The end of a delivery that has several handlers, of which one may have answered.
+///
+/// While one of them wants the delivery again, it is not put aside for another one's sake.
+fn all<'a>(ends: Vec<Result<Option<String>, Refusal<'a>>>) -> Result<Option<String>, Refusal<'a>> {
+    let (mut worst, mut answer): (Option<Refusal<'a>>, _) = (None, None);
+    for end in ends {
+        match end {
+            Ok(response) => answer = answer.or(response),
+            Err(refusal) => {
+                if worst.as_ref().is_none_or(|worst| worst.is_final() && !refusal.is_final()) {
+                    worst = Some(refusal);
+                }
+            }
+        }
+    }
+    worst.map_or(Ok(answer), Err)
+}
+
 /// A panic may be a matter of the moment. What it said can be anything, and is for the panic hook.
 fn panicked(handler: Option<&Arc<str>>) -> Refusal<'_> {
     let fault = Fault::permanent("a handler panicked").with_may_have_happened(true).hand_back();
@@ -310,8 +330,8 @@ fn span(known: Known<'_>) -> tracing::Span {
         event_id = metadata.event_id.as_str(),
         event_name = metadata.name,
         event_version = %metadata.version,
-        correlation_id = metadata.correlation.correlation_id.as_ref().map(|id| id.as_str()),
-        causation_id = metadata.correlation.causation_id.as_ref().map(|id| id.as_str()),
+        correlation_id = metadata.correlation.correlation_id.as_ref().map(CorrelationId::as_str),
+        causation_id = metadata.correlation.causation_id.as_ref().map(EventId::as_str),
         depth = metadata.correlation.depth,
     )
 }

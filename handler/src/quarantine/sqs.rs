@@ -1,6 +1,7 @@
 use aws_sdk_sqs::{Client, types::MessageAttributeValue};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures_util::future::BoxFuture;
+use setpiece_envelope::EventId;
 use setpiece_policy::Fault;
 
 use super::{Poison, Quarantine};
@@ -41,7 +42,7 @@ impl SqsQuarantine {
             ("context", Some(poison.context)),
             ("at", Some(at.as_str())),
             ("handler", poison.handler),
-            ("event_id", poison.event_id.map(|id| id.as_str())),
+            ("event_id", poison.event_id.map(EventId::as_str)),
             ("item_id", poison.facts.item_id.as_deref()),
             ("source_arn", poison.facts.source_arn.as_deref()),
         ];
@@ -57,7 +58,7 @@ impl SqsQuarantine {
             })?;
             request = request.message_attributes(name, value);
         }
-        if self.queue_url.ends_with(".fifo") {
+        if self.queue_url.strip_suffix(".fifo").is_some() {
             let item = poison.facts.item_id.as_deref().unwrap_or(&at);
             let group = poison.facts.message_group.as_deref().unwrap_or(item);
             request = request.message_group_id(group).message_deduplication_id(item);

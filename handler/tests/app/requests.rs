@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use setpiece_handler::{Cx, Effects, Json, Reply, ScheduledEvent, Write, natural_key};
+use setpiece_handler::{Cx, Effects, Json, Reply, ScheduledEvent, Write};
 use setpiece_idempotency::Key;
 use setpiece_policy::Fault;
 
@@ -56,9 +56,9 @@ async fn a_request_that_comes_again_gets_the_answer_of_the_first_time() {
 #[tokio::test(start_paused = true)]
 async fn a_request_without_a_key_is_not_run() {
     let shop = Shop::new();
-    let handlers = shop.handlers().on_request(natural_key, redeem);
-    let app = shop.app_of(handlers).build().unwrap();
-    let error = app.invoke(br#"{"request":"r","customer":"c1"}"#, shop.deadline()).await;
+    let key = |redeem: &Json<Redeem>| Key::of(&redeem.0.request);
+    let app = shop.app_of(shop.handlers().on_request(key, redeem)).build().unwrap();
+    let error = app.invoke(br#"{"request":"","customer":"c1"}"#, shop.deadline()).await;
     assert_eq!(error.unwrap_err().error_type(), "Setpiece.Contract");
     assert!(shop.state.order.lock().unwrap().is_empty());
 }
