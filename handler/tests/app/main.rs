@@ -9,6 +9,7 @@
 
 mod batches;
 mod building;
+mod layers;
 mod origin;
 mod quarantine;
 mod requests;
