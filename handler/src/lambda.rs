@@ -1,17 +1,19 @@
 //! Lambda's runtime around an app.
 
+mod entrance;
 #[cfg(feature = "shutdown")]
 mod shutdown;
 
 use std::{
     fmt,
     panic::AssertUnwindSafe,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use futures_util::{FutureExt as _, future::BoxFuture};
-use lambda_runtime::{Diagnostic, Error, LambdaEvent};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, Runtime, layers::TracingLayer};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use setpiece_bus::Bus;
@@ -19,6 +21,7 @@ use setpiece_envelope::{Clock, Reason, Violation};
 use setpiece_policy::{Deadline, Fault};
 use tower_service::Service;
 
+use self::entrance::Cloakroom;
 #[cfg(feature = "shutdown")]
 pub use self::shutdown::run_until_shutdown;
 use crate::{App, EffectStore, InvokeError, UnknownShape};
@@ -78,15 +81,13 @@ use crate::{App, EffectStore, InvokeError, UnknownShape};
 /// A layer around an app sees invocations; one around
 /// [handlers](crate::Handlers) sees each run of a handler.
 ///
+/// Then `lambda_runtime` reads the JSON before the app does, and writes it to its log at the level
+/// `TRACE`. Whoever has personal data in events leaves that level off. `run` does neither.
+///
 /// # On a desk
 ///
 /// `cargo lambda watch` sends how much time there is where Lambda sends when it is over. A deadline
 /// in the year 1970 is taken for that.
-///
-/// # Logs
-///
-/// `lambda_runtime` writes the whole invocation to its log at the level `TRACE`. Whoever has
-/// personal data in events leaves that level off for its target.
 ///
 /// # Errors
 ///
@@ -101,7 +102,9 @@ where
     X: EffectStore,
     B: Bus,
 {
-    lambda_runtime::run(app).await
+    let cloakroom = Cloakroom::default();
+    let runtime = Runtime::new(cloakroom.behind(app)).layer(cloakroom);
+    runtime.layer(TracingLayer::new()).run().await
 }
 
 /// Runs `app` as a Lambda function that takes several invocations at the same time where it is
@@ -120,7 +123,9 @@ where
     X: EffectStore,
     B: Bus,
 {
-    lambda_runtime::run_concurrent(app).await
+    let cloakroom = Cloakroom::default();
+    let runtime = Runtime::new(cloakroom.behind(app)).layer(cloakroom);
+    runtime.layer(TracingLayer::new()).run_concurrent().await
 }
 
 impl<S, X, B> Service<LambdaEvent<RawInvocation>> for App<S, X, B>
@@ -166,41 +171,42 @@ fn deadline(millis: u64, clock: &dyn Clock) -> Deadline {
     Deadline::from_unix_millis(millis)
 }
 
-/// What Lambda was invoked with, as `lambda_runtime` hands it to an [`App`]: JSON that nobody has
-/// looked into.
+/// What Lambda was invoked with, as bytes that an [`App`] has not looked into.
 ///
-/// Bytes that are not JSON come as well, so that the app refuses them with the
-/// [type](InvokeError::error_type) of all that it cannot read, and not `lambda_runtime` with the
-/// name of a type in Rust. `lambda_runtime` reads the first JSON value and stops; what follows it
-/// is not noticed.
+/// Where `lambda_runtime` makes it, which reads JSON, what is none comes as well: so that the app
+/// refuses it with the [type](InvokeError::error_type) of all that it cannot read, and not
+/// `lambda_runtime` with the name of a type in Rust. `lambda_runtime` stops after the first JSON
+/// value; what follows it is not noticed.
 #[derive(Clone)]
-pub struct RawInvocation(Option<Box<RawValue>>);
+pub struct RawInvocation(Option<Arc<dyn AsRef<[u8]> + Send + Sync>>);
 
 impl RawInvocation {
-    /// The bytes, for layers. There are none if they are not JSON.
+    /// The bytes, for layers. There are none if `lambda_runtime` could not read them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_ref().map_or(&[], |json| json.get().as_bytes())
+        self.0.as_ref().map_or(&[], |bytes| (**bytes).as_ref())
     }
 
     fn read(&self) -> Result<&[u8], InvokeError> {
-        let Some(json) = &self.0 else {
+        if self.0.is_none() {
             let violation = Violation::new(Reason::NotOfForm { form: "JSON" });
             return Err(UnknownShape::Malformed(violation).into());
-        };
-        Ok(json.get().as_bytes())
+        }
+        Ok(self.as_bytes())
     }
 }
 
-impl From<Box<RawValue>> for RawInvocation {
-    fn from(json: Box<RawValue>) -> Self {
-        Self(Some(json))
+impl From<Vec<u8>> for RawInvocation {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Some(Arc::new(bytes)))
     }
 }
 
 impl<'de> Deserialize<'de> for RawInvocation {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(Box::<RawValue>::deserialize(deserializer).ok()))
+        let json = Box::<RawValue>::deserialize(deserializer).ok();
+        Ok(json
+            .map_or(Self(None), |json| Box::<str>::from(json).into_boxed_bytes().into_vec().into()))
     }
 }
 

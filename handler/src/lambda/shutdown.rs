@@ -10,6 +10,7 @@ use tokio::sync::RwLock;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::entrance::Cloakroom;
 use crate::{App, EffectStore};
 
 /// Runs `app` as [`run_concurrent`](crate::run_concurrent) does, until Lambda ends the process.
@@ -63,7 +64,9 @@ where
         last().await;
     })
     .await;
-    Runtime::new(app).layer(TracingLayer::new()).layer(busy).run_concurrent().await
+    let cloakroom = Cloakroom::default();
+    let runtime = Runtime::new(cloakroom.behind(app)).layer(cloakroom);
+    runtime.layer(TracingLayer::new()).layer(busy).run_concurrent().await
 }
 
 /// Is read as long as an invocation is handled and its answer is not sent.

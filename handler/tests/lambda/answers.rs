@@ -33,15 +33,12 @@ async fn what_is_nothing_known_has_a_type_of_its_own() {
             "the invocation is a string, expected an object or an array of events",
         ),
         (b"null", "the invocation is null, expected an object or an array of events"),
-        (b"", "the invocation cannot be read: `$` does not have the form of JSON"),
+        (b"", "the invocation cannot be read: `$` is not JSON at byte 0: expected a value"),
         (
             b"jane.doe@example.com",
-            "the invocation cannot be read: `$` does not have the form of JSON",
+            "the invocation cannot be read: `$` is not JSON at byte 0: expected a value",
         ),
-        (
-            b"{\"jane\":\"\xff\"}",
-            "the invocation cannot be read: `$` does not have the form of JSON",
-        ),
+        (b"{\"jane\":\"\xff\"}", "the invocation cannot be read: `$` is not UTF-8 at byte 9"),
         (
             huge.as_bytes(),
             "the invocation has 16777224 bytes, more than the 16777216 that are read",
@@ -56,9 +53,14 @@ async fn what_is_nothing_known_has_a_type_of_its_own() {
     // Anything in an object may be a direct invocation, but nobody can be asked for this.
     let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(error_of(&mut function, deep).await.0, "Setpiece.Contract");
-    // What follows the first value is not noticed: `lambda_runtime` stops there.
     let large = serde_json::to_string(&Ask::Large(7)).unwrap();
-    assert_eq!(function.invoke(format!("{large} and more")).await.response(), r#""aaaaa""#);
+    assert_eq!(function.invoke(large.clone()).await.response(), r#""aaaaa""#);
+    let (error_type, message) = error_of(&mut function, format!("{large} and more")).await;
+    assert_eq!(error_type, "Setpiece.UnknownShape");
+    assert!(
+        message.starts_with("the invocation cannot be read: `$` is not JSON at byte 12"),
+        "{message}"
+    );
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use setpiece_bus::Publisher;
 use setpiece_envelope::{DomainEvent, ServiceId, SystemClock};
 use setpiece_handler::{
-    App, Cx, Effects, Ending, Handlers, HttpForm, HttpRequest, HttpResponse, Json, MemoryEffects, Received,
-    Respond, Write,
+    App, Cx, Effects, Ending, Handlers, HttpForm, HttpRequest, HttpResponse, Json, MemoryEffects,
+    Received, Respond, Write,
 };
 use setpiece_policy::Fault;
 use setpiece_testing::FakeBus;

@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lambda_runtime::{Context, Error, LambdaEvent, Runtime};
+use lambda_runtime::{Context, Diagnostic, Error, LambdaEvent, Runtime};
+use serde::Deserialize as _;
 use serde_json::value::RawValue;
 use setpiece_envelope::SystemClock;
 use setpiece_handler::RawInvocation;
@@ -44,13 +45,28 @@ async fn an_app_goes_behind_a_guard() {
     assert_eq!(function.invoke("[]").await.error().0, "Setpiece.UnknownShape");
 }
 
+/// As it is behind a runtime that reads JSON by itself.
+#[tokio::test]
+async fn what_lambda_runtime_cannot_read_is_refused_by_the_app() {
+    let mut app = app();
+    for body in [&b""[..], b"jane.doe@example.com", b"{\"jane\":\"\xff\"}", b"{\"jane\":"] {
+        let mut json = serde_json::Deserializer::from_slice(body);
+        let invocation = RawInvocation::deserialize(&mut json).unwrap();
+        let error = app.call(LambdaEvent::new(invocation, Context::default())).await.unwrap_err();
+        let Diagnostic { error_type, error_message } = error.into();
+        assert_eq!(error_type, "Setpiece.UnknownShape");
+        let expected = "the invocation cannot be read: `$` does not have the form of JSON";
+        assert_eq!(error_message, expected);
+    }
+}
+
 #[tokio::test]
 async fn layers_go_around_an_app() {
     let mut service = ServiceBuilder::new()
         .map_response(|json: Box<RawValue>| json.get().len())
         .layer(ConcurrencyLimitLayer::new(1))
         .service(app());
-    let json = serde_json::value::to_raw_value(&Ask::Large(30)).unwrap();
+    let json = serde_json::to_vec(&Ask::Large(30)).unwrap();
     let mut context = Context::default();
     context.deadline = 600_000;
     let invocation = LambdaEvent::new(RawInvocation::from(json), context);
