@@ -17,6 +17,26 @@ pub(crate) enum Ended {
 }
 
 /// Why an invocation has failed.
+///
+/// # Error types
+///
+/// Lambda is told its [type](Self::error_type), which stays as it is: alarms, retries of state
+/// machines and `Catch` clauses may name it.
+///
+/// | type | what has failed | what helps |
+/// |---|---|---|
+/// | `Setpiece.UnknownShape` | nothing in it could be read | another event source, or another function |
+/// | `Setpiece.AnswerTooLarge` | the answer, not the work | a smaller answer |
+/// | `Setpiece.Transient` | something did not answer | the same again |
+/// | `Setpiece.Throttled` | something had too much to do | the same again, later |
+/// | `Setpiece.Conflict` | something had changed | the same again |
+/// | `Setpiece.Deadline` | there was not enough time | the same again; more time |
+/// | `Setpiece.Contract` | the event or the request is not what was agreed | another request |
+/// | `Setpiece.Permanent` | the request cannot be granted, or a handler panicked | another request, or other code |
+/// | `Setpiece.Failed` | anything that has no name yet | |
+///
+/// The message is about what has failed, in words of the code that failed it. It has no data of
+/// events.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum InvokeError {
@@ -33,7 +53,18 @@ pub enum InvokeError {
         /// Why the first one of them did.
         fault: Fault,
     },
+    /// The work is done, and its answer has more bytes than Lambda takes. Lambda would throw it
+    /// away, and say nothing to the function.
+    AnswerTooLarge {
+        /// How many bytes it has.
+        size: usize,
+        /// The most bytes that Lambda takes.
+        limit: usize,
+    },
 }
+
+/// The most bytes of an answer: the quota of 6 MB, as Lambda says it where it is exceeded.
+const MAX_ANSWER_BYTES: usize = 6_291_556;
 
 impl InvokeError {
     /// Its name for metrics and for the error types of Lambda, such as `Setpiece.UnknownShape` or
@@ -42,6 +73,7 @@ impl InvokeError {
     pub fn error_type(&self) -> &'static str {
         match self {
             Self::UnknownShape(_) => "Setpiece.UnknownShape",
+            Self::AnswerTooLarge { .. } => "Setpiece.AnswerTooLarge",
             Self::Failed { fault, .. } => match fault.kind() {
                 FaultKind::Transient => "Setpiece.Transient",
                 FaultKind::Throttled => "Setpiece.Throttled",
@@ -63,6 +95,9 @@ impl fmt::Display for InvokeError {
             Self::Failed { failed, of, fault } => {
                 write!(f, "{failed} of {of} deliveries have failed: {fault}")
             }
+            Self::AnswerTooLarge { size, limit } => {
+                write!(f, "the answer has {size} bytes, more than the {limit} that Lambda takes")
+            }
         }
     }
 }
@@ -72,6 +107,7 @@ impl StdError for InvokeError {
         match self {
             Self::UnknownShape(shape) => shape.source(),
             Self::Failed { fault, .. } => fault.source(),
+            Self::AnswerTooLarge { .. } => None,
         }
     }
 }
@@ -153,17 +189,26 @@ impl<'a> Answer<'a> {
         }
         match first {
             Some(fault) => Err(InvokeError::Failed { failed, of, fault }),
-            None => Ok(response.unwrap_or_else(|| "null".to_owned())),
+            None => match response {
+                Some(response) if response.len() > MAX_ANSWER_BYTES => {
+                    let size = response.len();
+                    Err(InvokeError::AnswerTooLarge { size, limit: MAX_ANSWER_BYTES })
+                }
+                response => Ok(response.unwrap_or_else(|| "null".to_owned())),
+            },
         }
     }
 
     /// A request that fails is answered, too: Lambda's own answer would be 502 whatever it is.
     fn write_response(self, form: HttpForm) -> String {
         let status = match self.ended.into_iter().next() {
-            Some(Ended::Done(Some(response))) => return response,
+            Some(Ended::Done(Some(response))) if response.len() <= MAX_ANSWER_BYTES => {
+                return response;
+            }
             Some(Ended::Done(None)) => 204,
             Some(Ended::Failed(fault)) => status(&fault),
-            None => 500,
+            // An answer that Lambda would throw away is none.
+            Some(Ended::Done(Some(_))) | None => 500,
         };
         HttpResponse::new(status).to_json(form)
     }

@@ -101,6 +101,14 @@ where
     }
 }
 
+impl<S, X: EffectStore, B> App<S, X, B> {
+    /// What the app takes for the present.
+    #[cfg(feature = "lambda")]
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.inner.clock
+    }
+}
+
 /// Until when what is to be done.
 #[derive(Clone, Copy)]
 struct Time {

@@ -1,20 +1,93 @@
 //! Lambda's runtime around an app.
 
-use std::task::{Context, Poll};
+mod entrance;
+#[cfg(feature = "shutdown")]
+mod shutdown;
 
-use futures_util::future::BoxFuture;
-use lambda_runtime::{Diagnostic, Error, LambdaEvent};
+use std::{
+    fmt,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, Runtime, layers::TracingLayer};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use setpiece_bus::Bus;
-use setpiece_policy::Deadline;
+use setpiece_envelope::{Clock, Reason, Violation};
+use setpiece_policy::{Deadline, Fault};
 use tower_service::Service;
 
-use crate::{App, EffectStore, InvokeError};
+use self::entrance::Cloakroom;
+#[cfg(feature = "shutdown")]
+pub use self::shutdown::run_until_shutdown;
+use crate::{App, EffectStore, InvokeError, UnknownShape};
 
 /// Runs `app` as a Lambda function, one invocation after the other.
 ///
-/// It is a service as well, for who wants layers around it or a runtime of their own:
-/// `Runtime::new(app)`.
+/// The deadline of each is Lambda's. Before it is over, all deliveries have ended or are cancelled,
+/// and the answer says which have failed. Nothing but the bytes of the invocation and the
+/// configuration of the app decides what it is, so it can be tried
+/// [without Lambda](App::invoke).
+///
+/// ```no_run
+/// # use setpiece_handler::{App, EffectStore};
+/// # use setpiece_bus::Bus;
+/// # fn app() -> App<(), impl EffectStore, impl Bus> {
+/// #     use std::{future::ready, sync::Arc};
+/// #     use setpiece_bus::{EntryResult, Limits, OutgoingEvent, Preflight, Publisher};
+/// #     use setpiece_envelope::{FixedClock, ServiceId};
+/// #     use setpiece_handler::{Handlers, MemoryEffects};
+/// #     use setpiece_policy::{Fault, Retry, InstantSleep, SeededRandom};
+/// #     struct Nowhere;
+/// #     impl Bus for Nowhere {
+/// #         fn limits(&self) -> Limits { Limits::EVENT_BRIDGE }
+/// #         async fn put(&self, _: &[&OutgoingEvent]) -> Result<Vec<EntryResult>, Fault> { Err(Fault::permanent("")) }
+/// #         async fn preflight(&self) -> Result<Preflight, Fault> { Err(Fault::permanent("")) }
+/// #     }
+/// #     let clock = FixedClock::default();
+/// #     let sleep = InstantSleep::new(clock.clone());
+/// #     let publisher = Publisher::new(Nowhere, Retry::new(clock.clone(), SeededRandom::new(1), sleep.clone()));
+/// #     let effects = MemoryEffects::new(clock.clone());
+/// #     App::builder(ServiceId::new("a", "b", "c"), Handlers::new(()), effects, publisher, clock, SeededRandom::new(1), sleep).build().unwrap()
+/// # }
+/// fn main() -> Result<(), lambda_runtime::Error> {
+///     // One thread is enough for what waits most of the time, and starts sooner.
+///     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+///     runtime.block_on(setpiece_handler::run(app()))
+/// }
+/// ```
+///
+/// # Layers, and a runtime of one's own
+///
+/// An app is a `tower` service of [invocations](RawInvocation), so layers go around it, and what
+/// comes of it into `lambda_runtime::Runtime::new`:
+///
+/// ```no_run
+/// # use setpiece_bus::Bus;
+/// # use setpiece_handler::{App, EffectStore};
+/// use lambda_runtime::{Error, Runtime, layers::TracingLayer};
+/// use tower::{ServiceBuilder, limit::ConcurrencyLimitLayer};
+///
+/// # async fn example(app: App<(), impl EffectStore, impl Bus>) -> Result<(), Error> {
+/// let service = ServiceBuilder::new().layer(ConcurrencyLimitLayer::new(4)).service(app);
+/// Runtime::new(service).layer(TracingLayer::new()).run_concurrent().await
+/// # }
+/// ```
+///
+/// A layer around an app sees invocations; one around
+/// [handlers](crate::Handlers) sees each run of a handler.
+///
+/// Then `lambda_runtime` reads the JSON before the app does, and writes it to its log at the level
+/// `TRACE`. Whoever has personal data in events leaves that level off. `run` does neither.
+///
+/// # On a desk
+///
+/// `cargo lambda watch` sends how much time there is where Lambda sends when it is over. A deadline
+/// in the year 1970 is taken for that.
 ///
 /// # Errors
 ///
@@ -29,7 +102,9 @@ where
     X: EffectStore,
     B: Bus,
 {
-    lambda_runtime::run(app).await
+    let cloakroom = Cloakroom::default();
+    let runtime = Runtime::new(cloakroom.behind(app)).layer(cloakroom);
+    runtime.layer(TracingLayer::new()).run().await
 }
 
 /// Runs `app` as a Lambda function that takes several invocations at the same time where it is
@@ -48,10 +123,12 @@ where
     X: EffectStore,
     B: Bus,
 {
-    lambda_runtime::run_concurrent(app).await
+    let cloakroom = Cloakroom::default();
+    let runtime = Runtime::new(cloakroom.behind(app)).layer(cloakroom);
+    runtime.layer(TracingLayer::new()).run_concurrent().await
 }
 
-impl<S, X, B> Service<LambdaEvent<Box<RawValue>>> for App<S, X, B>
+impl<S, X, B> Service<LambdaEvent<RawInvocation>> for App<S, X, B>
 where
     S: Send + Sync + 'static,
     X: EffectStore,
@@ -65,20 +142,91 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, event: LambdaEvent<Box<RawValue>>) -> Self::Future {
+    fn call(&mut self, event: LambdaEvent<RawInvocation>) -> Self::Future {
         let app = self.clone();
         Box::pin(async move {
-            let deadline = Deadline::from_unix_millis(event.context.deadline);
-            let answer = app.invoke(event.payload.get().as_bytes(), deadline).await?;
-            // What the app writes is JSON.
-            Ok(RawValue::from_string(answer).unwrap_or_else(|_| RawValue::NULL.to_owned()))
+            let deadline = deadline(event.context.deadline, app.clock());
+            let answer = app.invoke(event.payload.read()?, deadline);
+            // A panic of a handler is the end of its delivery. What gets here is one of an observer
+            // or a port, and the runtime would tell Lambda what it says, which can be anything.
+            let Ok(answer) = AssertUnwindSafe(answer).catch_unwind().await else {
+                let fault = Fault::permanent("the app panicked").with_may_have_happened(true);
+                return Err(InvokeError::Failed { failed: 1, of: 1, fault });
+            };
+            RawValue::from_string(answer?).map_err(|error| {
+                let fault = Fault::permanent("an answer that is not JSON").with_source(error);
+                InvokeError::Failed { failed: 1, of: 1, fault }
+            })
         })
+    }
+}
+
+/// When Lambda ends the function.
+fn deadline(millis: u64, clock: &dyn Clock) -> Deadline {
+    const YEAR_1971: u64 = 365 * 24 * 60 * 60 * 1000;
+    if millis < YEAR_1971 {
+        // `cargo lambda watch` says how much time there is, not when it is over.
+        return Deadline::after(clock, Duration::from_millis(millis));
+    }
+    Deadline::from_unix_millis(millis)
+}
+
+/// What Lambda was invoked with, as bytes that an [`App`] has not looked into.
+///
+/// Where `lambda_runtime` makes it, which reads JSON, what is none comes as well: so that the app
+/// refuses it with the [type](InvokeError::error_type) of all that it cannot read, and not
+/// `lambda_runtime` with the name of a type in Rust. `lambda_runtime` stops after the first JSON
+/// value; what follows it is not noticed.
+#[derive(Clone)]
+pub struct RawInvocation(Option<Arc<dyn AsRef<[u8]> + Send + Sync>>);
+
+impl RawInvocation {
+    /// The bytes, for layers. There are none if `lambda_runtime` could not read them.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], |bytes| (**bytes).as_ref())
+    }
+
+    fn read(&self) -> Result<&[u8], InvokeError> {
+        if self.0.is_none() {
+            let violation = Violation::new(Reason::NotOfForm { form: "JSON" });
+            return Err(UnknownShape::Malformed(violation).into());
+        }
+        Ok(self.as_bytes())
+    }
+}
+
+impl From<Vec<u8>> for RawInvocation {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Some(Arc::new(bytes)))
+    }
+}
+
+impl<'de> Deserialize<'de> for RawInvocation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer).ok();
+        Ok(json
+            .map_or(Self(None), |json| Box::<str>::from(json).into_boxed_bytes().into_vec().into()))
+    }
+}
+
+impl fmt::Debug for RawInvocation {
+    /// Shows how much there is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RawInvocation({} bytes)", self.as_bytes().len())
     }
 }
 
 impl From<InvokeError> for Diagnostic {
     /// Has a [type](InvokeError::error_type) that stays as it is, and no data of events.
     fn from(error: InvokeError) -> Self {
-        Self { error_type: error.error_type().to_owned(), error_message: error.to_string() }
+        let error_message = match &error {
+            // Of all sources this one is known to show no values.
+            InvokeError::UnknownShape(UnknownShape::Malformed(violation)) => {
+                format!("{error}: {violation}")
+            }
+            _ => error.to_string(),
+        };
+        Self { error_type: error.error_type().to_owned(), error_message }
     }
 }

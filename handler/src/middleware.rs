@@ -21,7 +21,38 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     /// Wraps all handlers in `layer`: timing, limits, authorisation, whatever `tower` has.
     ///
     /// The layer stands between the guard and the handler, so it sees each run and no replay. The
-    /// last one that is added is the outermost. Its service is cloned for each run.
+    /// last one that is added is the outermost, around all handlers, whenever those are added. Its
+    /// service is cloned for each run.
+    ///
+    /// A fault that a layer makes is treated as one of the handler: what it says decides whether
+    /// the delivery comes again or is put aside. So layers whose errors are others say what these
+    /// mean:
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use setpiece_handler::Handlers;
+    /// # use setpiece_policy::Fault;
+    /// use tower::{BoxError, ServiceBuilder, timeout::error::Elapsed};
+    ///
+    /// fn fault(error: BoxError) -> Fault {
+    ///     match error.downcast::<Fault>() {
+    ///         // The handler's own.
+    ///         Ok(fault) => *fault,
+    ///         Err(error) if error.is::<Elapsed>() => Fault::deadline("the handler took too long"),
+    ///         Err(error) => Fault::transient("a layer has failed").with_source(error),
+    ///     }
+    /// }
+    ///
+    /// let layers = ServiceBuilder::new()
+    ///     .concurrency_limit(4)
+    ///     .map_err(fault)
+    ///     .timeout(Duration::from_secs(2))
+    ///     .into_inner();
+    /// let handlers = Handlers::new(()).layer(layers);
+    /// ```
+    ///
+    /// A handler that is cancelled in the middle is run again with its next delivery. What it has
+    /// decided by then is not written: only what it returns is.
     pub fn layer<L>(mut self, layer: L) -> Self
     where
         L: Layer<Next<S>>,

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use setpiece_handler::{InvokeError, Reason};
+use setpiece_policy::Deadline;
 
 use crate::shop::{Shop, failures, kinesis, queue, registered, troubled};
 
@@ -181,12 +182,23 @@ async fn unknown_bytes_are_an_error_and_nothing_else() {
     assert_eq!(error.error_type(), "Setpiece.UnknownShape");
 }
 
-/// One app value serves all invocations of a process.
 #[tokio::test(start_paused = true)]
 async fn invocations_at_the_same_time_do_not_mix() {
     let shop = Shop::new();
+    many_at_once(&shop, shop.deadline()).await;
+}
+
+/// Where they also run at the very same time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn invocations_on_several_threads_do_not_mix() {
+    let shop = Shop::new();
+    // None is cancelled on a slow machine.
+    many_at_once(&shop, Deadline::after(&shop.clock, Duration::from_mins(10))).await;
+}
+
+/// One app value serves all invocations of a process.
+async fn many_at_once(shop: &Shop, deadline: Deadline) {
     let app = shop.app();
-    let deadline = shop.deadline();
     let invocations = (0..64).map(|number| {
         let app = app.clone();
         tokio::spawn(async move {
