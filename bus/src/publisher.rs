@@ -282,6 +282,26 @@ impl<B: Bus> Publisher<B> {
         self.write(event, correlation).map_err(|(event, _, invalid)| (event, invalid))
     }
 
+    /// Whether an event can be sent at all, as far as that is known without sending it.
+    ///
+    /// It is for those who promise that it will be, such as an outbox.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEvent::TooLarge`]: it is larger than what the bus takes, and there is no [claim
+    /// check](Self::with_claim_check).
+    pub fn check(&self, event: &OutgoingEvent) -> Result<(), InvalidEvent>
+    where
+        B: Bus,
+    {
+        let limits = self.bus.limits();
+        let size = (limits.size)(event);
+        if size > limits.max_bytes && self.claim_check.is_none() {
+            return Err(InvalidEvent::TooLarge { size, limit: limits.max_bytes });
+        }
+        Ok(())
+    }
+
     fn draft<E>(&self, event: E, correlation: &Correlation) -> Draft
     where
         E: DomainEvent + Serialize + Send + Sync + 'static,

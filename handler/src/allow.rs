@@ -1,6 +1,6 @@
 use std::{borrow::Cow, collections::BTreeSet};
 
-use crate::BusFacts;
+use crate::{BusFacts, Facts, Source};
 
 /// Where events may come from: by what EventBridge says about a delivery, which no publisher can
 /// forge.
@@ -9,13 +9,19 @@ use crate::BusFacts;
 /// without a bus, of which nothing is known. What is refused is put into
 /// [quarantine](crate::Quarantine).
 ///
+/// Whoever may send to a queue or a topic can write there what EventBridge would have written. So
+/// what came by one is refused as well, unless it is named [here](Self::through).
+///
 /// The account is the one that called `PutEvents`. The source is what it called itself there, so it
 /// means something together with the account, or where a policy of the bus ties them to each other.
 ///
 /// ```
 /// use setpiece_handler::Allow;
 ///
-/// let allow = Allow::new().account("111122223333").source("shop.catalog.products");
+/// let allow = Allow::new()
+///     .account("111122223333")
+///     .source("shop.catalog.products")
+///     .through("arn:aws:sqs:eu-west-1:111122223333:loyalty");
 /// # _ = allow;
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -24,6 +30,7 @@ pub struct Allow {
     accounts: BTreeSet<Cow<'static, str>>,
     sources: BTreeSet<Cow<'static, str>>,
     regions: BTreeSet<Cow<'static, str>>,
+    through: BTreeSet<Cow<'static, str>>,
 }
 
 impl Allow {
@@ -50,8 +57,28 @@ impl Allow {
         self
     }
 
+    /// Believes what came by this queue or topic, by its ARN: one whose policy lets nobody but the
+    /// rules of the bus send to it.
+    pub fn through(mut self, arn: impl Into<Cow<'static, str>>) -> Self {
+        self.through.insert(arn.into());
+        self
+    }
+
     /// Says what is wrong with where a delivery comes from.
-    pub(crate) fn refusal(&self, bus: Option<&BusFacts>) -> Option<&'static str> {
+    pub(crate) fn refusal(
+        &self,
+        source: Source,
+        facts: &Facts,
+        bus: Option<&BusFacts>,
+    ) -> Option<&'static str> {
+        if self.accounts.is_empty() && self.sources.is_empty() && self.regions.is_empty() {
+            return None;
+        }
+        let is_direct = matches!(source, Source::EventBridge | Source::EventBridgeArray);
+        let arn = facts.source_arn.as_deref();
+        if !is_direct && !arn.is_some_and(|arn| self.through.contains(arn)) {
+            return Some("what came this way can be forged");
+        }
         let on = |list: &BTreeSet<Cow<'static, str>>, value: Option<&str>| {
             list.is_empty() || value.is_some_and(|value| list.contains(value))
         };

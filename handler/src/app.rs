@@ -7,12 +7,12 @@ use futures_util::future::BoxFuture;
 use setpiece_bus::Bus;
 use setpiece_envelope::Clock;
 use setpiece_idempotency::Guard;
-use setpiece_policy::{Deadline, Fault};
+use setpiece_policy::Deadline;
 
 pub use self::build::{AppBuilder, AppError};
 use crate::{
     Allow, Applier, Delivery, EffectStore, Invocation, InvokeError, Quarantine, Report,
-    answer::{Answer, Ended},
+    answer::Answer,
     batch,
     handlers::{Middleware, Route, Unhandled},
 };
@@ -96,6 +96,11 @@ where
             app.deliver(invocation.source, delivery, opened, time)
         })
         .await;
+        let ended = ended.into_iter().zip(invocation.deliveries.iter().zip(&opened));
+        let ended = ended.map(|(ended, (delivery, opened))| {
+            ended.unwrap_or_else(|left| app.leave(invocation.source, delivery, opened, time, left))
+        });
+        let ended = ended.collect();
         let answer = Answer::new(invocation.source, &invocation.deliveries, ended);
         answer.write(app.whole_batches)
     }
@@ -138,9 +143,4 @@ impl<S, X: EffectStore, B> fmt::Debug for App<S, X, B> {
         let names: Vec<_> = self.inner.routes.iter().map(|it| it.route.name()).collect();
         f.debug_struct("App").field("handlers", &names).finish_non_exhaustive()
     }
-}
-
-/// The end of a delivery whose time was up.
-pub(crate) fn late() -> Ended {
-    Ended::Failed(Fault::deadline("the time of the invocation is up"))
 }

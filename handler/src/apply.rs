@@ -14,6 +14,7 @@ use setpiece_policy::{Deadline, Fault, Retry};
 
 pub use self::error::{ApplyError, Refused};
 use self::plan::Plan;
+pub(crate) use self::plan::flow;
 use crate::{
     EffectStore, Effects, InvalidEffects, InvalidWrite, OutboxKey, handlers::Decision,
     write::Otherwise,
@@ -228,7 +229,9 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
         let mut decided = Decided::default();
         let decide = async |held: Held| {
             let Decision { effects, response } = work(held.clone()).await?;
-            let plan = Plan::new(&*self.store, &held, &effects, cause, self.now())?;
+            let events = plan::events(&held, &effects, cause, self.now())?;
+            self.check(&events)?;
+            let plan = Plan::new(&*self.store, &held, &effects, events, self.now())?;
             let Plan { writes, keys, events } = plan;
             let receipt = Receipt { outbox: events.len(), response };
             decided.writes = effects.written().len();
@@ -293,6 +296,7 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
                     return Err(InvalidEffects::Write { index: 0, problem }.into());
                 }
                 let events = plan::events(&held, &effects, cause, self.now())?;
+                self.check(&events)?;
                 let count = events.len();
                 if count > 0
                     && let Err(error) = self.publisher.send_all(events, deadline).await
@@ -334,6 +338,16 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
         let keys: Vec<OutboxKey> = (0..count).map(|index| OutboxKey::new(record, index)).collect();
         let relayed = self.relay(&keys, deadline).await?;
         Ok(Applied::Replayed { events: relayed.published })
+    }
+
+    /// Finds an event that the bus will never take.
+    fn check(&self, events: &[OutgoingEvent]) -> Result<(), InvalidEffects> {
+        for (index, event) in events.iter().enumerate() {
+            let checked = self.publisher.check(event);
+            checked
+                .map_err(|problem| InvalidEffects::Event { index, problem: Arc::new(problem) })?;
+        }
+        Ok(())
     }
 
     fn now(&self) -> Timestamp {

@@ -2,14 +2,12 @@
 
 use std::{collections::HashMap, pin::pin};
 
+use crate::{Content, Delivery, Opened, Source, Unreadable, answer::Ended};
 use futures_util::{
     StreamExt as _,
     future::{Either, select},
     stream,
 };
-use setpiece_policy::Fault;
-
-use crate::{Content, Delivery, Opened, Source, Unreadable, answer::Ended, app::late};
 
 /// Deliveries that are handled one after the other.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,6 +16,15 @@ pub(crate) struct Lane {
     deliveries: Vec<usize>,
     /// Whether none may overtake one that has failed.
     ordered: bool,
+}
+
+/// Why a delivery was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// The time was up, before it began or while it was handled.
+    Late,
+    /// One before it in the same order has failed.
+    Behind,
 }
 
 /// Puts deliveries into lanes: by message group or shard where the source keeps an order, and by
@@ -67,21 +74,21 @@ pub(crate) async fn run<'f, Fut>(
     concurrency: usize,
     last: impl Future<Output = ()>,
     deliver: impl Fn(usize) -> Fut + Sync,
-) -> Vec<Ended>
+) -> Vec<Result<Ended, Left>>
 where
     Fut: Future<Output = Ended> + Send + 'f,
 {
     let count = lanes.iter().map(|lane| lane.deliveries.len()).sum();
     // What has not ended when the time is up, has failed.
-    let mut ends: Vec<Ended> = (0..count).map(|_| late()).collect();
+    let mut ends: Vec<Result<Ended, Left>> = (0..count).map(|_| Err(Left::Late)).collect();
     let deliver = &deliver;
     // Each lane is a stream of its own, so that what has ended is known even if the lane has not.
     let running = stream::iter(lanes).map(|Lane { deliveries, ordered }| {
         let steps = (deliveries.into_iter(), false);
         Box::pin(stream::unfold(steps, move |(mut steps, mut broken)| async move {
             let index = steps.next()?;
-            let end = if broken && ordered { behind() } else { deliver(index).await };
-            broken |= matches!(end, Ended::Failed(_));
+            let end = if broken && ordered { Err(Left::Behind) } else { Ok(deliver(index).await) };
+            broken |= matches!(end, Ok(Ended::Failed(_)));
             Some(((index, end), (steps, broken)))
         }))
     });
@@ -94,9 +101,4 @@ where
         }
     }
     ends
-}
-
-/// The end of a delivery behind one that has failed.
-fn behind() -> Ended {
-    Ended::Failed(Fault::conflict("a delivery before it in the same order has failed"))
 }

@@ -337,6 +337,11 @@ pub(crate) trait Route<S>: Send + Sync {
         false
     }
 
+    /// The source of the events that it takes.
+    fn source(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether what the bus says is what it says of the events that it takes.
     fn expects(&self, _: &BusFacts) -> bool {
         false
@@ -414,6 +419,10 @@ where
                         && is(metadata.service.as_deref(), E::SERVICE.service())
                 }
             }
+    }
+
+    fn source(&self) -> Option<&'static str> {
+        Some(E::SOURCE)
     }
 
     fn expects(&self, bus: &BusFacts) -> bool {
@@ -602,12 +611,15 @@ fn http_form(content: &Content<'_>) -> Option<HttpForm> {
     }
 }
 
-/// The name of a function without its path. Closures have none: theirs is in braces.
+/// The name of a function without its path; empty for what has none, such as a closure or a pointer
+/// to a function.
 fn function_name<F>() -> &'static str {
     let path = type_name::<F>();
     // Type parameters have paths of their own.
     let path = path.split_once('<').map_or(path, |(path, _)| path);
-    path.rsplit("::").next().unwrap_or(path)
+    let Some((module, name)) = path.rsplit_once("::") else { return "" };
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if is_name && !module.contains(['(', ' ']) { name } else { "" }
 }
 
 /// What stands between an app and its handlers.

@@ -6,12 +6,14 @@ use setpiece_policy::Fault;
 use crate::{Facts, Reason};
 
 /// One thing that an app has to say about a delivery, for metrics.
+///
+/// There is one for each handler that a delivery has, and then one for the delivery as a whole.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Report<'a> {
     /// How it ended.
     pub ending: Ending<'a>,
-    /// The handler that it is about, if it is about one.
+    /// The handler that it is about. Without one, it is about the delivery.
     pub handler: Option<&'a str>,
     /// The event's id, if there is one.
     pub event_id: Option<&'a EventId>,
@@ -33,6 +35,8 @@ impl fmt::Debug for Report<'_> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Ending<'a> {
+    /// All of its handlers are done, so the delivery is acknowledged.
+    Acknowledged,
     /// A handler ran, and its effects are durable.
     Done,
     /// The effects of a handler were durable before.
@@ -54,6 +58,7 @@ impl Ending<'_> {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Acknowledged => "Acknowledged",
             Self::Done => "Done",
             Self::Again => "Again",
             Self::Stale => "Stale",
@@ -62,6 +67,10 @@ impl Ending<'_> {
             Self::Failed(_) => "Failed",
             Self::NoTime => "NoTime",
         }
+    }
+
+    pub(crate) fn is_trouble(self) -> bool {
+        matches!(self, Self::Quarantined(_) | Self::Failed(_) | Self::NoTime)
     }
 
     /// More about it: a constant, never a value of an event.

@@ -304,20 +304,17 @@ impl Write {
     ///
     /// It keeps an event that comes late from writing over what a newer one wrote, since buses do
     /// not keep the order. Unless something else is said, the effects are then
-    /// [skipped](Self::or_skip).
+    /// [skipped](Self::or_skip), where it is the only condition.
     ///
     /// An equal sequence is not newer. It is the event that was applied already, come again after
     /// the guard has forgotten it; or another event with the same number, which is a mistake of
     /// its producer, and then the first one stands.
-    pub fn if_newer(mut self, attribute: impl Into<String>, sequence: impl Into<Sequence>) -> Self {
+    pub fn if_newer(self, attribute: impl Into<String>, sequence: impl Into<Sequence>) -> Self {
         let attribute = attribute.into();
         let value = match sequence.into().into_value(&attribute) {
             Ok(value) => value,
             Err(problem) => return self.broken(problem),
         };
-        if matches!(self.otherwise, Otherwise::Conflict) {
-            self.otherwise = Otherwise::Skip;
-        }
         let mut this = self.when(Condition::Newer(attribute.clone(), value.clone()));
         match &mut this.operation {
             Operation::Update(_) => this.with(attribute, How::Set(value)),
@@ -376,7 +373,11 @@ impl Write {
     }
 
     pub(crate) fn otherwise(&self) -> &Otherwise {
-        &self.otherwise
+        match (&self.otherwise, &self.conditions[..]) {
+            // It can only be stale. With another condition it may be something else, too.
+            (Otherwise::Conflict, [Condition::Newer(..)]) => &Otherwise::Skip,
+            (otherwise, _) => otherwise,
+        }
     }
 
     /// What is wrong with it, if anything is.
@@ -438,7 +439,7 @@ impl fmt::Debug for Write {
                 Condition::Newer(name, _) => write!(f, " if newer than {name}")?,
             }
         }
-        match &self.otherwise {
+        match self.otherwise() {
             Otherwise::Conflict => {}
             Otherwise::Fault(fault) => write!(f, " or fault ({fault})")?,
             Otherwise::Skip => f.write_str(" or skip")?,

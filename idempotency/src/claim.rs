@@ -49,7 +49,14 @@ impl Held {
     #[must_use]
     pub fn detached() -> Self {
         let deadline = Deadline::at(Timestamp::UNIX_EPOCH.saturating_add(Duration::MAX));
-        Self::new(RecordKey::new("detached"), Owner::new("detached"), 1, deadline)
+        Self::unclaimed(RecordKey::new("detached"), deadline)
+    }
+
+    /// What work is told that needs no claim, since it changes nothing: the first attempt, of what
+    /// `key` names.
+    #[must_use]
+    pub fn unclaimed(key: RecordKey, deadline: Deadline) -> Self {
+        Self::new(key, Owner::new("nobody"), 1, deadline)
     }
 
     /// Which attempt this is: 1 the first time, and more in each claim on the same record. It is 0

@@ -217,7 +217,7 @@ where
         let mut guarded = Vec::with_capacity(routes.len());
         for route in routes {
             let name = Arc::clone(route.name());
-            if name.is_empty() || name.starts_with('{') {
+            if name.is_empty() {
                 return Err(AppError::Unnamed { takes: route.takes() });
             }
             let guard = (self.guard)(self.effects.records(), &namespace, &name);

@@ -1,18 +1,29 @@
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    collections::HashSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
-use futures_util::{FutureExt as _, future::join_all};
+use futures_util::{
+    FutureExt as _,
+    future::{Either, join_all, select},
+};
 use setpiece_bus::Bus;
-use setpiece_envelope::{Correlation, CorrelationId, EventId, Metadata, RawEnvelope};
-use setpiece_idempotency::Lease;
+use setpiece_envelope::{
+    Correlation, CorrelationId, EventId, IdSource as _, Metadata, RawEnvelope, SystemIds,
+};
+use setpiece_idempotency::{Held, Key, Lease, store::RecordKey};
 use setpiece_policy::{Disposition, Fault};
 use tracing::Instrument as _;
 
 use super::{Guarded, Inner, Time};
 use crate::{
-    Applied, BusFacts, Cause, Change, Content, Cx, Delivery, EffectStore, Ending, Opened, Poison,
-    Reason, Report, Source, Unhandled, Unreadable,
+    Applied, BusFacts, Cause, Change, Content, Cx, Delivery, EffectStore, Ending, Opened,
+    OutboxKey, Poison, Reason, Report, Source, Unhandled, Unreadable,
     answer::Ended,
-    handlers::{Guarding, Handling, Ready},
+    apply::flow,
+    batch::Left,
+    handlers::{Decide, Guarding, Handling, Ready},
 };
 
 /// What is known about a delivery while it is handled.
@@ -46,26 +57,43 @@ where
         opened: &Result<Opened<'_>, Unreadable>,
         time: Time,
     ) -> Ended {
-        let metadata = match opened {
-            Ok(Opened { content: Content::Event(raw), .. }) => Some(&raw.metadata),
-            _ => None,
+        let known = Known::new(source, delivery, opened, time);
+        let handled = async {
+            if time.work_until.has_passed(&*self.clock) {
+                let fault = Fault::deadline("too little time is left to begin");
+                self.report(Ending::NoTime, known, None);
+                return Ended::Failed(fault);
+            }
+            let handled = AssertUnwindSafe(self.handle(known, opened)).catch_unwind().await;
+            match handled.unwrap_or_else(|_| Err(Refusal::of(panicked()))) {
+                Ok(answer) => {
+                    self.report(Ending::Acknowledged, known, None);
+                    Ended::Done(answer)
+                }
+                Err(refusal) => self.refuse(known, refusal).await,
+            }
         };
-        let known = Known { source, delivery, metadata, time };
-        let span = span(known);
-        if time.work_until.has_passed(&*self.clock) {
-            self.report(Ending::NoTime, known, None);
-            return Ended::Failed(Fault::deadline("too little time is left to begin"));
-        }
-        let handled = AssertUnwindSafe(self.handle(known, opened)).catch_unwind();
-        let ended = async {
-            let refusal = match handled.await {
-                Ok(Ok(answer)) => return Ended::Done(answer),
-                Ok(Err(refusal)) => refusal,
-                Err(_) => panicked(None),
-            };
-            self.refuse(known, refusal).await
+        // Whatever panics here fails this delivery and no other.
+        let handled = AssertUnwindSafe(handled).catch_unwind().instrument(known.span());
+        handled.await.unwrap_or_else(|_| Ended::Failed(panicked()))
+    }
+
+    /// Ends a delivery that was not handled, or not to its end.
+    pub(super) fn leave(
+        &self,
+        source: Source,
+        delivery: &Delivery<'_>,
+        opened: &Result<Opened<'_>, Unreadable>,
+        time: Time,
+        left: Left,
+    ) -> Ended {
+        let known = Known::new(source, delivery, opened, time);
+        let fault = match left {
+            Left::Late => Fault::deadline("the time of the invocation is up"),
+            Left::Behind => Fault::conflict("a delivery before it in the same order has failed"),
         };
-        ended.instrument(span).await
+        known.span().in_scope(|| self.report(Ending::Failed(&fault), known, None));
+        Ended::Failed(fault)
     }
 
     async fn handle<'a>(
@@ -81,22 +109,37 @@ where
         match &opened.content {
             Content::Event(raw) => self.handle_event(known, raw, opened).await.map(|()| None),
             Content::Outbox(change) => {
-                // What was changed or removed was relayed, or is being.
-                if change.change != Change::Insert {
-                    return Ok(None);
-                }
                 let Some(key) = self.applier.store().outbox_key(change.key.as_ref()) else {
                     let fault = Fault::permanent("an event in the outbox of another store");
                     return Err(Refusal::of(fault.hand_back()));
                 };
-                let relayed = self.applier.relay(&[key], known.time.answer_by).await;
-                relayed.map_err(|error| Refusal::of(error.into()))?;
-                Ok(None)
+                self.relay(known, change.change, key).await
+            }
+            Content::Item(item)
+                if let Some(key) = self.applier.store().outbox_key(item.keys.as_ref()) =>
+            {
+                // The stream shows keys only.
+                self.relay(known, item.change, key).await
             }
             // Somebody wants to know whether there is anybody.
             Content::Test => Ok(None),
             content => self.handle_payload(known, content, opened.bus.as_ref()).await,
         }
+    }
+
+    /// Publishes what was put into the outbox, if it is still there.
+    async fn relay<'a>(
+        &'a self,
+        known: Known<'a>,
+        change: Change,
+        key: OutboxKey,
+    ) -> Result<Option<String>, Refusal<'a>> {
+        // What was changed or removed was relayed, or is being.
+        if change == Change::Insert {
+            let relayed = self.applier.relay(&[key], known.time.answer_by).await;
+            relayed.map_err(|error| Refusal::of(error.into()))?;
+        }
+        Ok(None)
     }
 
     async fn handle_event<'a>(
@@ -106,15 +149,23 @@ where
         opened: &Opened<'_>,
     ) -> Result<(), Refusal<'a>> {
         let bus = opened.bus.as_ref();
-        self.check_origin(bus)?;
+        self.check_origin(known, bus)?;
         if raw.metadata.correlation.depth > self.max_depth {
             let fault = Fault::permanent("it is the end of too long a chain of events");
             return Err(Refusal { reason: Reason::TooDeep, fault, handler: None });
         }
-        let routes = self.routes.iter().filter(|it| it.route.takes_event(bus, &raw.metadata));
+        let routes = || self.routes.iter().filter(|it| it.route.takes_event(bus, &raw.metadata));
+        if bus.is_none() && raw.metadata.service.is_none() {
+            // Nothing says whose it is, so there must be no doubt.
+            let sources: HashSet<_> = routes().map(|it| it.route.source()).collect();
+            if sources.len() > 1 {
+                let fault = Fault::contract("an event that does not say whose it is");
+                return Err(Refusal::of(fault));
+            }
+        }
         let correlation = Correlation::caused_by(&raw.metadata);
         let facts = &known.delivery.facts;
-        let runs = routes.map(|guarded| {
+        let runs = routes().map(|guarded| {
             let ready = guarded.route.ready_for_event(raw, facts, opened);
             self.run(known, guarded, ready, correlation.clone())
         });
@@ -131,7 +182,7 @@ where
         content: &Content<'_>,
         bus: Option<&BusFacts>,
     ) -> Result<Option<String>, Refusal<'a>> {
-        self.check_origin(bus)?;
+        self.check_origin(known, bus)?;
         let kind = Some(content.kind());
         let routes = self.routes.iter().filter(|it| it.route.content() == kind);
         let runs = routes.map(|guarded| {
@@ -149,7 +200,7 @@ where
         all(ends)
     }
 
-    /// Runs one handler, and makes durable what it decides.
+    /// Runs one handler, makes durable what it decides, and tells how it ended.
     async fn run<'a>(
         &'a self,
         known: Known<'a>,
@@ -158,55 +209,86 @@ where
         correlation: Correlation,
     ) -> Result<Option<String>, Refusal<'a>> {
         let name = guarded.route.name();
-        let refuse = |fault| Refusal { handler: Some(name), ..Refusal::of(fault) };
-        let Ready { guarding, decide } = ready.map_err(refuse)?;
         let span =
             tracing::info_span!("handler", handler = &**name, attempt = tracing::field::Empty);
         let run = async {
-            let key = match guarding {
-                Guarding::Key(key) => key,
-                Guarding::Query => {
-                    let held = setpiece_idempotency::Held::detached();
-                    let cx = Cx::held(Arc::clone(&self.state), correlation, held);
-                    let decision = self.middleware.run(Handling::new(cx, name, decide)).await?;
-                    return Ok((Applied::Fresh { writes: 0, events: 0 }, decision.response));
-                }
-            };
-            let lease = Lease::until(known.time.work_until);
-            let cause = match known.metadata {
-                Some(metadata) => Cause::handled(metadata),
-                None => Cause::other(Correlation::root()),
-            };
-            let applied = self.applier.answer(
-                &guarded.guard,
-                &key,
-                lease,
-                &cause,
-                known.time.answer_by,
-                |held| {
-                    tracing::Span::current().record("attempt", held.attempt());
-                    let cx = Cx::held(Arc::clone(&self.state), correlation, held);
-                    self.middleware.run(Handling::new(cx, name, decide))
-                },
-            );
-            applied.await.map_err(Fault::from)
+            let Ready { guarding, decide } = ready?;
+            match guarding {
+                Guarding::Key(key) => self.run_once(known, guarded, key, decide, correlation).await,
+                Guarding::Query => self.run_query(known, name, decide, correlation).await,
+            }
         };
         let run = AssertUnwindSafe(run).catch_unwind().instrument(span);
-        let (applied, response) = match run.await {
-            Ok(end) => end.map_err(refuse)?,
-            Err(_) => return Err(panicked(Some(name))),
+        match run.await.unwrap_or_else(|_| Err(panicked())) {
+            Ok((ending, response)) => {
+                self.report(ending, known, Some(name));
+                Ok(response)
+            }
+            Err(fault) => {
+                self.report(Ending::Failed(&fault), known, Some(name));
+                Err(Refusal { handler: Some(name), ..Refusal::of(fault) })
+            }
+        }
+    }
+
+    async fn run_once(
+        &self,
+        known: Known<'_>,
+        guarded: &Guarded<S, X>,
+        key: Key,
+        decide: Decide<S>,
+        correlation: Correlation,
+    ) -> Result<(Ending<'static>, Option<String>), Fault> {
+        let name = guarded.route.name();
+        let lease = Lease::until(known.time.work_until);
+        let cause = match known.metadata {
+            Some(metadata) => Cause::handled(metadata),
+            None => Cause::other(correlation),
         };
+        let run = |held: Held| {
+            tracing::Span::current().record("attempt", held.attempt());
+            let cx = Cx::held(Arc::clone(&self.state), flow(&held, &cause), held);
+            self.middleware.run(Handling::new(cx, name, decide))
+        };
+        let by = known.time.answer_by;
+        let applied = self.applier.answer(&guarded.guard, &key, lease, &cause, by, run).await?;
+        let (applied, response) = applied;
         let ending = match applied {
             Applied::Fresh { .. } => Ending::Done,
             Applied::Replayed { .. } => Ending::Again,
             Applied::Stale { .. } => Ending::Stale,
         };
-        self.report(ending, known, Some(name));
-        Ok(response)
+        Ok((ending, response))
     }
 
-    fn check_origin<'a>(&self, bus: Option<&BusFacts>) -> Result<(), Refusal<'a>> {
-        match self.allow.refusal(bus) {
+    /// Runs what changes nothing, until its time is up.
+    async fn run_query(
+        &self,
+        known: Known<'_>,
+        name: &Arc<str>,
+        decide: Decide<S>,
+        correlation: Correlation,
+    ) -> Result<(Ending<'static>, Option<String>), Fault> {
+        let now = self.clock.now();
+        let until = known.time.work_until;
+        // Each call is another one.
+        let key = RecordKey::new(SystemIds::new().next_id(now).as_str());
+        let held = Held::unclaimed(key, until);
+        let flow = flow(&held, &Cause::other(correlation));
+        let cx = Cx::held(Arc::clone(&self.state), flow, held);
+        let run = self.middleware.run(Handling::new(cx, name, decide));
+        match select(run, (self.sleep)(until.remaining(&*self.clock))).await {
+            Either::Left((decision, _)) => Ok((Ending::Done, decision?.response)),
+            Either::Right(_) => Err(Fault::deadline("the handler took too long")),
+        }
+    }
+
+    fn check_origin<'a>(
+        &self,
+        known: Known<'_>,
+        bus: Option<&BusFacts>,
+    ) -> Result<(), Refusal<'a>> {
+        match self.allow.refusal(known.source, &known.delivery.facts, bus) {
             None => Ok(()),
             Some(context) => {
                 let fault = Fault::permanent(context);
@@ -231,17 +313,13 @@ where
     /// Puts aside what can never be handled, and fails what can later.
     async fn refuse(&self, known: Known<'_>, refusal: Refusal<'_>) -> Ended {
         let handler = refusal.handler.map(|name| &**name);
-        let Some(quarantine) = self.quarantine.as_ref().filter(|_| refusal.is_final()) else {
-            self.report(Ending::Failed(&refusal.fault), known, handler);
+        // Whoever waits for an answer has the bytes, and so has who called directly.
+        let has_bytes = matches!(known.source, Source::Http(_) | Source::Direct);
+        let is_poison = refusal.is_final() && !has_bytes;
+        let Some(quarantine) = self.quarantine.as_ref().filter(|_| is_poison) else {
+            self.report(Ending::Failed(&refusal.fault), known, None);
             return Ended::Failed(refusal.fault);
         };
-        // Whoever waits for an answer has the bytes.
-        let waits = matches!(known.source, Source::Http(_))
-            || (known.source == Source::Direct && known.metadata.is_none());
-        if waits {
-            self.report(Ending::Failed(&refusal.fault), known, handler);
-            return Ended::Failed(refusal.fault);
-        }
         let poison = Poison {
             bytes: known.delivery.bytes(),
             reason: refusal.reason,
@@ -253,34 +331,62 @@ where
         };
         match quarantine.put(&poison).await {
             Ok(()) => {
-                self.report(Ending::Quarantined(refusal.reason), known, handler);
+                self.report(Ending::Quarantined(refusal.reason), known, None);
                 Ended::Done(None)
             }
             Err(fault) => {
-                self.report(Ending::Failed(&fault), known, handler);
-                Ended::Failed(fault.with_context("the quarantine does not take it"))
+                let fault = fault.with_context("the quarantine does not take it");
+                self.report(Ending::Failed(&fault), known, None);
+                Ended::Failed(fault)
             }
         }
     }
 
     fn report(&self, ending: Ending<'_>, known: Known<'_>, handler: Option<&str>) {
-        match &ending {
-            Ending::Done | Ending::Again | Ending::Stale | Ending::Ignored => {
-                tracing::debug!(ending = ending.name(), handler, "a delivery has ended");
-            }
-            Ending::NoTime | Ending::Quarantined(_) | Ending::Failed(_) => {
-                let context = ending.context();
-                tracing::warn!(ending = ending.name(), context, handler, "a delivery has ended");
-            }
+        let (name, context) = (ending.name(), ending.context());
+        if ending.is_trouble() {
+            tracing::warn!(ending = name, context, handler, "a delivery has ended");
+        } else {
+            tracing::debug!(ending = name, handler, "a delivery has ended");
         }
-        if let Some(observer) = &self.observer {
-            observer(&Report {
-                ending,
-                handler,
-                event_id: known.metadata.map(|metadata| &metadata.event_id),
-                facts: &known.delivery.facts,
-            });
-        }
+        let Some(observer) = &self.observer else { return };
+        let event_id = known.metadata.map(|metadata| &metadata.event_id);
+        let report = Report { ending, handler, event_id, facts: &known.delivery.facts };
+        // Metrics are not worth a delivery.
+        _ = catch_unwind(AssertUnwindSafe(|| observer(&report)));
+    }
+}
+
+impl<'a> Known<'a> {
+    fn new(
+        source: Source,
+        delivery: &'a Delivery<'a>,
+        opened: &'a Result<Opened<'_>, Unreadable>,
+        time: Time,
+    ) -> Self {
+        let metadata = match opened {
+            Ok(Opened { content: Content::Event(raw), .. }) => Some(&raw.metadata),
+            _ => None,
+        };
+        Self { source, delivery, metadata, time }
+    }
+
+    fn span(self) -> tracing::Span {
+        let item_id = self.delivery.facts.item_id.as_deref();
+        let Some(metadata) = self.metadata else {
+            return tracing::info_span!("delivery", item_id);
+        };
+        let correlation = &metadata.correlation;
+        tracing::info_span!(
+            "delivery",
+            item_id,
+            event_id = metadata.event_id.as_str(),
+            event_name = metadata.name,
+            event_version = %metadata.version,
+            correlation_id = correlation.correlation_id.as_ref().map(CorrelationId::as_str),
+            causation_id = correlation.causation_id.as_ref().map(EventId::as_str),
+            depth = correlation.depth,
+        )
     }
 }
 
@@ -314,24 +420,6 @@ fn all<'a>(ends: Vec<Result<Option<String>, Refusal<'a>>>) -> Result<Option<Stri
 }
 
 /// A panic may be a matter of the moment. What it said can be anything, and is for the panic hook.
-fn panicked(handler: Option<&Arc<str>>) -> Refusal<'_> {
-    let fault = Fault::permanent("a handler panicked").with_may_have_happened(true).hand_back();
-    Refusal { reason: Reason::Permanent, fault, handler }
-}
-
-fn span(known: Known<'_>) -> tracing::Span {
-    let facts = &known.delivery.facts;
-    let Some(metadata) = known.metadata else {
-        return tracing::info_span!("delivery", item_id = facts.item_id.as_deref());
-    };
-    tracing::info_span!(
-        "delivery",
-        item_id = facts.item_id.as_deref(),
-        event_id = metadata.event_id.as_str(),
-        event_name = metadata.name,
-        event_version = %metadata.version,
-        correlation_id = metadata.correlation.correlation_id.as_ref().map(CorrelationId::as_str),
-        causation_id = metadata.correlation.causation_id.as_ref().map(EventId::as_str),
-        depth = metadata.correlation.depth,
-    )
+fn panicked() -> Fault {
+    Fault::permanent("a handler panicked").with_may_have_happened(true).hand_back()
 }

@@ -1,7 +1,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use setpiece_bus::{InvalidEvent, OutgoingEvent};
-use setpiece_envelope::{CorrelationId, EventId, Timestamp};
+use setpiece_envelope::{Correlation, CorrelationId, EventId, Timestamp};
 use setpiece_idempotency::Held;
 use ulid::Ulid;
 
@@ -31,7 +31,7 @@ impl<W> Plan<W> {
         store: &X,
         held: &Held,
         effects: &Effects,
-        cause: &Cause,
+        events: Vec<OutgoingEvent>,
         now: Timestamp,
     ) -> Result<Self, InvalidEffects>
     where
@@ -62,7 +62,6 @@ impl<W> Plan<W> {
             writes.push(store.write(write).map_err(invalid)?);
         }
 
-        let events = events(held, effects, cause, now)?;
         let mut keys = Vec::with_capacity(events.len());
         for (index, event) in events.iter().enumerate() {
             let key = OutboxKey::new(record, index);
@@ -113,6 +112,7 @@ pub(super) fn events(
     cause: &Cause,
     now: Timestamp,
 ) -> Result<Vec<OutgoingEvent>, InvalidEffects> {
+    let correlation = flow(held, cause);
     let stamped = |(index, emitted): (usize, &Emitted)| {
         let event_id = match event_id(held, cause, index, emitted) {
             Ok(event_id) => event_id,
@@ -123,15 +123,24 @@ pub(super) fn events(
         };
         emitted
             .stamped(|metadata| {
-                metadata.correlation = cause.correlation.clone();
-                let flow = &mut metadata.correlation.correlation_id;
-                flow.get_or_insert_with(|| CorrelationId::from(&event_id));
+                metadata.correlation = correlation.clone();
                 metadata.event_id = event_id;
                 metadata.occurred_at = Some(now.truncate_to_millis());
             })
             .map_err(|problem| InvalidEffects::Event { index, problem })
     };
     effects.emitted().iter().enumerate().map(stamped).collect()
+}
+
+/// Where in its flow that stands which `cause` leads to. What nobody has put into a flow begins
+/// one, the same in each run.
+pub(crate) fn flow(held: &Held, cause: &Cause) -> Correlation {
+    let mut correlation = cause.correlation.clone();
+    if correlation.correlation_id.is_none() {
+        let id = EventId::parse(ulid(held, cause, "flow")).ok();
+        correlation.correlation_id = id.as_ref().map(CorrelationId::from);
+    }
+    correlation
 }
 
 /// The id of an event: a ULID whose time is that of the cause and whose random part is a digest,
@@ -143,9 +152,13 @@ fn event_id(
     emitted: &Emitted,
 ) -> Result<EventId, setpiece_envelope::Reason> {
     let label = format!("emitted/{index}/{}/{}", emitted.source(), emitted.name());
-    let digest = held.downstream_key(&label);
+    EventId::parse(ulid(held, cause, &label))
+}
+
+fn ulid(held: &Held, cause: &Cause, label: &str) -> String {
+    let digest = held.downstream_key(label);
     // 80 bits of it.
     let random = digest.get(..20).and_then(|digits| u128::from_str_radix(digits, 16).ok());
     let millis = cause.since.map_or(0, |since| u64::try_from(since.unix_millis()).unwrap_or(0));
-    EventId::parse(Ulid::from_parts(millis, random.unwrap_or(0)).to_string())
+    Ulid::from_parts(millis, random.unwrap_or(0)).to_string()
 }

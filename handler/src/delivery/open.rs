@@ -95,7 +95,8 @@ struct Shape<'a> {
 }
 
 /// The members of a notification of a topic, of a bus with system metadata and of a bucket.
-const OTHER: [&str; 10] = [
+const OTHER: [&str; 11] = [
+    "Service",
     "Type",
     "Message",
     "TopicArn",
@@ -164,7 +165,9 @@ impl<'a> Shape<'a> {
         {
             return Ok(opened);
         }
-        if self.other("Event") == Some("\"s3:TestEvent\"") {
+        if self.other("Event") == Some("\"s3:TestEvent\"")
+            && self.other("Service") == Some("\"Amazon S3\"")
+        {
             return Ok(Opened::of(Content::Test));
         }
         if self.wrapping == Wrapping::EventBridge {

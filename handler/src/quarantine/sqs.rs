@@ -1,15 +1,18 @@
+use std::fmt::Write as _;
+
 use aws_sdk_sqs::{Client, types::MessageAttributeValue};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures_util::future::BoxFuture;
 use setpiece_envelope::EventId;
 use setpiece_policy::Fault;
+use sha2::{Digest as _, Sha256};
 
 use super::{Poison, Quarantine};
 
 /// Puts what can never be handled into a queue of SQS, one message for each.
 ///
 /// The body is what was delivered, as it was, if it is text; otherwise it is base64, and the
-/// attribute `encoding` says so. The other attributes are `reason`, `context`, `at`, and, where they
+/// attribute `encoding` says so (`text`, `base64`, or `empty` for nothing, which is sent as `-`). The other attributes are `reason`, `context`, `at`, and, where they
 /// are known, `handler`, `event_id`, `item_id` and `source_arn`.
 ///
 /// The queue may be a FIFO queue. A message then has the group of its delivery, or none in common
@@ -32,6 +35,8 @@ impl SqsQuarantine {
 
     async fn send(&self, poison: &Poison<'_>) -> Result<(), Fault> {
         let (body, encoding) = match std::str::from_utf8(poison.bytes) {
+            // SQS takes no empty message.
+            Ok("") => ("-".to_owned(), "empty"),
             Ok(text) if is_sendable(text) => (text.to_owned(), "text"),
             _ => (STANDARD.encode(poison.bytes), "base64"),
         };
@@ -59,9 +64,9 @@ impl SqsQuarantine {
             request = request.message_attributes(name, value);
         }
         if self.queue_url.strip_suffix(".fifo").is_some() {
-            let item = poison.facts.item_id.as_deref().unwrap_or(&at);
-            let group = poison.facts.message_group.as_deref().unwrap_or(item);
-            request = request.message_group_id(group).message_deduplication_id(item);
+            let id = deduplication_id(poison);
+            let group = poison.facts.message_group.as_deref().unwrap_or(&id);
+            request = request.message_group_id(group).message_deduplication_id(&id);
         }
         match request.send().await {
             Ok(_) => Ok(()),
@@ -75,6 +80,24 @@ impl Quarantine for SqsQuarantine {
     fn put<'a>(&'a self, poison: &'a Poison<'a>) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(self.send(poison))
     }
+}
+
+/// The same for the same delivery and reason, and another one for any other: 64 digits.
+fn deduplication_id(poison: &Poison<'_>) -> String {
+    let mut digest = Sha256::new();
+    let item = poison.facts.item_id.as_deref().unwrap_or_default();
+    let event = poison.event_id.map(EventId::as_str).unwrap_or_default();
+    for part in [item, event, poison.handler.unwrap_or_default(), poison.reason.name()] {
+        digest.update(part.len().to_be_bytes());
+        digest.update(part);
+    }
+    digest.update(poison.bytes);
+    let mut id = String::with_capacity(64);
+    for byte in digest.finalize() {
+        // Writing to a text does not fail.
+        _ = write!(id, "{byte:02x}");
+    }
+    id
 }
 
 /// Whether SQS takes all of its characters. See

@@ -225,3 +225,16 @@ async fn many_at_once(shop: &Shop, deadline: Deadline) {
     }
     assert_eq!(shop.awarded().len(), 128);
 }
+
+/// A queue keeps a message for 14 days.
+#[tokio::test(start_paused = true)]
+async fn it_is_remembered_for_longer_than_a_queue_keeps_a_message() {
+    let shop = Shop::new();
+    let app = shop.app();
+    let body = registered("c1").detail();
+    for _ in 0..2 {
+        app.invoke(&queue(false, &[("m0", None, &body)]), shop.deadline()).await.unwrap();
+        tokio::time::advance(Duration::from_hours(14 * 24)).await;
+    }
+    assert_eq!(shop.points("c1"), Some(100));
+}

@@ -14,6 +14,8 @@ mod depth;
 mod layers;
 mod origin;
 mod quarantine;
+mod reports;
 mod requests;
 mod routing;
 mod shop;
+mod streams;

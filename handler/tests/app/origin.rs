@@ -3,6 +3,9 @@ use setpiece_testing::{ACCOUNT, REGION};
 
 use crate::shop::{Shop, award_points, failures, queue, registered};
 
+/// By the queue that the tests' events come through.
+const QUEUE: &str = "arn:aws:sqs:us-east-1:123456789012:loyalty";
+
 async fn quarantined_as(allow: Allow, body: &[u8]) -> Option<Reason> {
     let shop = Shop::new();
     let counted = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
@@ -41,15 +44,32 @@ async fn only_what_may_come_is_handled() {
         (Allow::new().source("shop.catalog.others"), refused),
         (Allow::new().account(ACCOUNT).region(REGION).source("shop.catalog.others"), refused),
     ] {
+        let allow = allow.through(QUEUE);
         assert_eq!(quarantined_as(allow.clone(), &event).await, expected, "{allow:?}");
     }
+}
+
+/// Whoever may send to a queue can write there what EventBridge would have written.
+#[tokio::test(start_paused = true)]
+async fn a_queue_is_believed_only_if_it_is_named() {
+    let event = registered("c1").event_bridge();
+    let allow = || Allow::new().account(ACCOUNT);
+    assert_eq!(quarantined_as(allow(), &event).await, Some(Reason::NotAllowed));
+    let other = allow().through("arn:aws:sqs:us-east-1:123456789012:other");
+    assert_eq!(quarantined_as(other, &event).await, Some(Reason::NotAllowed));
+    assert_eq!(quarantined_as(allow().through(QUEUE), &event).await, None);
+
+    let shop = Shop::new();
+    let app = shop.app_of(shop.handlers().on(award_points)).allow(allow()).build().unwrap();
+    app.invoke(&event, shop.deadline()).await.unwrap();
+    assert_eq!(shop.points("c1"), Some(100));
 }
 
 /// What came without a bus can say anything of itself.
 #[tokio::test(start_paused = true)]
 async fn nothing_is_known_of_what_came_without_a_bus() {
     let event = registered("c1").detail();
-    let allow = Allow::new().source("shop.catalog.products");
+    let allow = Allow::new().source("shop.catalog.products").through(QUEUE);
     assert_eq!(quarantined_as(allow, &event).await, Some(Reason::NotAllowed));
     assert_eq!(quarantined_as(Allow::new(), &event).await, None);
 }

@@ -1,4 +1,7 @@
-use crate::shop::{LOYALTY, Shop, award_points, failures, queue, troubled};
+use setpiece_handler::{BoxFuture, Poison, Quarantine};
+use setpiece_policy::Fault;
+
+use crate::shop::{LOYALTY, Shop, award_points, failures, queue, registered, troubled};
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_put_aside_fails() {
@@ -67,4 +70,32 @@ async fn what_was_put_aside_can_be_sent_again() {
     let answer = repaired.invoke(&again, shop.deadline()).await.unwrap();
     assert_eq!(failures(&answer), [""; 0]);
     assert_eq!(shop.points("c1"), Some(100));
+}
+
+struct Broken;
+
+impl Quarantine for Broken {
+    fn put<'a>(&'a self, _: &'a Poison<'a>) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async { panic!("the quarantine is broken") })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quarantine_that_panics_fails_one_message() {
+    let shop = Shop::new();
+    let app = shop.app_of(shop.handlers().on(award_points)).quarantine(Broken).build().unwrap();
+    let good = registered("c0").detail();
+    let messages = [("m0", None, &b"not JSON"[..]), ("m1", None, &good[..])];
+    let answer = app.invoke(&queue(false, &messages), shop.deadline()).await.unwrap();
+    assert_eq!(failures(&answer), ["m0"]);
+    assert_eq!(shop.points("c0"), Some(100));
+}
+
+/// Who calls directly is told, and has the bytes.
+#[tokio::test(start_paused = true)]
+async fn a_direct_caller_is_told() {
+    let shop = Shop::new();
+    let error = shop.app().invoke(&troubled("c1", "permanent").detail(), shop.deadline()).await;
+    assert_eq!(error.unwrap_err().error_type(), "Setpiece.Permanent");
+    assert!(shop.quarantine.items().is_empty());
 }

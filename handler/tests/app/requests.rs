@@ -1,9 +1,9 @@
 use serde::{Deserialize, Serialize};
-use setpiece_handler::{Cx, Effects, Json, Reply, ScheduledEvent, Write};
+use setpiece_handler::{AppError, Cx, Effects, Json, Reply, ScheduledEvent, Write};
 use setpiece_idempotency::Key;
 use setpiece_policy::Fault;
 
-use crate::shop::{Loyalty, Shop};
+use crate::shop::{Loyalty, PointsAwarded, Shop};
 
 #[derive(Deserialize)]
 struct Redeem {
@@ -98,4 +98,77 @@ async fn a_schedule_is_guarded_by_its_own_id() {
         app.invoke(event, shop.deadline()).await.unwrap();
     }
     assert_eq!(*shop.state.order.lock().unwrap(), ["53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa"]);
+}
+
+async fn expire_two(_: &Cx<Loyalty>, _: ScheduledEvent) -> Result<Effects, Fault> {
+    let awarded = |customer: &str| PointsAwarded { customer: customer.to_owned(), points: 1 };
+    Ok(Effects::new().emit(awarded("a")).emit(awarded("b")))
+}
+
+const SCHEDULED: &[u8] = br#"{"version":"0","id":"53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+    "detail-type":"Scheduled Event","source":"aws.events","account":"123456789012",
+    "time":"2015-10-08T16:53:06Z","region":"us-east-1",
+    "resources":["arn:aws:events:us-east-1:123456789012:rule/my-scheduled-rule"],"detail":{}}"#;
+
+/// What begins with no event is one flow all the same.
+#[tokio::test(start_paused = true)]
+async fn what_a_payload_causes_is_one_flow() {
+    let shop = Shop::new();
+    let app = shop.app_of(shop.handlers().on_payload(expire_two)).build().unwrap();
+    app.invoke(SCHEDULED, shop.deadline()).await.unwrap();
+    let events = shop.bus.published::<PointsAwarded>();
+    let flows: Vec<_> = events.iter().map(|it| &it.metadata.correlation.correlation_id).collect();
+    assert_eq!(flows.len(), 2);
+    assert!(flows[0].is_some() && flows[0] == flows[1]);
+}
+
+async fn expire_more(cx: &Cx<Loyalty>, _: ScheduledEvent) -> Result<Effects, Fault> {
+    cx.state.order.lock().unwrap().push("more".to_owned());
+    Ok(Effects::none())
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_handler_of_a_payload_runs() {
+    let shop = Shop::new();
+    let handlers = shop.handlers().on_payload(expire).on_payload(expire_more);
+    let app = shop.app_of(handlers).build().unwrap();
+    app.invoke(SCHEDULED, shop.deadline()).await.unwrap();
+    assert_eq!(shop.state.order.lock().unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_answers_is_alone() {
+    let shop = Shop::new();
+    let key = |redeem: &Json<Redeem>| Key::of(&redeem.0.request);
+    let handlers = shop.handlers().on_request(key, redeem).on_query(balance);
+    let error = shop.app_of(handlers).build().unwrap_err();
+    assert!(matches!(error, AppError::SeveralAnswers { .. }), "{error:?}");
+}
+
+async fn ask(cx: &Cx<Loyalty>, _: Json<serde_json::Value>) -> Result<Json<u8>, Fault> {
+    cx.state.order.lock().unwrap().push(cx.downstream_key("charge"));
+    assert!(
+        cx.deadline().instant()
+            < setpiece_envelope::Timestamp::UNIX_EPOCH
+                .saturating_add(std::time::Duration::from_hours(24 * 365 * 1000))
+    );
+    Ok(Json(1))
+}
+
+async fn hang(_: &Cx<Loyalty>, _: Json<serde_json::Value>) -> Result<Json<u8>, Fault> {
+    std::future::pending().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_query_has_a_key_and_a_deadline_of_its_own() {
+    let shop = Shop::new();
+    let app = shop.app_of(shop.handlers().on_query(ask)).build().unwrap();
+    for _ in 0..2 {
+        app.invoke(br#"{"any":1}"#, shop.deadline()).await.unwrap();
+    }
+    let keys = shop.state.order.lock().unwrap().clone();
+    assert_ne!(keys[0], keys[1]);
+    let app = shop.app_of(shop.handlers().on_query(hang)).build().unwrap();
+    let error = app.invoke(br#"{"any":1}"#, shop.deadline()).await.unwrap_err();
+    assert_eq!(error.error_type(), "Setpiece.Deadline");
 }

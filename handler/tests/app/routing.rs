@@ -182,3 +182,36 @@ async fn a_handler_sees_how_its_event_came() {
     assert_eq!(keys.len(), 2);
     assert_eq!(keys[0], keys[1]);
 }
+
+/// Of two services with events of one name, whose is it?
+#[tokio::test(start_paused = true)]
+async fn an_event_that_does_not_say_whose_it_is_is_put_aside_when_in_doubt() {
+    async fn other(_: &Cx<Loyalty>, _: Received<OthersRegistered>) -> Result<Effects, Fault> {
+        Ok(Effects::none())
+    }
+    let body = br#"{"metadata":{"event_id":"c","name":"product_registered","version":"1"},
+        "data":{"customer":"c1"}}"#;
+    let shop = Shop::new();
+    let app = shop.app_of(shop.handlers().on(award_points).on(other)).build().unwrap();
+    app.invoke(&queue(false, &[("m0", None, body)]), shop.deadline()).await.unwrap();
+    assert_eq!(shop.quarantine.items().len(), 1);
+    shop.app().invoke(&queue(false, &[("m0", None, body)]), shop.deadline()).await.unwrap();
+    assert_eq!(shop.points("c1"), Some(100));
+}
+
+/// What is not stale must not be acknowledged as if it were.
+#[tokio::test(start_paused = true)]
+async fn another_condition_beside_the_sequence_is_a_conflict() {
+    let shop = Shop::new();
+    let handlers = shop.handlers().on_named(
+        "guarded",
+        async |_: &Cx<Loyalty>, event: Received<ProductRegistered>| {
+            let write = Write::update("points", ("customer", event.data.customer)).set("tier", 1);
+            Ok(Effects::new().write(write.if_equals("status", "active").if_newer("seq", 1)))
+        },
+    );
+    let app = shop.app_of(handlers).build().unwrap();
+    let body = registered("c1").detail();
+    let answer = app.invoke(&queue(false, &[("m0", None, &body)]), shop.deadline()).await.unwrap();
+    assert_eq!(failures(&answer), ["m0"]);
+}
