@@ -195,6 +195,10 @@ impl EffectStore for DynamoDbEffects {
         Box::pin(self.remove(keys))
     }
 
+    fn keeps(&self, table: &str) -> bool {
+        [self.records.table(), &self.outbox].iter().any(|own| own.name() == table)
+    }
+
     fn outbox_key(
         &self,
         primary_key: &HashMap<String, serde_dynamo::AttributeValue>,

@@ -42,6 +42,12 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// The table whose stream it came by, as the ARN of the stream names it.
+    pub(crate) fn table(&self) -> Option<&str> {
+        let (_, resource) = self.source_arn.as_deref()?.split_once(":table/")?;
+        resource.split('/').next()
+    }
+
     /// About how long ago it was sent.
     #[must_use]
     pub fn age(&self, now: Timestamp) -> Option<Duration> {

@@ -61,6 +61,13 @@ pub trait EffectStore: Send + Sync + 'static {
     /// Removes these events, whether they are there or not.
     fn remove_outbox<'a>(&'a self, keys: &'a [OutboxKey]) -> BoxFuture<'a, Result<(), Fault>>;
 
+    /// Whether it keeps its records or its outbox in the table with that name. What changes there
+    /// and is not for the outbox is for nobody, unless a handler takes it.
+    fn keeps(&self, table: &str) -> bool {
+        _ = table;
+        false
+    }
+
     /// The key of an event in the outbox, if the item with this primary key is one. For what
     /// arrives in a stream of changes.
     fn outbox_key(&self, primary_key: &HashMap<String, AttributeValue>) -> Option<OutboxKey>;

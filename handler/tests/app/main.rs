@@ -18,4 +18,5 @@ mod reports;
 mod requests;
 mod routing;
 mod shop;
+mod sqs;
 mod streams;

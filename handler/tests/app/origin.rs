@@ -1,7 +1,8 @@
-use setpiece_handler::{Allow, Ending, Reason};
+use setpiece_handler::{Allow, Cx, Effects, Ending, Reason, ScheduledEvent};
+use setpiece_policy::Fault;
 use setpiece_testing::{ACCOUNT, REGION};
 
-use crate::shop::{Shop, award_points, failures, queue, registered};
+use crate::shop::{Loyalty, Shop, award_points, failures, queue, registered};
 
 /// By the queue that the tests' events come through.
 const QUEUE: &str = "arn:aws:sqs:us-east-1:123456789012:loyalty";
@@ -82,4 +83,22 @@ async fn a_chain_that_is_too_long_is_stopped() {
         });
         assert_eq!(quarantined_as(Allow::new(), &event.event_bridge()).await, expected);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn payloads_have_an_origin_too() {
+    let event = br#"{"version":"0","id":"53dc4d37","detail-type":"Scheduled Event",
+        "source":"aws.events","account":"999999999999","time":"2015-10-08T16:53:06Z",
+        "region":"us-east-1","resources":["arn:x"],"detail":{}}"#;
+    let shop = Shop::new();
+    let handlers = shop.handlers().on_payload(tick);
+    let app = shop.app_of(handlers).allow(Allow::new().account(ACCOUNT)).build().unwrap();
+    app.invoke(event, shop.deadline()).await.unwrap();
+    assert_eq!(shop.quarantine.items().len(), 1);
+    assert!(shop.state.order.lock().unwrap().is_empty());
+}
+
+async fn tick(cx: &Cx<Loyalty>, _: ScheduledEvent) -> Result<Effects, Fault> {
+    cx.state.order.lock().unwrap().push("tick".to_owned());
+    Ok(Effects::none())
 }

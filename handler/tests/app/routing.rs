@@ -215,3 +215,28 @@ async fn another_condition_beside_the_sequence_is_a_conflict() {
     let answer = app.invoke(&queue(false, &[("m0", None, &body)]), shop.deadline()).await.unwrap();
     assert_eq!(failures(&answer), ["m0"]);
 }
+
+/// One handler wants it again, so it is not put aside for the other one's sake.
+#[tokio::test(start_paused = true)]
+async fn an_event_that_one_handler_wants_again_is_not_put_aside() {
+    for names in [["a", "b"], ["b", "a"]] {
+        let shop = Shop::new();
+        let handlers = names.into_iter().fold(shop.handlers(), |handlers, name| {
+            handlers.on_named(
+                name,
+                move |_: &Cx<Loyalty>, _: Received<ProductRegistered>| async move {
+                    Err(if name == "a" {
+                        Fault::permanent("never")
+                    } else {
+                        Fault::transient("later")
+                    })
+                },
+            )
+        });
+        let app = shop.app_of(handlers).build().unwrap();
+        let body = registered("c1").detail();
+        let answer = app.invoke(&queue(false, &[("m0", None, &body)]), shop.deadline()).await;
+        assert_eq!(failures(&answer.unwrap()), ["m0"]);
+        assert!(shop.quarantine.items().is_empty());
+    }
+}

@@ -48,6 +48,7 @@ pub(crate) async fn award_points(
         Some("permanent") => return Err(Fault::permanent("the customer is unknown")),
         Some("transient") => return Err(Fault::transient("the catalog does not answer")),
         Some("slow") => std::future::pending().await,
+        Some("late") => tokio::time::sleep(Duration::from_millis(500)).await,
         Some(other) => panic!("unknown trouble {other}"),
     }
     tokio::task::yield_now().await;

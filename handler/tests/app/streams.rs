@@ -1,12 +1,12 @@
 //! The stream of the table with the outbox: the relay for processes that never came back.
 
 use setpiece_bus::{OutgoingEvent, Publisher};
-use setpiece_handler::{Applier, EffectStore as _, Effects, Unhandled, Write};
-use setpiece_idempotency::{Guard, Key, Lease};
-use setpiece_policy::{Retry, SeededRandom};
-use setpiece_testing::{EntryFault, StreamRecord, sample, stream_event};
+use setpiece_handler::{Applier, Cx, EffectStore as _, Effects, ItemChange, Unhandled, Write};
+use setpiece_idempotency::{Guard, Key, Lease, dynamodb::Table};
+use setpiece_policy::{Fault, Retry, SeededRandom};
+use setpiece_testing::{EntryFault, LocalDynamoDb, StreamRecord, sample, stream_event};
 
-use crate::shop::{PointsAwarded, RuntimeSleep, Shop, award_points, failures};
+use crate::shop::{LOYALTY, Loyalty, PointsAwarded, RuntimeSleep, Shop, award_points, failures};
 
 /// Commits and does not publish; says which items were put into the outbox.
 async fn abandoned(shop: &Shop) -> Vec<String> {
@@ -101,4 +101,56 @@ async fn a_relay_that_fails_comes_again() {
     let answer = shop.app().invoke(&inserted(&keys, true), shop.deadline()).await.unwrap();
     assert_eq!(failures(&answer), [""; 0]);
     assert!(shop.effects.outbox().is_empty());
+}
+
+/// The items of a table, of which one cannot be handled now.
+async fn watch(cx: &Cx<Loyalty>, change: ItemChange) -> Result<Effects, Fault> {
+    let customer: String = change.after::<Customer>()?.unwrap().customer;
+    cx.state.order.lock().unwrap().push(customer.clone());
+    tokio::task::yield_now().await;
+    if customer == "c1" { Err(Fault::transient("not now")) } else { Ok(Effects::none()) }
+}
+
+#[derive(serde::Deserialize)]
+struct Customer {
+    customer: String,
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_of_a_table_keep_their_order() {
+    let shop = Shop::new();
+    let app = shop.app_of(shop.handlers().on_payload(watch)).build().unwrap();
+    let items: Vec<_> = ["c0", "c1", "c2"]
+        .map(|customer| serde_json::json!({ "customer": { "S": customer } }).to_string())
+        .into();
+    let changes = stream_event(items.iter().map(|item| StreamRecord::insert(item, item)));
+    let answer = app.invoke(&changes, shop.deadline()).await.unwrap();
+    assert_eq!(*shop.state.order.lock().unwrap(), ["c0", "c1"]);
+    let json: serde_json::Value = serde_json::from_slice(&changes).unwrap();
+    let second = json["Records"][1]["dynamodb"]["SequenceNumber"].as_str().unwrap();
+    assert_eq!(failures(&answer), [second]);
+}
+
+/// The records and the outbox are in one table, so the stream of the outbox has the records as well.
+#[tokio::test(start_paused = true)]
+async fn the_stream_of_the_records_is_for_nobody() {
+    let shop = Shop::new();
+    let database = LocalDynamoDb::new(shop.clock.clone());
+    let keys = r#"{"id":{"S":"shop#award#1:a"}}"#;
+    let change = stream_event([StreamRecord::insert(keys, keys)]);
+    // By the table that the sample stream is of.
+    for (table, failed) in [("sample-table", 0), ("other", 1)] {
+        let retry = Retry::new(shop.clock.clone(), SeededRandom::new(1), RuntimeSleep);
+        let app = App::builder(
+            LOYALTY,
+            shop.handlers().on(award_points),
+            DynamoDbEffects::new(database.client(), Table::new(table)),
+            Publisher::new(shop.bus.clone(), retry),
+            shop.clock.clone(),
+            SeededRandom::new(2),
+            RuntimeSleep,
+        );
+        let answer = app.build().unwrap().invoke(&change, shop.deadline()).await.unwrap();
+        assert_eq!(failures(&answer).len(), failed);
+    }
 }
