@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use setpiece_handler::{Content, Invocation, Payload, S3Change};
+use setpiece_handler::{Content, Invocation, NaturalKey as _, Payload, S3Change};
 
 fuzz_target!(|bytes: &[u8]| {
     let invocation = match Invocation::read(bytes) {

@@ -9,14 +9,14 @@ const QUEUE: &str = "arn:aws:sqs:us-east-1:123456789012:loyalty";
 
 async fn quarantined_as(allow: Allow, body: &[u8]) -> Option<Reason> {
     let shop = Shop::new();
-    let counted = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
-    let counter = std::sync::Arc::clone(&counted);
+    let quarantined = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let told = std::sync::Arc::clone(&quarantined);
     let app = shop
         .app_of(shop.handlers().on(award_points))
         .allow(allow)
         .observer(move |report| {
             if let Ending::Quarantined(_) = report.ending {
-                counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                told.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             }
         })
         .build()
@@ -24,7 +24,7 @@ async fn quarantined_as(allow: Allow, body: &[u8]) -> Option<Reason> {
     let answer = app.invoke(&queue(false, &[("m0", None, body)]), shop.deadline()).await.unwrap();
     assert_eq!(failures(&answer), [""; 0]);
     let items = shop.quarantine.items();
-    assert_eq!(counted.load(std::sync::atomic::Ordering::Relaxed) as usize, items.len());
+    assert_eq!(quarantined.load(std::sync::atomic::Ordering::Relaxed) as usize, items.len());
     assert_eq!(shop.points("c1").is_some(), items.is_empty());
     items.first().map(|poison| {
         assert_eq!(poison.bytes, body);

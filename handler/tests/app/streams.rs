@@ -1,7 +1,11 @@
 //! The stream of the table with the outbox: the relay for processes that never came back.
 
+use std::sync::Arc;
+
 use setpiece_bus::{OutgoingEvent, Publisher};
-use setpiece_handler::{Applier, Cx, EffectStore as _, Effects, ItemChange, Unhandled, Write};
+use setpiece_handler::{
+    App, Applier, Cx, DynamoDbEffects, EffectStore as _, Effects, ItemChange, Unhandled, Write,
+};
 use setpiece_idempotency::{Guard, Key, Lease, dynamodb::Table};
 use setpiece_policy::{Fault, Retry, SeededRandom};
 use setpiece_testing::{EntryFault, LocalDynamoDb, StreamRecord, sample, stream_event};
@@ -13,7 +17,7 @@ async fn abandoned(shop: &Shop) -> Vec<String> {
     shop.bus.fail_entries(EntryFault::code("NotAuthorizedForSourceException").times(2));
     let retry = Retry::new(shop.clock.clone(), SeededRandom::new(1), RuntimeSleep);
     let publisher = Publisher::new(shop.bus.clone(), retry.clone());
-    let records = shop.effects.records().clone();
+    let records = Arc::clone(shop.effects.records());
     let guard =
         Guard::builder(records, "a", "b", shop.clock.clone(), SeededRandom::new(1), RuntimeSleep);
     let guard = guard.build().unwrap();
@@ -26,9 +30,9 @@ async fn abandoned(shop: &Shop) -> Vec<String> {
     let lease = Lease::until(shop.deadline());
     let cause = setpiece_handler::Cause::other(setpiece_envelope::Correlation::root());
     let key = Key::of("e-1").unwrap();
-    let applied =
+    let end =
         applier.apply(&guard, &key, lease, &cause, shop.deadline(), async |_| Ok(effects)).await;
-    applied.unwrap_err();
+    end.unwrap_err();
     assert!(shop.awarded().is_empty());
     shop.effects.outbox().iter().map(|key| key.as_str().to_owned()).collect()
 }
