@@ -19,7 +19,7 @@ without() {
     if [[ -n "$only" && "$only" != "$name" ]]; then return; fi
     rm -rf "$copy"
     mkdir -p "$copy"
-    git ls-files -z | tar --null -T - -c | tar -x -C "$copy"
+    git ls-files -z | tar --null -T - -c | tar -x -m -C "$copy"
     BEFORE=$before AFTER=$after python3 - "$copy/$file" <<'PYTHON'
 import os, sys
 path = sys.argv[1]
@@ -30,7 +30,7 @@ if text.count(before) != 1:
 open(path, "w").write(text.replace(before, os.environ["AFTER"]))
 PYTHON
     noticed=$(cd "$copy" && { cargo test -q "${tests[@]}" --no-fail-fast 2>&1 || true; } |
-        sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p; s/^    \([a-z_]*::[a-z_:]*\)$/\1/p; s/^error.*could not compile.*/does not compile/p' |
+        sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p; s/^    \([a-z_]*::[a-z0-9_:]*\)$/\1/p; s/^error.*could not compile.*/does not compile/p' |
         sort -u)
     rm -rf "$copy"
     if [[ -z "$noticed" || "$noticed" == *"does not compile"* ]]; then
@@ -48,7 +48,7 @@ failed=0
 without owner idempotency/src/dynamodb/expression.rs \
     'const MINE: &str = "owner_token = :me AND' \
     'const MINE: &str = "(owner_token = :me OR attribute_exists(owner_token)) AND' \
-    '-p setpiece-idempotency --test dynamodb'
+    '-p setpiece-idempotency --test it'
 without relay handler/src/apply.rs \
     'let applied = self.replay(&record, receipt.outbox, deadline).await?;' \
     'let (applied, _) = (Applied::Replayed { events: 0 }, record);'
