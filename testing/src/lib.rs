@@ -124,6 +124,7 @@ mod pauses;
 mod sample;
 #[cfg(feature = "http")]
 mod server;
+mod world;
 mod wrap;
 
 #[doc(hidden)]
@@ -146,6 +147,11 @@ pub use crate::{
     },
     gate::Gate,
     sample::{Sample, sample},
+    world::{
+        FunctionTally, Outcome, Percentiles, Queue, Sandbox, World, WorldBus, WorldClock,
+        WorldDelivery, WorldEffects, WorldEnding, WorldFaults, WorldFunction, WorldQuarantine,
+        WorldRecords, WorldSleep,
+    },
     wrap::{
         ACCOUNT, REGION, StreamRecord, event_array, kinesis_event, sqs_event, sqs_fifo_event,
         stream_event,

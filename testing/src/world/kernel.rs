@@ -48,11 +48,10 @@ pub(super) enum Question {
     Replace,
     Throttle,
     LoseAnswer,
-    Unreachable,
 }
 
 impl Question {
-    const COUNT: usize = 13;
+    const COUNT: usize = 12;
 }
 
 /// One fault: which kind, and the how manieth question about it.
@@ -110,7 +109,6 @@ struct Line {
 
 /// What is known of the invocation that is polled.
 pub(super) struct Running {
-    pub(super) run: RunId,
     pub(super) who: Arc<str>,
     /// How many points it has passed.
     pub(super) passed: u32,

@@ -18,7 +18,7 @@ use setpiece_idempotency::{
 };
 use setpiece_policy::{Fault, Sleep};
 
-use super::{Core, ledger::Ledger, kernel::Trouble};
+use super::{Core, kernel::Trouble, ledger::Ledger};
 use crate::{CallFault, EntryFault, FakeBus};
 
 /// The clock of a sandbox, which may be wrong.
@@ -309,9 +309,7 @@ impl Quarantine for WorldQuarantine {
     fn put<'a>(&'a self, poison: &'a Poison<'a>) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(self.core.0.request("SendMessage", async move |trouble| match trouble {
             Some(Trouble::Throttled) => Err(Fault::throttled("the quarantine is throttled")),
-            Some(Trouble::Unreachable) => {
-                Err(Fault::transient("the quarantine cannot be reached"))
-            }
+            Some(Trouble::Unreachable) => Err(Fault::transient("the quarantine cannot be reached")),
             Some(Trouble::AnswerLost) => {
                 _ = self.kept.put(poison).await;
                 Err(Fault::transient("the answer of the quarantine was lost"))

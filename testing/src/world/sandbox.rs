@@ -1,14 +1,14 @@
 use std::{fmt, sync::Arc};
 
 use setpiece_bus::{Bus, Publisher};
-use setpiece_envelope::ServiceId;
+use setpiece_envelope::{ServiceId, Stamp};
 use setpiece_handler::{
     App, AppBuilder, AppError, BoxFuture, EffectStore, Handlers, InMemoryQuarantine, MemoryEffects,
 };
 use setpiece_policy::{Deadline, Retry, SeededRandom};
 
 use super::{
-    Core,
+    Core, WorldIds,
     ledger::Ledger,
     ports::{CoreHandle, WorldBus, WorldClock, WorldEffects, WorldQuarantine, WorldSleep},
 };
@@ -84,7 +84,9 @@ impl Sandbox {
     pub fn publisher(&self) -> Publisher<WorldBus> {
         // Another sequence than that of the app, whose retries are others.
         let random = SeededRandom::new(!self.seed);
+        let ids = WorldIds(SeededRandom::new(!self.seed ^ 1));
         Publisher::new(self.bus(), Retry::new(self.clock(), random, self.sleep()))
+            .with_stamp(Stamp::new(self.clock(), ids))
     }
 
     /// The way to the effects in memory.
