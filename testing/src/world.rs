@@ -13,8 +13,14 @@ mod ports;
 mod queue;
 mod run;
 mod sandbox;
+mod stream;
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::Serialize;
 use setpiece_bus::{Bus, OutgoingEvent};
@@ -40,6 +46,7 @@ use self::{
     queue::QueueState,
     run::Run,
     sandbox::Start,
+    stream::StreamState,
 };
 use crate::{FakeBus, PutEventsAnswer, PutEventsEntry, PutEventsResult, must::must};
 
@@ -56,6 +63,8 @@ enum Act {
     Receive(usize),
     /// A message comes back into its queue.
     Return(usize, u64),
+    /// Lambda looks what is in a stream.
+    Read(usize),
     /// The time of an invocation is up.
     TimeUp(RunId),
     /// A process that stood still goes on.
@@ -146,6 +155,11 @@ pub struct World {
     stamp: Stamp,
     functions: Vec<FunctionState>,
     queues: Vec<QueueState>,
+    streams: Vec<StreamState>,
+    /// How many transactions there were, and which items they had put into the outbox, when the
+    /// streams were looked after last.
+    seen_commits: u64,
+    seen_outbox: BTreeSet<String>,
     /// By the id of the target.
     routes: BTreeMap<String, Route>,
     deploys: Vec<Option<(usize, Start)>>,
@@ -177,6 +191,9 @@ impl World {
             core,
             functions: Vec::new(),
             queues: Vec::new(),
+            streams: Vec::new(),
+            seen_commits: 0,
+            seen_outbox: BTreeSet::new(),
             routes: BTreeMap::new(),
             deploys: Vec::new(),
             runs: BTreeMap::new(),

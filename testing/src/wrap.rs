@@ -399,6 +399,9 @@ struct DynamoDbChange<'a> {
     stream_view_type: &'static str,
 }
 
+/// The sequence number of the first record of a batch.
+pub(crate) const STREAM_BEGIN: u128 = 111_000_000_000_000_000_000;
+
 /// What a Lambda function gets from the stream of a table that shows new and old images.
 ///
 /// ```
@@ -431,7 +434,7 @@ pub fn stream_event<'a>(records: impl IntoIterator<Item = StreamRecord<'a>>) -> 
                 keys: json(keys),
                 new_image: new.map(json),
                 old_image: old.map(json),
-                sequence_number: format!("{}", 111_000_000_000_000_000_000_u128 + index as u128),
+                sequence_number: format!("{}", STREAM_BEGIN + index as u128),
                 size_bytes: images.iter().map(|image| image.len()).sum(),
                 stream_view_type: "NEW_AND_OLD_IMAGES",
             },

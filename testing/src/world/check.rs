@@ -13,7 +13,10 @@ use std::{
     thread,
 };
 
-use super::{Core, World, kernel::Strike};
+use super::{
+    Core, World,
+    kernel::{Simpler, Strike},
+};
 use crate::must::must;
 
 /// The environment variable that says which seeds to run instead of those of the test.
@@ -53,7 +56,7 @@ fn first_failure(seeds: &[u64], test: &(impl Fn(&mut World) + Sync)) -> Option<u
         while !failed.load(Ordering::Relaxed) {
             let place = next.fetch_add(1, Ordering::Relaxed);
             let Some(seed) = seeds.get(place) else { break };
-            if attempt(*seed, &Arc::default(), false, test).is_some() {
+            if attempt(*seed, Simpler::default(), false, test).is_some() {
                 failed.store(true, Ordering::Relaxed);
                 failures.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
             }
@@ -76,15 +79,15 @@ struct Failure {
     trace: String,
 }
 
-/// Runs one world, without some of its faults.
+/// Runs one world, or a simpler one.
 fn attempt(
     seed: u64,
-    without: &Arc<BTreeSet<Strike>>,
+    simpler: Simpler,
     traced: bool,
     test: &impl Fn(&mut World),
 ) -> Option<Failure> {
     let core = Arc::new(Core::new(seed));
-    core.suppress(Arc::clone(without));
+    core.simplify(simpler);
     if !traced {
         core.stop_tracing();
     }
@@ -96,40 +99,39 @@ fn attempt(
 
 /// Takes away as many faults as can be without its ceasing to fail, and tells what is left.
 fn explain(seed: u64, test: &impl Fn(&mut World)) -> String {
-    let mut runs = 0;
-    let mut without: Arc<BTreeSet<Strike>> = Arc::default();
-    let Some(mut last) = attempt(seed, &without, false, test) else {
-        return format!(
-            "seed {seed} fails, and not always: the test depends on more than its world"
-        );
+    let unsteady = format!("seed {seed} fails, and not always: it depends on more than its world");
+    let Some(first) = attempt(seed, Simpler::default(), false, test) else { return unsteady };
+    let all = first.struck.len();
+    let mut simpler = Simpler { only: Some(strikes(&first)), in_order: true };
+    let mut last = match attempt(seed, simpler.clone(), false, test) {
+        Some(last) => last,
+        None => {
+            simpler.in_order = false;
+            first
+        }
     };
-    let all = last.struck.len();
-    let mut size = all.div_ceil(2);
-    while size > 0 && runs < MOST_RUNS {
-        let mut shrunk = false;
-        let mut place = 0;
+    let (mut runs, mut size) = (0, all.div_ceil(2).max(1));
+    while !last.struck.is_empty() && runs < MOST_RUNS {
+        let (mut shrunk, mut place) = (false, 0);
         while place < last.struck.len() && runs < MOST_RUNS {
-            let chunk = last.struck.iter().skip(place).take(size).map(|(strike, _)| *strike);
-            let fewer: BTreeSet<Strike> = without.iter().copied().chain(chunk).collect();
-            let fewer = Arc::new(fewer);
+            let kept = strikes(&last).into_iter().enumerate();
+            let kept = kept.filter(|(at, _)| !(place..place + size).contains(at));
+            simpler.only = Some(kept.map(|(_, strike)| strike).collect());
             runs += 1;
-            match attempt(seed, &fewer, false, test) {
-                // What comes after is another world, which may have more faults.
-                Some(failure) if failure.struck.len() < last.struck.len() => {
-                    (last, without, shrunk) = (failure, fewer, true);
-                }
-                _ => place += size,
+            // Some of those that are left may not come about any more.
+            match attempt(seed, simpler.clone(), false, test) {
+                Some(failure) => (last, shrunk) = (failure, true),
+                None => place += size,
             }
         }
         if size == 1 && !shrunk {
             break;
         }
-        size = if shrunk { size.min(last.struck.len()) } else { size / 2 };
+        size = (size / 2).max(1);
     }
-    let Some(Failure { message, struck, trace }) = attempt(seed, &without, true, test) else {
-        return format!(
-            "seed {seed} fails, and not always: the test depends on more than its world"
-        );
+    simpler.only = Some(strikes(&last));
+    let Some(Failure { message, struck, trace }) = attempt(seed, simpler, true, test) else {
+        return unsteady;
     };
     let faults: String = struck.iter().map(|(_, what)| format!("{what}\n")).collect();
     let count = struck.len();
@@ -138,6 +140,10 @@ fn explain(seed: u64, test: &impl Fn(&mut World)) -> String {
          then:\n{trace}\nTo run it again:\n{}\n",
         rerun(seed)
     )
+}
+
+fn strikes(failure: &Failure) -> BTreeSet<Strike> {
+    failure.struck.iter().map(|(strike, _)| *strike).collect()
 }
 
 fn rerun(seed: u64) -> String {

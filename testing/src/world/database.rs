@@ -15,8 +15,9 @@ use aws_smithy_runtime_api::{
     shared::IntoShared as _,
 };
 use serde_dynamo::AttributeValue;
+use serde_json::json;
 
-use super::{Sandbox, World, kernel::Trouble, ports::CoreHandle};
+use super::{Sandbox, World, kernel::Trouble, ports::CoreHandle, stream::Staged};
 use crate::{DynamoDbFault, LocalDynamoDb, must::must};
 
 /// The database of a world.
@@ -24,7 +25,8 @@ pub(super) struct Database {
     pub(super) local: LocalDynamoDb,
     /// The client of all processes: what they do with it is known by whose turn it is.
     pub(super) client: Client,
-    tables: Vec<String>,
+    /// With the names of their keys.
+    tables: Vec<(String, String)>,
 }
 
 impl World {
@@ -45,7 +47,7 @@ impl World {
             Database { local, client, tables: Vec::new() }
         });
         database.local.create_table(table, partition_key);
-        database.tables.push(table.to_owned());
+        database.tables.push((table.to_owned(), partition_key.to_owned()));
     }
 
     /// The database, if a table was created.
@@ -71,11 +73,26 @@ impl Sandbox {
 }
 
 impl Database {
+    /// What is in the outbox, by the key of the item.
+    pub(super) fn staged(&self) -> Vec<(String, Staged)> {
+        let tables = self.tables.iter().flat_map(|(table, key)| {
+            self.local.items(table).into_iter().map(move |item| (key, item))
+        });
+        let staged = tables.filter_map(|(name, item)| {
+            let Some(AttributeValue::S(event)) = item.get("outbox_event") else { return None };
+            let event = serde_json::from_str(event).ok()?;
+            let key = json!({ name: serde_json::to_value(item.get(name)?).ok()? });
+            let image = serde_json::to_string(&item).ok()?;
+            Some((key.to_string(), Staged { image, event }))
+        });
+        staged.collect()
+    }
+
     /// How many records are in progress, how many events are in the outbox, and the units that
     /// were written and read.
     pub(super) fn look(&self) -> (usize, usize, (f64, f64)) {
         let (mut claims, mut outbox) = (0, 0);
-        for item in self.tables.iter().flat_map(|table| self.local.items(table)) {
+        for item in self.tables.iter().flat_map(|(table, _)| self.local.items(table)) {
             let is = |name: &str, value: &str| matches!(item.get(name), Some(AttributeValue::S(text)) if text == value);
             claims += usize::from(is("status", "INPROGRESS"));
             outbox += usize::from(item.get("outbox_event").is_some());

@@ -8,6 +8,7 @@ use super::{
     kernel::RunId,
     queue::QueueState,
     sandbox::{Invoke, Start},
+    stream::StreamState,
 };
 use crate::{Rule, Target, must::must};
 
@@ -124,6 +125,15 @@ impl<'w> WorldFunction<'w> {
     /// The same with what a rule matches.
     pub fn queue_rule(self, rule: Rule, queue: Queue) -> Self {
         self.subscribe(rule, Some(queue))
+    }
+
+    /// Reads the streams of the tables in which effects have their outbox, and so publishes what
+    /// processes leave there that do not come back.
+    ///
+    /// What it fails with comes again until it is done.
+    pub fn outbox(self) -> Self {
+        self.world.streams.push(StreamState::new(self.index));
+        self
     }
 
     /// How long an invocation may take; the default is ten seconds.

@@ -1,7 +1,7 @@
 //! Time, chance, and whose turn it is.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -40,6 +40,7 @@ pub(super) enum Question {
     Latency,
     Pick,
     Length,
+    Transit,
     Skew,
     Duplicate,
     Late,
@@ -50,12 +51,20 @@ pub(super) enum Question {
     LoseAnswer,
 }
 
-impl Question {
-    const COUNT: usize = 12;
-}
+/// What a question is about, so that what happens elsewhere does not change the answer.
+pub(super) type Subject = u64;
 
-/// One fault: which kind, and the how manieth question about it.
-pub(super) type Strike = (Question, u64);
+/// One fault: which kind, what it is about, and the how manieth question about that.
+pub(super) type Strike = (Question, Subject, u64);
+
+/// By what a world is simpler than its seed and its faults say.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Simpler {
+    /// No other faults strike by chance.
+    pub(super) only: Option<BTreeSet<Strike>>,
+    /// Deliveries do not overtake each other.
+    pub(super) in_order: bool,
+}
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,9 +93,9 @@ struct State<A> {
     agenda: BTreeMap<Turn, Due<A>>,
     turns: u64,
     /// How often chance was asked about each.
-    asked: [u64; Question::COUNT],
+    asked: HashMap<(Question, Subject), u64>,
     faults: WorldFaults,
-    suppressed: Arc<BTreeSet<Strike>>,
+    simpler: Simpler,
     struck: Vec<(Strike, String)>,
     /// Without it, nothing is written down.
     trace: Option<Vec<Line>>,
@@ -110,6 +119,7 @@ struct Line {
 /// What is known of the invocation that is polled.
 pub(super) struct Running {
     pub(super) who: Arc<str>,
+    pub(super) about: Subject,
     /// How many points it has passed.
     pub(super) passed: u32,
     /// After how many points something happens to it.
@@ -126,9 +136,9 @@ impl<A: Send + 'static> Kernel<A> {
             start,
             agenda: BTreeMap::new(),
             turns: 0,
-            asked: [0; Question::COUNT],
+            asked: HashMap::new(),
             faults: WorldFaults::none(),
-            suppressed: Arc::default(),
+            simpler: Simpler::default(),
             struck: Vec::new(),
             trace: Some(Vec::new()),
             running: None,
@@ -216,29 +226,35 @@ impl<A: Send + 'static> Kernel<A> {
     // Chance.
 
     /// A number that follows from the seed and from how often it was asked for the same thing.
-    pub(super) fn draw(&self, question: Question) -> u64 {
-        self.state().draw(self.seed, question).0
+    pub(super) fn draw(&self, question: Question, about: Subject) -> u64 {
+        self.state().draw(self.seed, question, about).0
     }
 
     /// A duration up to `longest`.
-    pub(super) fn draw_up_to(&self, question: Question, longest: Duration) -> Duration {
-        longest.mul_f64(unit(self.draw(question)))
+    pub(super) fn draw_up_to(
+        &self,
+        question: Question,
+        about: Subject,
+        longest: Duration,
+    ) -> Duration {
+        longest.mul_f64(unit(self.draw(question, about)))
     }
 
     /// Whether a fault strikes now, which it does with that probability.
     pub(super) fn strikes(
         &self,
         question: Question,
+        about: Subject,
         probability: f64,
         what: impl fmt::Display,
     ) -> bool {
         let age = self.age();
         let state = &mut *self.state();
-        let (drawn, number) = state.draw(self.seed, question);
-        let strike = (question, number);
+        let (drawn, number) = state.draw(self.seed, question, about);
+        let strike = (question, about, number);
         if state.faults.are_over(age)
             || unit(drawn) >= probability
-            || state.suppressed.contains(&strike)
+            || state.simpler.only.as_ref().is_some_and(|only| !only.contains(&strike))
         {
             return false;
         }
@@ -248,7 +264,9 @@ impl<A: Send + 'static> Kernel<A> {
     }
 
     pub(super) fn faults(&self) -> WorldFaults {
-        self.state().faults.clone()
+        let state = self.state();
+        let faults = state.faults.clone();
+        if state.simpler.in_order { faults.reorder(Duration::ZERO) } else { faults }
     }
 
     pub(super) fn set_faults(&self, faults: WorldFaults) {
@@ -263,8 +281,8 @@ impl<A: Send + 'static> Kernel<A> {
         placed.find(is_meant).map(|it| (it.point, it.fate))
     }
 
-    pub(super) fn suppress(&self, strikes: Arc<BTreeSet<Strike>>) {
-        self.state().suppressed = strikes;
+    pub(super) fn simplify(&self, simpler: Simpler) {
+        self.state().simpler = simpler;
     }
 
     /// The faults that have struck, in order, and what each was.
@@ -297,23 +315,23 @@ impl<A: Send + 'static> Kernel<A> {
     }
 
     async fn point(self: &Arc<Self>, operation: &str) {
-        let is_alone = {
+        let about = {
             let state = &mut *self.state();
             match &mut state.running {
-                None => true,
+                None => None,
                 Some(running) => {
                     if running.fated.is_some_and(|(point, _)| point == running.passed) {
                         running.fate = running.fated.take().map(|(_, fate)| fate);
                     }
                     running.passed += 1;
-                    false
+                    Some(running.about)
                 }
             }
         };
         // A test that asks between two turns does not wait.
-        if !is_alone {
+        if let Some(about) = about {
             let longest = self.state().faults.longest_latency(operation);
-            self.wait(self.draw_up_to(Question::Latency, longest)).await;
+            self.wait(self.draw_up_to(Question::Latency, about, longest)).await;
         }
     }
 
@@ -321,28 +339,30 @@ impl<A: Send + 'static> Kernel<A> {
         let (who, is_out, faults) = {
             let age = self.age();
             let state = &mut *self.state();
-            let who = state.running.as_ref().map(|running| Arc::clone(&running.who));
+            let who = state.running.as_ref().map(|it| (Arc::clone(&it.who), it.about));
             *state.requests.entry(operation.to_owned()).or_default() += 1;
             let is_out = operation != "PutEvents" && state.faults.is_out(age);
             (who, is_out, [state.faults.throttle, state.faults.lose_answers])
         };
-        let Some(who) = who else { return None };
+        let Some((who, about)) = who else { return None };
         let [throttle, lose] = faults;
-        let throttled = self.strikes(
+        let is_throttled = self.strikes(
             Question::Throttle,
+            about,
             throttle,
             format_args!("{operation} of {who} is throttled"),
         );
-        let lost = self.strikes(
+        let is_lost = self.strikes(
             Question::LoseAnswer,
+            about,
             lose,
             format_args!("the answer to {operation} of {who} is lost"),
         );
         let trouble = if is_out {
             Some(Trouble::Unreachable)
-        } else if throttled {
+        } else if is_throttled {
             Some(Trouble::Throttled)
-        } else if lost {
+        } else if is_lost {
             Some(Trouble::AnswerLost)
         } else {
             None
@@ -352,6 +372,11 @@ impl<A: Send + 'static> Kernel<A> {
             Some(trouble) => self.note(&*who, format_args!("{operation}: {trouble:?}")),
         }
         trouble
+    }
+
+    /// How many transactions were asked for.
+    pub(super) fn commits(&self) -> u64 {
+        self.state().requests.get("TransactWriteItems").copied().unwrap_or_default()
     }
 
     pub(super) fn requests(&self) -> BTreeMap<String, u64> {
@@ -385,17 +410,15 @@ impl<A: Send + 'static> Kernel<A> {
 }
 
 impl<A> State<A> {
-    fn draw(&mut self, seed: u64, question: Question) -> (u64, u64) {
-        let index = question as usize;
-        let number = self.asked.get(index).copied().unwrap_or_default();
-        if let Some(asked) = self.asked.get_mut(index) {
-            *asked += 1;
-        }
-        (drawn(seed, index as u64, number), number)
+    fn draw(&mut self, seed: u64, question: Question, about: Subject) -> (u64, u64) {
+        let asked = self.asked.entry((question, about)).or_default();
+        let number = *asked;
+        *asked += 1;
+        (drawn(seed ^ about, question as u64, number), number)
     }
 
     fn enter(&mut self, seed: u64, at: u64, due: Due<A>) -> Turn {
-        let order = self.draw(seed, Question::Order).0;
+        let order = self.draw(seed, Question::Order, 0).0;
         self.turns += 1;
         let turn = (at, order, self.turns);
         self.agenda.insert(turn, due);

@@ -15,11 +15,12 @@ use super::{
     Act, Outcome, Route, Sandbox, World, WorldDelivery, WorldEnding,
     flow::Letter,
     function::SandboxState,
-    kernel::{Due, Fate, Question, RunId, Running, Turn, drawn, in_millis},
+    kernel::{Due, Fate, Question, RunId, Running, Subject, Turn, drawn, in_millis},
     queue::Message,
     sandbox::Invoked,
 };
 use crate::{
+    fingerprint::fingerprint,
     must::must,
     wrap::{QueuedMessage, queued_event},
 };
@@ -30,6 +31,7 @@ pub(super) struct Run {
     /// The id of its process.
     sandbox: u64,
     who: Arc<str>,
+    about: Subject,
     future: Invoked,
     waker: Waker,
     task: Task,
@@ -48,9 +50,11 @@ enum Frozen {
 
 /// What an invocation is for.
 #[derive(Clone, Debug)]
-enum Task {
+pub(super) enum Task {
     Event(Letter, u32),
     Batch(usize, Vec<u64>),
+    /// So many records from the beginning of a stream.
+    Records(usize, usize),
 }
 
 /// How long Lambda needs until it looks into a queue.
@@ -76,6 +80,7 @@ impl World {
         let mut steps = 0;
         loop {
             self.route();
+            self.watch_outboxes();
             let Some(due) = self.core.next() else { break };
             match due {
                 Due::Poll(run) => self.poll(run),
@@ -125,6 +130,7 @@ impl World {
             Act::Invoke(function, letter, attempt) => self.invoke(function, letter, attempt),
             Act::Receive(queue) => self.receive(queue),
             Act::Return(queue, message) => self.come_back(queue, message),
+            Act::Read(stream) => self.read(stream),
             Act::TimeUp(run) => self.time_up(run),
             Act::Thaw(run) => self.thaw(run),
             Act::Deploy(index) => self.deploy(index),
@@ -157,9 +163,11 @@ impl World {
             // A FIFO queue takes what is the same only once.
             let is_fifo = matches!(route, Route::Queue(queue)
                 if self.queues.get(queue).is_some_and(|it| it.settings.group.is_some()));
+            let about = subject(&[function.as_bytes(), event_id.as_bytes()]);
             let twice = !is_fifo
                 && self.core.strikes(
                     Question::Duplicate,
+                    about,
                     faults.duplicate,
                     format_args!("{name} {event_id} comes to {function} twice"),
                 );
@@ -169,12 +177,14 @@ impl World {
                 }
                 let late = self.core.strikes(
                     Question::Late,
+                    about ^ u64::from(is_duplicate),
                     faults.late,
                     format_args!("{name} {event_id} comes late to {function}"),
                 );
+                let about = about ^ u64::from(is_duplicate);
                 let mut transit = TRANSIT;
                 if late {
-                    transit += self.core.draw_up_to(Question::Length, faults.longest_delay);
+                    transit += self.core.draw_up_to(Question::Length, about, faults.longest_delay);
                 }
                 let entry = self.deliveries.len();
                 self.deliveries.push(WorldDelivery {
@@ -191,7 +201,7 @@ impl World {
                 if faults.reorder.is_zero() || is_fifo {
                     self.core.in_order(transit, Act::Arrive(route, letter));
                 } else {
-                    transit += self.core.draw_up_to(Question::Length, faults.reorder);
+                    transit += self.core.draw_up_to(Question::Transit, about, faults.reorder);
                     self.core.after(transit, Act::Arrive(route, letter));
                 }
             }
@@ -258,7 +268,7 @@ impl World {
             return self.watch(queue, Duration::from_secs(1));
         }
         if reorders && state.settings.group.is_none() {
-            shuffle(&mut visible, || self.core.draw(Question::Pick));
+            shuffle(&mut visible, || self.core.draw(Question::Pick, 1));
         }
         let timeout = state.settings.visibility_timeout.unwrap_or(of.timeout * 6);
         let (name, is_fifo) = (Arc::clone(&state.name), state.settings.group.clone());
@@ -304,13 +314,18 @@ impl World {
 
     // Invocations.
 
-    fn start(&mut self, function: usize, payload: Arc<[u8]>, task: Task) {
+    pub(super) fn start(&mut self, function: usize, payload: Arc<[u8]>, task: Task) {
         let sandbox = self.sandbox(function);
         let run = self.next_run;
         self.next_run += 1;
-        for letter in self.letters(&task) {
+        let mut about = 0;
+        for letter in self.letters(&task).into_iter().rev() {
             if let Some(delivery) = self.deliveries.get_mut(letter.entry) {
                 delivery.attempts += 1;
+                let WorldDelivery { function, event_id, .. } = &delivery;
+                about = subject(&[function.as_bytes(), event_id.as_bytes()])
+                    ^ u64::from(delivery.is_duplicate)
+                    ^ u64::from(delivery.attempts) << 1;
             }
         }
         let faults = self.core.faults();
@@ -325,15 +340,17 @@ impl World {
         let future = sandbox.app.invoke(payload, deadline);
         let sandbox = sandbox.id;
 
-        let point = u32::try_from(self.core.draw(Question::Length) % u64::from(points + 1));
+        let point = u32::try_from(self.core.draw(Question::Length, about) % u64::from(points + 1));
         let point = point.unwrap_or(0);
         let crash = self.core.strikes(
             Question::Crash,
+            about,
             faults.crash,
             format_args!("{who} crashes after {point} points"),
         );
         let freeze = self.core.strikes(
             Question::Freeze,
+            about,
             faults.freeze,
             format_args!("{who} stands still after {point} points"),
         );
@@ -351,6 +368,7 @@ impl World {
             function,
             sandbox,
             who,
+            about,
             future,
             waker,
             task,
@@ -376,9 +394,9 @@ impl World {
             })
             .collect();
         for (id, turn) in frozen {
-            if self.core.draw(Question::Pick) % 2 == 0 {
+            if self.core.draw(Question::Pick, 2) % 2 == 0 {
                 self.core.cancel(turn);
-                let soon = self.core.draw_up_to(Question::Length, Duration::from_millis(50));
+                let soon = self.core.draw_up_to(Question::Length, 2, Duration::from_millis(50));
                 self.core.after(soon, Act::Thaw(id));
             }
         }
@@ -391,6 +409,7 @@ impl World {
         }
         self.core.begin(Running {
             who: Arc::clone(&run.who),
+            about: run.about,
             passed: run.passed,
             fated: run.fated,
             fate: None,
@@ -412,8 +431,8 @@ impl World {
     }
 
     fn freeze(&mut self, id: RunId) {
-        let pause = self.core.draw_up_to(Question::Length, Duration::from_mins(3));
         let Some(run) = self.runs.get_mut(&id) else { return };
+        let pause = self.core.draw_up_to(Question::Length, run.about, Duration::from_mins(3));
         self.core.note(&run.who, "stands still");
         let turn = self.core.after(pause, Act::Thaw(id));
         run.frozen = Frozen::Until(turn);
@@ -458,6 +477,8 @@ impl World {
             (task @ Task::Event(..), Err(_)) => self.failed(run.function, task),
             (Task::Batch(queue, batch), Ok(answer)) => self.settle(queue, &batch, &answer),
             (Task::Batch(..), Err(_)) => {}
+            (Task::Records(stream, count), Ok(answer)) => self.advance(stream, count, &answer),
+            (task @ Task::Records(..), Err(_)) => self.failed(run.function, task),
         }
     }
 
@@ -510,7 +531,12 @@ impl World {
     }
 
     fn failed(&mut self, function: usize, task: Task) {
-        let Task::Event(letter, attempt) = task else { return };
+        let (letter, attempt) = match task {
+            Task::Event(letter, attempt) => (letter, attempt),
+            // The messages come back by themselves.
+            Task::Batch(..) => return,
+            Task::Records(stream, _) => return self.read_again(stream),
+        };
         let retries = self.functions.get(function).map_or(0, |it| it.retries);
         if attempt > retries {
             return self.bury(Route::Function(function), letter);
@@ -530,7 +556,7 @@ impl World {
         Some(run)
     }
 
-    fn acknowledge(&mut self, letter: &Letter) {
+    pub(super) fn acknowledge(&mut self, letter: &Letter) {
         let now = self.core.now();
         if let Some(delivery) = self.deliveries.get_mut(letter.entry) {
             delivery.ending = WorldEnding::Acknowledged;
@@ -565,6 +591,10 @@ impl World {
                 let letters = batch.iter().filter_map(|id| messages?.get(id));
                 letters.map(|message| message.letter.clone()).collect()
             }
+            Task::Records(stream, count) => {
+                let records = self.streams.get(*stream).into_iter().flat_map(|it| &it.records);
+                records.take(*count).map(|record| record.letter.clone()).collect()
+            }
         }
     }
 
@@ -593,13 +623,13 @@ impl World {
             .filter(|place| state.sandboxes.get(*place).is_some_and(|it| it.busy.is_none()))
             .collect();
         if !idle.is_empty() {
-            let chosen = self.core.draw(Question::Pick) % idle.len() as u64;
+            let chosen = self.core.draw(Question::Pick, 3) % idle.len() as u64;
             let chosen = usize::try_from(chosen).ok().and_then(|it| idle.get(it));
             let place = chosen.copied().unwrap_or_default();
             let who = state.sandboxes.get(place).map(|it| Arc::clone(&it.who));
             let who = who.as_deref().unwrap_or_default();
             let what = format_args!("{who} is replaced");
-            if !self.core.strikes(Question::Replace, faults.replace, what) {
+            if !self.core.strikes(Question::Replace, 0, faults.replace, what) {
                 return place;
             }
             state.sandboxes.remove(place);
@@ -610,7 +640,7 @@ impl World {
         let most = i64::try_from(in_millis(faults.skew)).unwrap_or(0);
         let skew = match u64::try_from(2 * most + 1) {
             Ok(range) if most > 0 => {
-                i64::try_from(self.core.draw(Question::Skew) % range).unwrap_or(0) - most
+                i64::try_from(self.core.draw(Question::Skew, 0) % range).unwrap_or(0) - most
             }
             _ => 0,
         };
@@ -684,6 +714,13 @@ impl Failures {
         });
         ids.collect()
     }
+}
+
+/// What has these names.
+fn subject(names: &[&[u8]]) -> Subject {
+    // The last bit is for copies, and the next ones for attempts.
+    let [.., a, b, c, d, e, f, g, h] = fingerprint(names).to_be_bytes();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h]) << 8
 }
 
 fn shuffle<T>(items: &mut [T], mut draw: impl FnMut() -> u64) {

@@ -20,13 +20,9 @@ use setpiece_idempotency::{
     },
 };
 use setpiece_policy::{Fault, Retry};
-use setpiece_testing::{
-    Queue, Sandbox, World, WorldBus, WorldEffects, WorldFaults, WorldRecords,
-};
+use setpiece_testing::{Queue, Sandbox, World, WorldBus, WorldEffects, WorldFaults, WorldRecords};
 
-use crate::shop::{
-    LOYALTY, MAILING, PointsAwarded, ProductRegistered, award, mail, registered,
-};
+use crate::shop::{LOYALTY, MAILING, PointsAwarded, ProductRegistered, award, mail, registered};
 
 /// What is missing.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -263,8 +259,8 @@ fn a_commit_without_its_owner_is_found() {
 fn effects_beside_the_record_are_found() {
     let said = found(|world| run(Flaw::NoTransaction, world));
     assert!(said.contains("points"), "{said}");
-    // One crash or lost answer is enough, and all the others are taken away.
-    assert!(said.contains("It takes 1 of its "), "{said}");
+    // One crash, or one freeze and what makes it long enough; all the others are taken away.
+    assert!(["It takes 1 of", "It takes 2 of"].iter().any(|it| said.contains(it)), "{said}");
     assert!(said.contains("SETPIECE_SEEDS="), "{said}");
     assert!(said.contains("mutants::effects_beside_the_record_are_found -- --exact"), "{said}");
 }

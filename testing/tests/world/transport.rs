@@ -58,7 +58,8 @@ fn an_event_that_fails_is_tried_twice_more_and_is_a_dead_letter_then() {
     assert_eq!(world.run().deliveries()[0].attempts, 6);
     let trace = world.trace();
     let invoked: Vec<&str> = trace.lines().filter(|line| line.contains("is invoked")).collect();
-    let minutes: Vec<&str> = invoked.iter().map(|line| line.trim().split('.').next().unwrap()).collect();
+    let minutes: Vec<&str> =
+        invoked.iter().map(|line| line.trim().split('.').next().unwrap()).collect();
     assert_eq!(minutes[..3], ["0", "60", "180"]);
 }
 
