@@ -132,11 +132,11 @@ impl LocalDynamoDb {
     /// A client for it, whose own retries are off.
     #[must_use]
     pub fn client(&self) -> Client {
-        self.client_through(self.clone())
+        Self::client_through(self.clone())
     }
 
     /// A client whose requests go through `http`, which hands them on.
-    pub(crate) fn client_through(&self, http: impl HttpClient + 'static) -> Client {
+    pub(crate) fn client_through(http: impl HttpClient + 'static) -> Client {
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static(REGION))
@@ -199,6 +199,7 @@ impl LocalDynamoDb {
 
     /// Deletes what has expired by its time to live, and says how much that was.
     #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "sweeping is what it is for")]
     pub fn sweep(&self) -> usize {
         self.engine.sweep()
     }
@@ -210,6 +211,7 @@ impl LocalDynamoDb {
     }
 
     /// Forgets the requests so far, and returns them.
+    #[expect(clippy::must_use_candidate, reason = "forgetting them can be what it is for")]
     pub fn take_requests(&self) -> Vec<DynamoDbRequest> {
         std::mem::take(&mut self.state().requests)
     }
@@ -223,7 +225,7 @@ impl LocalDynamoDb {
         let state = &mut *self.state();
         let place = state.demanded.iter_mut().position(|fault| fault.strikes(operation));
         let Some(place) = place else {
-            return state.chance.as_mut().and_then(|chance| chance.trouble(operation));
+            return state.chance.as_ref().and_then(|chance| chance.trouble(operation));
         };
         let fault = &mut state.demanded[place];
         let trouble = fault.trouble(operation);

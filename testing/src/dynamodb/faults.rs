@@ -219,7 +219,7 @@ impl DynamoDbFaults {
         self
     }
 
-    pub(super) fn trouble(&mut self, operation: &str) -> Option<Trouble> {
+    pub(super) fn trouble(&self, operation: &str) -> Option<Trouble> {
         // All of them are drawn each time, so that none depends on another.
         let [throttle, lost, unreachable, conflict] = [
             self.throttle.strikes(),

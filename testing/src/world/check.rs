@@ -43,7 +43,7 @@ impl World {
             None => seeds.into_iter().collect(),
         };
         if let Some(seed) = first_failure(&seeds, &test) {
-            must("a world fails", Err(explain(seed, &test)))
+            must("a world fails", Err::<(), _>(explain(seed, &test)));
         }
     }
 }
@@ -103,13 +103,9 @@ fn explain(seed: u64, test: &impl Fn(&mut World)) -> String {
     let Some(first) = attempt(seed, Simpler::default(), false, test) else { return unsteady };
     let all = first.struck.len();
     let mut simpler = Simpler { only: Some(strikes(&first)), in_order: true };
-    let mut last = match attempt(seed, simpler.clone(), false, test) {
-        Some(last) => last,
-        None => {
-            simpler.in_order = false;
-            first
-        }
-    };
+    let in_order = attempt(seed, simpler.clone(), false, test);
+    simpler.in_order = in_order.is_some();
+    let mut last = in_order.unwrap_or(first);
     let (mut runs, mut size) = (0, all.div_ceil(2).max(1));
     while !last.struck.is_empty() && runs < MOST_RUNS {
         let (mut shrunk, mut place) = (false, 0);
@@ -133,10 +129,11 @@ fn explain(seed: u64, test: &impl Fn(&mut World)) -> String {
     let Some(Failure { message, struck, trace }) = attempt(seed, simpler, true, test) else {
         return unsteady;
     };
-    let faults: String = struck.iter().map(|(_, what)| format!("{what}\n")).collect();
     let count = struck.len();
+    let faults: Vec<String> = struck.into_iter().map(|(_, what)| what).collect();
+    let faults = faults.join("\n");
     format!(
-        "seed {seed}\n{message}\n\nIt takes {count} of its {all} faults:\n{faults}\nWhat happens \
+        "seed {seed}\n{message}\n\nIt takes {count} of its {all} faults:\n{faults}\n\nWhat happens \
          then:\n{trace}\nTo run it again:\n{}\n",
         rerun(seed)
     )

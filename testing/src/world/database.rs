@@ -43,7 +43,7 @@ impl World {
         let database = self.database.get_or_insert_with(|| {
             let local = LocalDynamoDb::new(core.clock.clone());
             let wire = Wire { core: CoreHandle(Arc::clone(core)), local: local.clone() };
-            let client = local.client_through(wire);
+            let client = LocalDynamoDb::client_through(wire);
             Database { local, client, tables: Vec::new() }
         });
         database.local.create_table(table, partition_key);

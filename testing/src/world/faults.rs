@@ -167,11 +167,11 @@ impl WorldFaults {
     pub(super) fn is_out(&self, age: Duration) -> bool {
         self.outages.iter().any(|when| when.contains(&age))
     }
+}
 
-    /// How long a request takes at most to arrive, and its answer.
-    pub(super) fn longest_latency(&self, operation: &str) -> Duration {
-        Duration::from_millis(if operation == "PutEvents" { 15 } else { 5 })
-    }
+/// How long a request takes at most to arrive, and its answer.
+pub(super) fn longest_latency(operation: &str) -> Duration {
+    Duration::from_millis(if operation == "PutEvents" { 15 } else { 5 })
 }
 
 #[track_caller]

@@ -106,24 +106,24 @@ impl<'w> WorldFunction<'w> {
 
     /// Is invoked with the events of `E`'s source and detail-type, asynchronously: through Lambda's
     /// own queue, from which an event is tried again after one minute and after two.
-    pub fn on<E: DomainEvent>(self) -> Self {
+    pub fn on<E: DomainEvent>(&mut self) -> &mut Self {
         let name = self.subscription();
         self.subscribe(Rule::of::<E>(&name), None)
     }
 
     /// The same with what a rule matches.
-    pub fn on_rule(self, rule: Rule) -> Self {
+    pub fn on_rule(&mut self, rule: Rule) -> &mut Self {
         self.subscribe(rule, None)
     }
 
     /// Gets the events of `E`'s source and detail-type by way of a queue.
-    pub fn queue<E: DomainEvent>(self, queue: Queue) -> Self {
+    pub fn queue<E: DomainEvent>(&mut self, queue: Queue) -> &mut Self {
         let name = self.subscription();
         self.subscribe(Rule::of::<E>(&name), Some(queue))
     }
 
     /// The same with what a rule matches.
-    pub fn queue_rule(self, rule: Rule, queue: Queue) -> Self {
+    pub fn queue_rule(&mut self, rule: Rule, queue: Queue) -> &mut Self {
         self.subscribe(rule, Some(queue))
     }
 
@@ -131,28 +131,28 @@ impl<'w> WorldFunction<'w> {
     /// processes leave there that do not come back.
     ///
     /// What it fails with comes again until it is done.
-    pub fn outbox(self) -> Self {
+    pub fn outbox(&mut self) -> &mut Self {
         self.world.streams.push(StreamState::new(self.index));
         self
     }
 
     /// How long an invocation may take; the default is ten seconds.
-    pub fn timeout(self, timeout: Duration) -> Self {
+    pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
         self.change(|state| state.timeout = timeout)
     }
 
     /// How often an asynchronous invocation that failed is made again, up to twice; the default is
     /// twice. What failed then is a dead letter.
-    pub fn retries(self, retries: u32) -> Self {
+    pub fn retries(&mut self, retries: u32) -> &mut Self {
         self.change(|state| state.retries = retries.min(2))
     }
 
     /// How many invocations there are at the same time; the default is 1000.
-    pub fn concurrency(self, invocations: usize) -> Self {
+    pub fn concurrency(&mut self, invocations: usize) -> &mut Self {
         self.change(|state| state.concurrency = invocations.max(1))
     }
 
-    fn change(self, change: impl FnOnce(&mut FunctionState)) -> Self {
+    fn change(&mut self, change: impl FnOnce(&mut FunctionState)) -> &mut Self {
         if let Some(state) = self.world.functions.get_mut(self.index) {
             change(state);
         }
@@ -168,7 +168,7 @@ impl<'w> WorldFunction<'w> {
     }
 
     #[track_caller]
-    fn subscribe(self, rule: Rule, queue: Option<Queue>) -> Self {
+    fn subscribe(&mut self, rule: Rule, queue: Option<Queue>) -> &mut Self {
         let target = self.subscription();
         let route = match queue {
             None => Route::Function(self.index),

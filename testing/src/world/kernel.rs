@@ -12,7 +12,7 @@ use std::{
 use setpiece_envelope::{Clock as _, FixedClock};
 use setpiece_policy::{Random as _, SeededRandom};
 
-use super::faults::{Placed, WorldFaults};
+use super::faults::{Placed, WorldFaults, longest_latency};
 use crate::chance::unit;
 
 /// When something is due: the moment, then chance, then the order in which it was asked for.
@@ -330,7 +330,7 @@ impl<A: Send + 'static> Kernel<A> {
         };
         // A test that asks between two turns does not wait.
         if let Some(about) = about {
-            let longest = self.state().faults.longest_latency(operation);
+            let longest = longest_latency(operation);
             self.wait(self.draw_up_to(Question::Latency, about, longest)).await;
         }
     }
@@ -344,7 +344,7 @@ impl<A: Send + 'static> Kernel<A> {
             let is_out = operation != "PutEvents" && state.faults.is_out(age);
             (who, is_out, [state.faults.throttle, state.faults.lose_answers])
         };
-        let Some((who, about)) = who else { return None };
+        let (who, about) = who?;
         let [throttle, lose] = faults;
         let is_throttled = self.strikes(
             Question::Throttle,
@@ -368,8 +368,8 @@ impl<A: Send + 'static> Kernel<A> {
             None
         };
         match trouble {
-            None => self.note(&*who, format_args!("{operation}")),
-            Some(trouble) => self.note(&*who, format_args!("{operation}: {trouble:?}")),
+            None => self.note(&who, format_args!("{operation}")),
+            Some(trouble) => self.note(&who, format_args!("{operation}: {trouble:?}")),
         }
         trouble
     }

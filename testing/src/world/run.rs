@@ -89,7 +89,7 @@ impl World {
             }
             steps += 1;
             if steps > MOST_STEPS {
-                must("running the world", Err("it does not come to rest"))
+                must("running the world", Err::<(), _>("it does not come to rest"));
             }
         }
         Outcome::new(self)
@@ -383,7 +383,7 @@ impl World {
     }
 
     /// Half of those that stand still go on when another process of the function begins.
-    fn wake_frozen(&mut self, function: usize, new: RunId) {
+    fn wake_frozen(&self, function: usize, new: RunId) {
         let frozen: Vec<(RunId, Turn)> = self
             .runs
             .iter()
@@ -394,7 +394,7 @@ impl World {
             })
             .collect();
         for (id, turn) in frozen {
-            if self.core.draw(Question::Pick, 2) % 2 == 0 {
+            if self.core.draw(Question::Pick, 2).is_multiple_of(2) {
                 self.core.cancel(turn);
                 let soon = self.core.draw_up_to(Question::Length, 2, Duration::from_millis(50));
                 self.core.after(soon, Act::Thaw(id));
@@ -422,7 +422,7 @@ impl World {
             (Some(Fate::Crash), _) => self.crash(id),
             // It did everything and nobody heard of it.
             (None, Poll::Ready(_)) if run.fated == Some((run.passed, Fate::Crash)) => {
-                self.crash(id)
+                self.crash(id);
             }
             (_, Poll::Ready(answer)) => self.finish(id, answer),
             (Some(Fate::Freeze), Poll::Pending) => self.freeze(id),
@@ -474,11 +474,9 @@ impl World {
         }
         match (run.task, answer) {
             (Task::Event(letter, _), Ok(_)) => self.acknowledge(&letter),
-            (task @ Task::Event(..), Err(_)) => self.failed(run.function, task),
+            (task, Err(_)) => self.failed(run.function, task),
             (Task::Batch(queue, batch), Ok(answer)) => self.settle(queue, &batch, &answer),
-            (Task::Batch(..), Err(_)) => {}
             (Task::Records(stream, count), Ok(answer)) => self.advance(stream, count, &answer),
-            (task @ Task::Records(..), Err(_)) => self.failed(run.function, task),
         }
     }
 
@@ -719,8 +717,8 @@ impl Failures {
 /// What has these names.
 fn subject(names: &[&[u8]]) -> Subject {
     // The last bit is for copies, and the next ones for attempts.
-    let [.., a, b, c, d, e, f, g, h] = fingerprint(names).to_be_bytes();
-    u64::from_be_bytes([a, b, c, d, e, f, g, h]) << 8
+    let all = fingerprint(names);
+    u64::try_from(all >> 64 ^ all & u128::from(u64::MAX)).unwrap_or_default() << 8
 }
 
 fn shuffle<T>(items: &mut [T], mut draw: impl FnMut() -> u64) {

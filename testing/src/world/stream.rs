@@ -131,7 +131,7 @@ impl World {
         self.start(function, payload.into(), Task::Records(index, count));
     }
 
-    pub(super) fn read_again(&mut self, index: usize) {
+    pub(super) fn read_again(&self, index: usize) {
         self.core.after(PAUSE, Act::Read(index));
     }
 

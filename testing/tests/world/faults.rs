@@ -39,20 +39,20 @@ fn on_bad_days_too() {
 
 #[test]
 fn when_processes_stand_still_too() {
-    check(200, &|| WorldFaults::usual().freeze(0.2).replace(0.2));
+    check(60, &|| WorldFaults::usual().freeze(0.2).replace(0.2));
 }
 
 #[test]
 fn when_clocks_differ_and_events_are_late_too() {
     let late = Duration::from_mins(20);
-    check(100, &|| {
+    check(40, &|| {
         WorldFaults::usual().skew(Duration::from_millis(500)).delay(0.1, late).freeze(0.1)
     });
 }
 
 #[test]
 fn when_the_store_is_down_for_a_while_too() {
-    check(100, &|| {
+    check(40, &|| {
         let (from, to) = (Duration::from_millis(30), Duration::from_secs(90));
         WorldFaults::usual().outage(from..to)
     });

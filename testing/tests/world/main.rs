@@ -1,5 +1,11 @@
 //! A whole choreography, in worlds of many seeds.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "the helpers of tests fail as tests do"
+)]
+
 mod deploys;
 mod engine;
 mod faults;

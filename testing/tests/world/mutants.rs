@@ -234,7 +234,7 @@ fn run(flaw: Flaw, world: &mut World) {
     let start = move |it: &Sandbox| {
         it.app_with(LOYALTY, Handlers::new(()).on(award), Flawed::new(it.effects(), flaw)).build()
     };
-    world.function("loyalty", start).queue::<ProductRegistered>(Queue::standard());
+    world.function("loyalty", start).on::<ProductRegistered>();
     five_customers(world);
 }
 
@@ -290,7 +290,7 @@ fn a_bus_that_answers_too_early_is_found() {
             )
             .build()
         };
-        world.function("loyalty", start).queue::<ProductRegistered>(Queue::standard());
+        world.function("loyalty", start).on::<ProductRegistered>();
         five_customers(world);
     });
     assert!(said.contains("events"), "{said}");

@@ -49,7 +49,7 @@ fn world(
 #[test]
 fn an_event_that_fails_is_tried_twice_more_and_is_a_dead_letter_then() {
     let seen = Seen { fails: true, ..Seen::default() };
-    let on = |it: WorldFunction<'_>| drop(it.on::<ProductRegistered>());
+    let on = |mut it: WorldFunction<'_>| _ = it.on::<ProductRegistered>();
     let (mut world, outcome) = world(&seen, WorldFaults::none(), on, &["c1"]);
     assert_eq!(outcome.deliveries()[0].ending, WorldEnding::Dead);
     assert_eq!(outcome.deliveries()[0].attempts, 3);
@@ -67,7 +67,7 @@ fn an_event_that_fails_is_tried_twice_more_and_is_a_dead_letter_then() {
 fn a_message_that_fails_comes_back_until_it_is_a_dead_letter() {
     let seen = Seen { fails: true, ..Seen::default() };
     let queue = Queue::standard().max_receive_count(4).visibility_timeout(Duration::from_secs(30));
-    let on = |it: WorldFunction<'_>| drop(it.queue::<ProductRegistered>(queue));
+    let on = |mut it: WorldFunction<'_>| _ = it.queue::<ProductRegistered>(queue);
     let (_, outcome) = world(&seen, WorldFaults::none(), on, &["c1", "c2"]);
     assert_eq!(outcome.dead_letters().len(), 2);
     assert_eq!(seen.customers.lock().unwrap().len(), 8);
@@ -77,7 +77,7 @@ fn a_message_that_fails_comes_back_until_it_is_a_dead_letter() {
 #[test]
 fn poison_is_put_aside_and_holds_up_nobody() {
     let seen = Seen::default();
-    let on = |it: WorldFunction<'_>| drop(it.queue::<ProductRegistered>(Queue::fifo("all")));
+    let on = |mut it: WorldFunction<'_>| _ = it.queue::<ProductRegistered>(Queue::fifo("all"));
     let (_, outcome) = world(&seen, WorldFaults::none(), on, &["c1", "poison", "c2"]);
     outcome.assert_sound();
     assert_eq!(outcome.quarantined("looking").len(), 1);
@@ -88,7 +88,7 @@ fn poison_is_put_aside_and_holds_up_nobody() {
 fn a_fifo_queue_keeps_its_order_through_crashes() {
     let seen = Seen::default();
     let queue = Queue::fifo("all").batch_size(2).max_receive_count(20);
-    let on = |it: WorldFunction<'_>| drop(it.queue::<ProductRegistered>(queue));
+    let on = |mut it: WorldFunction<'_>| _ = it.queue::<ProductRegistered>(queue);
     let names: Vec<String> = (0..10).map(|it| format!("c{it}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let faults = WorldFaults::usual().crash(0.3);
@@ -105,7 +105,7 @@ fn a_fifo_queue_keeps_its_order_through_crashes() {
 fn a_window_gathers_a_batch() {
     let seen = Seen::default();
     let queue = Queue::standard().window(Duration::from_secs(5));
-    let on = |it: WorldFunction<'_>| drop(it.queue::<ProductRegistered>(queue));
+    let on = |mut it: WorldFunction<'_>| _ = it.queue::<ProductRegistered>(queue);
     let (mut world, _) = world(&seen, WorldFaults::none(), on, &[]);
     for second in 0..4 {
         world.publish_after(Duration::from_secs(second), registered("c1"));
@@ -116,7 +116,7 @@ fn a_window_gathers_a_batch() {
 #[test]
 fn a_function_has_only_so_many_processes() {
     let seen = Seen::default();
-    let on = |it: WorldFunction<'_>| drop(it.on::<ProductRegistered>().concurrency(2));
+    let on = |mut it: WorldFunction<'_>| _ = it.on::<ProductRegistered>().concurrency(2);
     let (_, outcome) = world(&seen, WorldFaults::none(), on, &["a", "b", "c", "d", "e"]);
     outcome.assert_sound();
     assert_eq!(outcome.function("looking").sandboxes, 2);
@@ -127,7 +127,7 @@ fn a_function_has_only_so_many_processes() {
 #[test]
 fn a_handler_without_an_end_fails_in_time() {
     let seen = Seen::default();
-    let on = |it: WorldFunction<'_>| drop(it.on::<ProductRegistered>().retries(0));
+    let on = |mut it: WorldFunction<'_>| _ = it.on::<ProductRegistered>().retries(0);
     let (_, outcome) = world(&seen, WorldFaults::none(), on, &["slow"]);
     assert_eq!(outcome.dead_letters().len(), 1);
     assert_eq!(outcome.function("looking").timed_out, 0);
@@ -137,7 +137,7 @@ fn a_handler_without_an_end_fails_in_time() {
 #[test]
 fn a_crash_and_a_freeze_strike_where_they_are_placed() {
     let seen = Seen::default();
-    let on = |it: WorldFunction<'_>| drop(it.on::<ProductRegistered>());
+    let on = |mut it: WorldFunction<'_>| _ = it.on::<ProductRegistered>();
     let faults = WorldFaults::none().crash_at("looking", 0, 2).freeze_at("looking", 1, 3);
     let (world, outcome) = world(&seen, faults, on, &["c1"]);
     outcome.assert_sound();
