@@ -34,7 +34,9 @@ pub use self::{
     flow::{WorldDelivery, WorldEnding},
     function::{FunctionTally, WorldFunction},
     outcome::{Outcome, Percentiles},
-    ports::{WorldBus, WorldClock, WorldEffects, WorldQuarantine, WorldRecords, WorldSleep},
+    ports::{
+        WorldBus, WorldCalls, WorldClock, WorldEffects, WorldQuarantine, WorldRecords, WorldSleep,
+    },
     queue::Queue,
     sandbox::Sandbox,
 };
@@ -114,6 +116,9 @@ enum Route {
 /// #     const NAME: &'static str = "points_awarded";
 /// #     const VERSION: EventVersion = EventVersion::new(1);
 /// # }
+/// # fn registered(customer: &str) -> ProductRegistered {
+/// #     ProductRegistered { customer: customer.to_owned() }
+/// # }
 /// # async fn award(_: &Cx<()>, event: Received<ProductRegistered>) -> Result<Effects, Fault> {
 /// #     let customer = event.data.customer;
 /// #     Ok(Effects::new()
@@ -133,9 +138,7 @@ enum Route {
 ///     world
 ///         .function("mailing", |it| it.app(MAILING, Handlers::new(()).on(mail)).build())
 ///         .queue::<PointsAwarded>(Queue::standard());
-///     for customer in ["c1", "c2", "c3"] {
-///         world.publish(ProductRegistered { customer: customer.to_owned() });
-///     }
+///     world.publish_all(["c1", "c2", "c3"].map(registered));
 ///     let outcome = world.run_and_recover();
 ///     outcome.assert_sound();
 ///     assert_eq!(outcome.published::<PointsAwarded>().len(), 3);
@@ -267,7 +270,19 @@ impl World {
         self.publish_after(Duration::ZERO, event)
     }
 
-    /// The same after a while.
+    /// The same with several, in this order.
+    ///
+    /// # Panics
+    ///
+    /// When one of them is no event that can be sent.
+    #[track_caller]
+    pub fn publish_all<E: DomainEvent + Serialize>(&mut self, events: impl IntoIterator<Item = E>) {
+        for event in events {
+            self.publish(event);
+        }
+    }
+
+    /// As [`publish`](Self::publish), after a while.
     ///
     /// # Panics
     ///
@@ -337,3 +352,6 @@ impl IdSource for WorldIds {
         must("an id", EventId::parse(Ulid::from_parts(millis, random).to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests;

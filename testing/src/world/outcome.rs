@@ -277,6 +277,24 @@ impl fmt::Debug for Outcome {
     }
 }
 
+/// Counts of everything, in a few lines.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let attempts: u32 = self.deliveries.iter().map(|delivery| delivery.attempts).sum();
+        let (all, open) = (self.deliveries.len(), self.unacknowledged().len());
+        let (twice, crashes) = (self.duplicates(), self.crashes());
+        let aside: usize = self.quarantined.values().map(Vec::len).sum();
+        let requests: u64 = self.requests.values().sum();
+        writeln!(
+            f,
+            "{all} deliveries ({twice} duplicates), {attempts} attempts, {crashes} crashes"
+        )?;
+        writeln!(f, "{open} unacknowledged, {aside} in quarantine, {} in the outbox", self.outbox)?;
+        writeln!(f, "{requests} requests, {} write units", self.units.0)?;
+        write!(f, "{}", self.latency())
+    }
+}
+
 /// How long flows took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

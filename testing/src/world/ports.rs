@@ -318,3 +318,32 @@ impl Quarantine for WorldQuarantine {
         }))
     }
 }
+
+/// Services outside of the world, as a process calls them.
+#[derive(Clone, Debug)]
+pub struct WorldCalls(pub(super) CoreHandle);
+
+impl WorldCalls {
+    /// Calls somebody, who does `work` when the call arrives. It takes a while, may be throttled,
+    /// and its answer may get lost after the work is done.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the call.
+    pub async fn call<T: Send>(
+        &self,
+        operation: &str,
+        work: impl FnOnce() -> T + Send,
+    ) -> Result<T, Fault> {
+        let ask = async move |trouble| match trouble {
+            Some(Trouble::Throttled) => Err(Fault::throttled("the call was throttled")),
+            Some(Trouble::Unreachable) => Err(Fault::transient("nobody can be reached")),
+            Some(Trouble::AnswerLost) => {
+                _ = work();
+                Err(Fault::transient("the answer to the call was lost"))
+            }
+            None => Ok(work()),
+        };
+        self.0.0.request(operation, ask).await
+    }
+}

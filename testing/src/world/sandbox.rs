@@ -10,7 +10,9 @@ use setpiece_policy::{Deadline, Retry, SeededRandom};
 use super::{
     Core, WorldIds,
     ledger::Ledger,
-    ports::{CoreHandle, WorldBus, WorldClock, WorldEffects, WorldQuarantine, WorldSleep},
+    ports::{
+        CoreHandle, WorldBus, WorldCalls, WorldClock, WorldEffects, WorldQuarantine, WorldSleep,
+    },
 };
 use crate::FakeBus;
 
@@ -93,6 +95,12 @@ impl Sandbox {
     #[must_use]
     pub fn effects(&self) -> WorldEffects {
         WorldEffects::new(&self.core, &self.memory, &self.ledger)
+    }
+
+    /// The way to services outside of the world, for handlers that call them.
+    #[must_use]
+    pub fn calls(&self) -> WorldCalls {
+        WorldCalls(CoreHandle(Arc::clone(&self.core)))
     }
 
     /// The way to the quarantine of the function.

@@ -19,8 +19,12 @@ use crate::{StreamRecord, stream_event, wrap::STREAM_BEGIN};
 /// How long it takes until a change is in the stream.
 const LAG: Duration = Duration::from_millis(100);
 
-/// How long Lambda waits before it reads the same again.
-const PAUSE: Duration = Duration::from_secs(2);
+/// How long Lambda waits before it reads the same again: twice as long each time, up to a most.
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// How often a record is read until it is a dead letter.
+const MOST_ATTEMPTS: u32 = 100;
 
 /// The most records of a batch.
 const BATCH: usize = 100;
@@ -32,6 +36,10 @@ pub(super) struct StreamState {
     pub(super) records: VecDeque<Record>,
     /// Whether an invocation has them, or somebody comes to look already.
     is_busy: bool,
+    /// How often the first one has failed.
+    attempts: u32,
+    /// What was given up.
+    dead: Vec<Record>,
 }
 
 /// An item that has come into the outbox.
@@ -49,7 +57,7 @@ pub(super) struct Staged {
 
 impl StreamState {
     pub(super) fn new(function: usize) -> Self {
-        Self { function, records: VecDeque::new(), is_busy: false }
+        Self { function, records: VecDeque::new(), is_busy: false, attempts: 0, dead: Vec::new() }
     }
 }
 
@@ -131,21 +139,64 @@ impl World {
         self.start(function, payload.into(), Task::Records(index, count));
     }
 
-    pub(super) fn read_again(&self, index: usize) {
-        self.core.after(PAUSE, Act::Read(index));
+    pub(super) fn read_again(&mut self, index: usize) {
+        self.failed_at(index, 0);
     }
 
     /// Goes on behind what is done.
     pub(super) fn advance(&mut self, index: usize, count: usize, answer: &str) {
-        let failed = first_failure(answer);
-        let done = failed.map_or(count, |failed| failed.min(count));
+        if let Some(place) = first_failure(answer) {
+            return self.failed_at(index, place.min(count));
+        }
+        self.done(index, count);
+        self.core.after(Duration::ZERO, Act::Read(index));
+    }
+
+    /// All records of a stream up to here are done, and this one is not.
+    fn failed_at(&mut self, index: usize, place: usize) {
+        self.done(index, place);
         let Some(stream) = self.streams.get_mut(index) else { return };
-        let letters: Vec<Letter> = stream.records.drain(..done).map(|it| it.letter).collect();
+        stream.attempts += 1;
+        let pause = (PAUSE * 2_u32.saturating_pow(stream.attempts - 1).min(60)).min(LONGEST_PAUSE);
+        if stream.attempts >= MOST_ATTEMPTS
+            && let Some(record) = stream.records.pop_front()
+        {
+            stream.attempts = 0;
+            let letter = record.letter.clone();
+            stream.dead.push(record);
+            self.set_ending(&letter, WorldEnding::Dead);
+        }
+        self.core.after(pause, Act::Read(index));
+    }
+
+    fn done(&mut self, index: usize, count: usize) {
+        let Some(stream) = self.streams.get_mut(index) else { return };
+        if count > 0 {
+            stream.attempts = 0;
+        }
+        let letters: Vec<Letter> = stream.records.drain(..count).map(|it| it.letter).collect();
         for letter in letters {
             self.acknowledge(&letter);
         }
-        let pause = if failed.is_some() { PAUSE } else { Duration::ZERO };
-        self.core.after(pause, Act::Read(index));
+    }
+
+    /// Puts into the streams again what was given up.
+    pub(super) fn redrive_streams(&mut self) -> usize {
+        let mut count = 0;
+        for index in 0..self.streams.len() {
+            let Some(stream) = self.streams.get_mut(index) else { continue };
+            let dead = std::mem::take(&mut stream.dead);
+            let letters: Vec<Letter> = dead.iter().map(|record| record.letter.clone()).collect();
+            stream.records.extend(dead);
+            if !letters.is_empty() && !std::mem::replace(&mut stream.is_busy, true) {
+                self.core.after(LAG, Act::Read(index));
+            }
+            count += letters.len();
+            for letter in &letters {
+                self.set_ending(letter, WorldEnding::Open);
+            }
+        }
+        count
     }
 }
 

@@ -57,3 +57,23 @@ fn when_the_store_is_down_for_a_while_too() {
         WorldFaults::usual().outage(from..to)
     });
 }
+
+/// Each function dies, and stands still, at each of the points of its first invocation, which
+/// nobody has counted.
+#[test]
+fn at_every_point_of_every_function() {
+    for function in ["loyalty", "codes", "support", "mailing", "audit", "reports"] {
+        for kind in [WorldFaults::crash_at, WorldFaults::freeze_at] {
+            let strikes = (0..).take_while(|point| {
+                let mut world = World::new(u64::from(*point));
+                world.set_faults(kind(WorldFaults::none(), function, 0, *point));
+                open_shop(&mut world, in_memory);
+                let outcome = register(&mut world, 2);
+                assert_all_is_well(&outcome, 2);
+                outcome.crashes() + outcome.function(function).frozen > 0
+            });
+            // Claiming and committing, at least.
+            assert!(strikes.count() >= 4, "{function}");
+        }
+    }
+}

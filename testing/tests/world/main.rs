@@ -6,6 +6,7 @@
     reason = "the helpers of tests fail as tests do"
 )]
 
+mod calls;
 mod deploys;
 mod engine;
 mod faults;

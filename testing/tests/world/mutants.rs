@@ -244,6 +244,12 @@ fn found(test: impl Fn(&mut World) + Sync) -> String {
     *checked.expect_err("it was not found out").downcast::<String>().unwrap()
 }
 
+/// How many faults are left when all others were taken away.
+fn faults(said: &str) -> u32 {
+    let (_, rest) = said.split_once("It takes ").unwrap();
+    rest.split(' ').next().unwrap().parse().unwrap()
+}
+
 #[test]
 fn what_lacks_nothing_holds() {
     World::check(0..50, |world| run(Flaw::None, world));
@@ -259,8 +265,7 @@ fn a_commit_without_its_owner_is_found() {
 fn effects_beside_the_record_are_found() {
     let said = found(|world| run(Flaw::NoTransaction, world));
     assert!(said.contains("points"), "{said}");
-    // One crash, or one freeze and what makes it long enough; all the others are taken away.
-    assert!(["It takes 1 of", "It takes 2 of"].iter().any(|it| said.contains(it)), "{said}");
+    assert!(faults(&said) <= 3, "{said}");
     assert!(said.contains("SETPIECE_SEEDS="), "{said}");
     assert!(said.contains("mutants::effects_beside_the_record_are_found -- --exact"), "{said}");
 }
@@ -269,7 +274,7 @@ fn effects_beside_the_record_are_found() {
 fn a_redelivery_that_publishes_nothing_is_found() {
     let said = found(|world| run(Flaw::NoRelay, world));
     assert!(said.contains("left in the outbox"), "{said}");
-    assert!(said.contains("It takes 1 of its "), "{said}");
+    assert!(faults(&said) <= 3, "{said}");
 }
 
 #[test]

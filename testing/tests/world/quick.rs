@@ -15,7 +15,7 @@ fn everybody_gets_points_and_one_mail() {
         world
             .function("mailing", |it| it.app(MAILING, Handlers::new(()).on(mail)).build())
             .queue::<PointsAwarded>(Queue::standard());
-        ["c1", "c2", "c3"].map(|customer| world.publish(registered(customer)));
+        world.publish_all(["c1", "c2", "c3"].map(registered));
         let outcome = world.run_and_recover();
         outcome.assert_sound();
         assert_eq!(outcome.published::<PointsAwarded>().len(), 3);
