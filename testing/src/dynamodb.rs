@@ -132,6 +132,11 @@ impl LocalDynamoDb {
     /// A client for it, whose own retries are off.
     #[must_use]
     pub fn client(&self) -> Client {
+        Self::client_through(self.clone())
+    }
+
+    /// A client whose requests go through `http`, which hands them on.
+    pub(crate) fn client_through(http: impl HttpClient + 'static) -> Client {
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static(REGION))
@@ -143,7 +148,7 @@ impl LocalDynamoDb {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             // Without it, the client would want a timer.
             .identity_cache(IdentityCache::no_cache())
-            .http_client(self.clone());
+            .http_client(http);
         Client::from_conf(config.build())
     }
 
@@ -192,10 +197,11 @@ impl LocalDynamoDb {
         }
     }
 
-    /// Deletes what has expired by its time to live.
+    /// Deletes what has expired by its time to live, and says how much that was.
     #[track_caller]
-    pub fn sweep(&self) {
-        self.engine.sweep();
+    #[expect(clippy::must_use_candidate, reason = "sweeping is what it is for")]
+    pub fn sweep(&self) -> usize {
+        self.engine.sweep()
     }
 
     /// All requests of clients so far, in order.
@@ -205,7 +211,7 @@ impl LocalDynamoDb {
     }
 
     /// Forgets the requests so far, and returns them.
-    #[must_use]
+    #[expect(clippy::must_use_candidate, reason = "forgetting them can be what it is for")]
     pub fn take_requests(&self) -> Vec<DynamoDbRequest> {
         std::mem::take(&mut self.state().requests)
     }
@@ -229,9 +235,23 @@ impl LocalDynamoDb {
         Some(trouble)
     }
 
-    async fn exchange(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+    /// The operation that a request is for.
+    pub(crate) fn operation(request: &HttpRequest) -> String {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
-        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        target.rsplit('.').next().unwrap_or_default().to_owned()
+    }
+
+    /// Whether there is a table of that name.
+    pub(crate) fn has_table(&self, table: &str) -> bool {
+        let request = serde_json::json!({ "TableName": table }).to_string();
+        self.engine.answer("DescribeTable", &request).status == 200
+    }
+
+    pub(crate) async fn exchange(
+        self,
+        request: HttpRequest,
+    ) -> Result<HttpResponse, ConnectorError> {
+        let operation = Self::operation(&request);
         let body = request.body().bytes().unwrap_or_default();
         let body = String::from_utf8_lossy(body).into_owned();
         let mut made = DynamoDbRequest {

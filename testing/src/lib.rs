@@ -10,6 +10,8 @@
 //! - [`FakeBus`] is EventBridge in memory: what it refuses and drops, rules, targets, archives and
 //!   dead letters, at-least-once delivery, and trouble on demand or from a seed.
 //!   [`assert_published!`] says what was published on it.
+//! - [`World`] runs whole services on it: functions, queues and their processes, in a time of their
+//!   own and with all that goes wrong in a cloud. What fails is played again from its seed.
 //! - [`FixedClock`] and [`SequentialIds`] make the stamps of new events predictable.
 //!
 //! There is no AWS in it and no async runtime.
@@ -124,6 +126,7 @@ mod pauses;
 mod sample;
 #[cfg(feature = "http")]
 mod server;
+mod world;
 mod wrap;
 
 #[doc(hidden)]
@@ -146,6 +149,11 @@ pub use crate::{
     },
     gate::Gate,
     sample::{Sample, sample},
+    world::{
+        FunctionTally, Outcome, Percentiles, Queue, Sandbox, World, WorldBus, WorldCalls,
+        WorldClock, WorldDelivery, WorldEffects, WorldEnding, WorldFaults, WorldFunction,
+        WorldQuarantine, WorldRecords, WorldSleep,
+    },
     wrap::{
         ACCOUNT, REGION, StreamRecord, event_array, kinesis_event, sqs_event, sqs_fifo_event,
         stream_event,

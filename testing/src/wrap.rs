@@ -8,7 +8,7 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html> and
 //! <https://docs.aws.amazon.com/sns/latest/dg/http-notification-json.html>.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Serialize;
@@ -96,7 +96,7 @@ struct SqsRecord<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct SqsAttributes<'a> {
-    approximate_receive_count: &'static str,
+    approximate_receive_count: Cow<'static, str>,
     sent_timestamp: String,
     #[serde(flatten)]
     fifo: Option<FifoAttributes<'a>>,
@@ -122,7 +122,7 @@ impl<'a> SqsRecord<'a> {
             receipt_handle: format!("AQEB{id:032x}"),
             body,
             attributes: SqsAttributes {
-                approximate_receive_count: "1",
+                approximate_receive_count: Cow::Borrowed("1"),
                 sent_timestamp: sent.unix_millis().to_string(),
                 fifo: None,
                 sender_id: "AIDAIENQZJOLO23YVJ4VO",
@@ -207,6 +207,62 @@ pub fn sqs_fifo_event<G: AsRef<str>, B: AsRef<[u8]>>(
         });
         records.push(record);
     }
+    must("an SQS event", serde_json::to_vec(&Records { records }))
+}
+
+/// A message that a queue keeps until it is done.
+#[derive(Clone, Copy)]
+pub(crate) struct QueuedMessage<'a> {
+    pub(crate) id: u64,
+    pub(crate) body: &'a str,
+    /// In milliseconds since 1970.
+    pub(crate) sent: u64,
+    pub(crate) first_received: u64,
+    pub(crate) receives: u32,
+    pub(crate) group: Option<&'a str>,
+}
+
+impl QueuedMessage<'_> {
+    /// It stays the same however often the message is received.
+    pub(crate) fn message_id(id: u64) -> String {
+        uuid(fingerprint(&[b"queued", &id.to_be_bytes()]))
+    }
+}
+
+/// What a Lambda function gets of these messages from the queue of that name.
+#[track_caller]
+pub(crate) fn queued_event<'a>(
+    queue: &str,
+    messages: impl IntoIterator<Item = QueuedMessage<'a>>,
+) -> Vec<u8> {
+    let record = |message: QueuedMessage<'a>| {
+        let digest = format!("{:x}", md5::compute(message.body));
+        SqsRecord {
+            message_id: QueuedMessage::message_id(message.id),
+            receipt_handle: format!("AQEB{:016x}{:016x}", message.id, message.receives),
+            body: message.body,
+            attributes: SqsAttributes {
+                approximate_receive_count: message.receives.to_string().into(),
+                sent_timestamp: message.sent.to_string(),
+                fifo: message.group.map(|group| FifoAttributes {
+                    sequence_number: format!(
+                        "{}",
+                        18_849_496_460_467_696_128 + 256 * u128::from(message.id)
+                    ),
+                    message_group_id: group,
+                    message_deduplication_id: digest.clone(),
+                }),
+                sender_id: "AIDAIENQZJOLO23YVJ4VO",
+                approximate_first_receive_timestamp: message.first_received.to_string(),
+            },
+            message_attributes: NoAttributes {},
+            md5_of_body: digest,
+            event_source: "aws:sqs",
+            event_source_arn: format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"),
+            aws_region: REGION,
+        }
+    };
+    let records: Vec<_> = messages.into_iter().map(record).collect();
     must("an SQS event", serde_json::to_vec(&Records { records }))
 }
 
@@ -343,6 +399,9 @@ struct DynamoDbChange<'a> {
     stream_view_type: &'static str,
 }
 
+/// The sequence number of the first record of a batch.
+pub(crate) const STREAM_BEGIN: u128 = 111_000_000_000_000_000_000;
+
 /// What a Lambda function gets from the stream of a table that shows new and old images.
 ///
 /// ```
@@ -375,7 +434,7 @@ pub fn stream_event<'a>(records: impl IntoIterator<Item = StreamRecord<'a>>) -> 
                 keys: json(keys),
                 new_image: new.map(json),
                 old_image: old.map(json),
-                sequence_number: format!("{}", 111_000_000_000_000_000_000_u128 + index as u128),
+                sequence_number: format!("{}", STREAM_BEGIN + index as u128),
                 size_bytes: images.iter().map(|image| image.len()).sum(),
                 stream_view_type: "NEW_AND_OLD_IMAGES",
             },

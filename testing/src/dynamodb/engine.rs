@@ -46,8 +46,8 @@ impl Engine {
     }
 
     #[track_caller]
-    pub(super) fn sweep(&self) {
-        must("sweeping", self.0.sweep_ttl().map(drop));
+    pub(super) fn sweep(&self) -> usize {
+        must("sweeping", self.0.sweep_ttl())
     }
 }
 

@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc};
 
 use serde::de::DeserializeOwned;
-use setpiece_envelope::{DomainEvent, Envelope, Metadata, RawEnvelope, ReadError};
+use setpiece_envelope::{DomainEvent, Envelope, Metadata, RawEnvelope, ReadError, Timestamp};
 
 use super::{PutEventsEntry, Taken};
 use crate::must::must;
@@ -15,6 +15,12 @@ impl RecordedEvent {
     #[must_use]
     pub fn bus_event_id(&self) -> &str {
         &self.0.event_id
+    }
+
+    /// When the bus took it.
+    #[must_use]
+    pub fn received(&self) -> Timestamp {
+        self.0.received
     }
 
     /// The entry with which it came.

@@ -49,6 +49,10 @@ pub struct Rule {
 }
 
 impl Rule {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A rule for the events that match `pattern`.
     pub fn new(name: &str, pattern: EventPattern) -> Self {
         Self { name: name.into(), pattern, by_type: None, is_enabled: true, targets: Vec::new() }

@@ -1,0 +1,45 @@
+//! Events on their way to a function.
+
+use std::sync::Arc;
+
+/// One copy of an event on its way to one function.
+#[derive(Clone, Debug)]
+pub(super) struct Letter {
+    /// Its place in the record of deliveries.
+    pub(super) entry: usize,
+    pub(super) text: Arc<str>,
+}
+
+/// How an event came to a function, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorldDelivery {
+    /// The function.
+    pub function: String,
+    /// The name of the event, or its detail-type when it is no envelope.
+    pub name: String,
+    /// The id of the event, or that of the bus when it is no envelope.
+    pub event_id: String,
+    /// The flow that the event is part of.
+    pub correlation_id: Option<String>,
+    /// Whether this is a copy that nobody asked for.
+    pub is_duplicate: bool,
+    /// How often a process got it.
+    pub attempts: u32,
+    /// What became of it.
+    pub ending: WorldEnding,
+    /// When the function acknowledged it, in milliseconds since the beginning of the world.
+    pub(super) acknowledged_at: Option<u64>,
+}
+
+/// What became of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WorldEnding {
+    /// It is on its way.
+    Open,
+    /// The function acknowledged it.
+    Acknowledged,
+    /// It is a dead letter.
+    Dead,
+}

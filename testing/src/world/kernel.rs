@@ -1,0 +1,505 @@
+//! Time, chance, and whose turn it is.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
+
+use setpiece_envelope::{Clock as _, FixedClock};
+use setpiece_policy::{Random as _, SeededRandom};
+
+use super::faults::{Placed, WorldFaults, longest_latency};
+use crate::chance::unit;
+
+/// When something is due: the moment, then chance, then the order in which it was asked for.
+pub(super) type Turn = (u64, u64, u64);
+
+/// The number of an invocation.
+pub(super) type RunId = usize;
+
+/// What there is to be done.
+#[derive(Debug)]
+pub(super) enum Due<A> {
+    /// An invocation has something to do.
+    Poll(RunId),
+    /// Something that an invocation waits for is over.
+    Timer(u64),
+    /// Something happens in the cloud.
+    Act(A),
+}
+
+/// What chance is asked about. Each has a sequence of its own, so that one more question of one
+/// kind changes no answer of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Question {
+    Order,
+    Latency,
+    Pick,
+    Length,
+    Transit,
+    Skew,
+    Duplicate,
+    Late,
+    Crash,
+    Freeze,
+    Replace,
+    Throttle,
+    LoseAnswer,
+}
+
+/// What a question is about, so that what happens elsewhere does not change the answer.
+pub(super) type Subject = u64;
+
+/// One fault: which kind, what it is about, and the how manieth question about that.
+pub(super) type Strike = (Question, Subject, u64);
+
+/// By what a world is simpler than its seed and its faults say.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Simpler {
+    /// No other faults strike by chance.
+    pub(super) only: Option<BTreeSet<Strike>>,
+    /// Deliveries do not overtake each other.
+    pub(super) in_order: bool,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    Throttled,
+    Unreachable,
+    AnswerLost,
+}
+
+/// What becomes of the invocation that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Crash,
+    Freeze,
+}
+
+/// The part of a world that everything in it shares.
+pub(super) struct Kernel<A> {
+    pub(super) clock: FixedClock,
+    seed: u64,
+    state: Mutex<State<A>>,
+}
+
+struct State<A> {
+    start: u64,
+    agenda: BTreeMap<Turn, Due<A>>,
+    turns: u64,
+    /// How often chance was asked about each.
+    asked: HashMap<(Question, Subject), u64>,
+    faults: WorldFaults,
+    simpler: Simpler,
+    struck: Vec<(Strike, String)>,
+    /// Without it, nothing is written down.
+    trace: Option<Vec<Line>>,
+    running: Option<Running>,
+    scheduled: BTreeSet<RunId>,
+    timers: BTreeMap<u64, Timer>,
+    next_timer: u64,
+    requests: BTreeMap<String, u64>,
+}
+
+struct Timer {
+    turn: Turn,
+    waker: Waker,
+}
+
+struct Line {
+    at: u64,
+    text: String,
+}
+
+/// What is known of the invocation that is polled.
+pub(super) struct Running {
+    pub(super) who: Arc<str>,
+    pub(super) about: Subject,
+    /// How many points it has passed.
+    pub(super) passed: u32,
+    /// After how many points something happens to it.
+    pub(super) fated: Option<(u32, Fate)>,
+    /// What has just happened to it.
+    pub(super) fate: Option<Fate>,
+}
+
+impl<A: Send + 'static> Kernel<A> {
+    pub(super) fn new(seed: u64) -> Self {
+        let clock = FixedClock::default();
+        let start = millis(&clock);
+        let state = State {
+            start,
+            agenda: BTreeMap::new(),
+            turns: 0,
+            asked: HashMap::new(),
+            faults: WorldFaults::none(),
+            simpler: Simpler::default(),
+            struck: Vec::new(),
+            trace: Some(Vec::new()),
+            running: None,
+            scheduled: BTreeSet::new(),
+            timers: BTreeMap::new(),
+            next_timer: 0,
+            requests: BTreeMap::new(),
+        };
+        Self { clock, seed, state: Mutex::new(state) }
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<A>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // Time.
+
+    pub(super) fn now(&self) -> u64 {
+        millis(&self.clock)
+    }
+
+    /// How long the world has existed.
+    pub(super) fn age(&self) -> Duration {
+        Duration::from_millis(self.now().saturating_sub(self.state().start))
+    }
+
+    /// Lets `act` happen after a while.
+    pub(super) fn after(&self, duration: Duration, act: A) -> Turn {
+        let due = self.now().saturating_add(in_millis(duration));
+        self.state().enter(self.seed, due, Due::Act(act))
+    }
+
+    /// The same behind everything that is due in the same moment and was entered before.
+    pub(super) fn in_order(&self, duration: Duration, act: A) -> Turn {
+        let due = self.now().saturating_add(in_millis(duration));
+        let state = &mut *self.state();
+        state.turns += 1;
+        let turn = (due, 0, state.turns);
+        state.agenda.insert(turn, Due::Act(act));
+        turn
+    }
+
+    pub(super) fn cancel(&self, turn: Turn) {
+        self.state().agenda.remove(&turn);
+    }
+
+    /// What is due next, letting time pass until it is.
+    pub(super) fn next(&self) -> Option<Due<A>> {
+        let ((at, ..), due) = self.state().agenda.pop_first()?;
+        self.clock.advance(Duration::from_millis(at.saturating_sub(self.now())));
+        if let Due::Poll(run) = &due {
+            self.state().scheduled.remove(run);
+        }
+        Some(due)
+    }
+
+    /// Lets a timer be over.
+    pub(super) fn fire(&self, timer: u64) {
+        let timer = self.state().timers.remove(&timer);
+        if let Some(Timer { waker, .. }) = timer {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn wait(self: &Arc<Self>, duration: Duration) -> Wait<A> {
+        Wait { kernel: Arc::clone(self), duration, timer: None }
+    }
+
+    pub(super) fn schedule(&self, run: RunId) {
+        let now = self.now();
+        let state = &mut *self.state();
+        if state.scheduled.insert(run) {
+            state.enter(self.seed, now, Due::Poll(run));
+        }
+    }
+
+    pub(super) fn waker(self: &Arc<Self>, run: RunId) -> Waker {
+        Waker::from(Arc::new(RunWaker { kernel: Arc::downgrade(self), run }))
+    }
+
+    // Chance.
+
+    /// A number that follows from the seed and from how often it was asked for the same thing.
+    pub(super) fn draw(&self, question: Question, about: Subject) -> u64 {
+        self.state().draw(self.seed, question, about).0
+    }
+
+    /// A duration up to `longest`.
+    pub(super) fn draw_up_to(
+        &self,
+        question: Question,
+        about: Subject,
+        longest: Duration,
+    ) -> Duration {
+        longest.mul_f64(unit(self.draw(question, about)))
+    }
+
+    /// Whether a fault strikes now, which it does with that probability.
+    pub(super) fn strikes(
+        &self,
+        question: Question,
+        about: Subject,
+        probability: f64,
+        what: impl fmt::Display,
+    ) -> bool {
+        let age = self.age();
+        let state = &mut *self.state();
+        let (drawn, number) = state.draw(self.seed, question, about);
+        let strike = (question, about, number);
+        if state.faults.are_over(age)
+            || unit(drawn) >= probability
+            || state.simpler.only.as_ref().is_some_and(|only| !only.contains(&strike))
+        {
+            return false;
+        }
+        let at = age.as_secs_f64();
+        state.struck.push((strike, format!("{at:10.3} {what}")));
+        true
+    }
+
+    pub(super) fn faults(&self) -> WorldFaults {
+        let state = self.state();
+        let faults = state.faults.clone();
+        if state.simpler.in_order { faults.reorder(Duration::ZERO) } else { faults }
+    }
+
+    pub(super) fn set_faults(&self, faults: WorldFaults) {
+        self.state().faults = faults;
+    }
+
+    /// A fault that was placed by hand for this invocation.
+    pub(super) fn placed(&self, function: &str, invocation: u64) -> Option<(u32, Fate)> {
+        let state = self.state();
+        let mut placed = state.faults.placed.iter();
+        let is_meant = |it: &&Placed| it.function == function && it.invocation == invocation;
+        placed.find(is_meant).map(|it| (it.point, it.fate))
+    }
+
+    pub(super) fn simplify(&self, simpler: Simpler) {
+        self.state().simpler = simpler;
+    }
+
+    /// The faults that have struck, in order, and what each was.
+    pub(super) fn struck(&self) -> Vec<(Strike, String)> {
+        self.state().struck.clone()
+    }
+
+    // The invocation that runs.
+
+    pub(super) fn begin(&self, running: Running) {
+        self.state().running = Some(running);
+    }
+
+    pub(super) fn end(&self) -> Option<Running> {
+        self.state().running.take()
+    }
+
+    /// Makes a request of the invocation that runs: it takes a while until it arrives, and until
+    /// its answer does, and both are points at which the invocation may end.
+    pub(super) async fn request<T>(
+        self: &Arc<Self>,
+        operation: &str,
+        make: impl AsyncFnOnce(Option<Trouble>) -> T,
+    ) -> T {
+        self.point(operation).await;
+        let trouble = self.trouble(operation);
+        let answer = make(trouble).await;
+        self.point(operation).await;
+        answer
+    }
+
+    async fn point(self: &Arc<Self>, operation: &str) {
+        let about = {
+            let state = &mut *self.state();
+            match &mut state.running {
+                None => None,
+                Some(running) => {
+                    if running.fated.is_some_and(|(point, _)| point == running.passed) {
+                        running.fate = running.fated.take().map(|(_, fate)| fate);
+                    }
+                    running.passed += 1;
+                    Some(running.about)
+                }
+            }
+        };
+        // A test that asks between two turns does not wait.
+        if let Some(about) = about {
+            let longest = longest_latency(operation);
+            self.wait(self.draw_up_to(Question::Latency, about, longest)).await;
+        }
+    }
+
+    fn trouble(&self, operation: &str) -> Option<Trouble> {
+        let (who, is_out, faults) = {
+            let age = self.age();
+            let state = &mut *self.state();
+            let who = state.running.as_ref().map(|it| (Arc::clone(&it.who), it.about));
+            *state.requests.entry(operation.to_owned()).or_default() += 1;
+            let is_out = operation != "PutEvents" && state.faults.is_out(age);
+            (who, is_out, [state.faults.throttle, state.faults.lose_answers])
+        };
+        let (who, about) = who?;
+        let [throttle, lose] = faults;
+        let is_throttled = self.strikes(
+            Question::Throttle,
+            about,
+            throttle,
+            format_args!("{operation} of {who} is throttled"),
+        );
+        let is_lost = self.strikes(
+            Question::LoseAnswer,
+            about,
+            lose,
+            format_args!("the answer to {operation} of {who} is lost"),
+        );
+        let trouble = if is_out {
+            Some(Trouble::Unreachable)
+        } else if is_throttled {
+            Some(Trouble::Throttled)
+        } else if is_lost {
+            Some(Trouble::AnswerLost)
+        } else {
+            None
+        };
+        match trouble {
+            None => self.note(&who, format_args!("{operation}")),
+            Some(trouble) => self.note(&who, format_args!("{operation}: {trouble:?}")),
+        }
+        trouble
+    }
+
+    /// How many transactions were asked for.
+    pub(super) fn commits(&self) -> u64 {
+        self.state().requests.get("TransactWriteItems").copied().unwrap_or_default()
+    }
+
+    pub(super) fn requests(&self) -> BTreeMap<String, u64> {
+        self.state().requests.clone()
+    }
+
+    // The trace.
+
+    pub(super) fn stop_tracing(&self) {
+        self.state().trace = None;
+    }
+
+    pub(super) fn note(&self, who: &str, what: impl fmt::Display) {
+        let now = self.now();
+        let state = &mut *self.state();
+        let at = now.saturating_sub(state.start);
+        if let Some(trace) = &mut state.trace {
+            trace.push(Line { at, text: format!("{who:<16} {what}") });
+        }
+    }
+
+    /// What has happened, a line for each thing.
+    pub(super) fn trace(&self) -> String {
+        let state = self.state();
+        let lines = state.trace.iter().flatten();
+        lines.fold(String::new(), |text, Line { at, text: line }| {
+            let (seconds, millis) = (at / 1000, at % 1000);
+            text + &format!("{seconds:6}.{millis:03} {line}\n")
+        })
+    }
+}
+
+impl<A> State<A> {
+    fn draw(&mut self, seed: u64, question: Question, about: Subject) -> (u64, u64) {
+        let asked = self.asked.entry((question, about)).or_default();
+        let number = *asked;
+        *asked += 1;
+        (drawn(seed ^ about, question as u64, number), number)
+    }
+
+    fn enter(&mut self, seed: u64, at: u64, due: Due<A>) -> Turn {
+        let order = self.draw(seed, Question::Order, 0).0;
+        self.turns += 1;
+        let turn = (at, order, self.turns);
+        self.agenda.insert(turn, due);
+        turn
+    }
+}
+
+/// A number that follows from three.
+pub(super) fn drawn(seed: u64, stream: u64, number: u64) -> u64 {
+    const ODD: u64 = 0xd134_2543_de82_ef95;
+    let stream = SeededRandom::new(seed ^ (stream + 1).wrapping_mul(ODD)).next_u64();
+    SeededRandom::new(stream.wrapping_add(number.wrapping_mul(ODD))).next_u64()
+}
+
+fn millis(clock: &FixedClock) -> u64 {
+    u64::try_from(clock.now().unix_millis()).unwrap_or(0)
+}
+
+pub(super) fn in_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Is over after a while. Dropped before, it leaves nothing behind.
+pub(super) struct Wait<A: Send + 'static> {
+    kernel: Arc<Kernel<A>>,
+    duration: Duration,
+    timer: Option<u64>,
+}
+
+impl<A: Send + 'static> Future for Wait<A> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let due = self.kernel.now().saturating_add(in_millis(self.duration));
+        let kernel = Arc::clone(&self.kernel);
+        let state = &mut *kernel.state();
+        match self.timer {
+            None => {
+                let id = state.next_timer;
+                state.next_timer += 1;
+                let turn = state.enter(kernel.seed, due, Due::Timer(id));
+                state.timers.insert(id, Timer { turn, waker: context.waker().clone() });
+                self.timer = Some(id);
+                Poll::Pending
+            }
+            Some(id) => match state.timers.get_mut(&id) {
+                None => Poll::Ready(()),
+                Some(timer) => {
+                    timer.waker.clone_from(context.waker());
+                    Poll::Pending
+                }
+            },
+        }
+    }
+}
+
+impl<A: Send + 'static> Drop for Wait<A> {
+    fn drop(&mut self) {
+        let Some(id) = self.timer else { return };
+        // The waker is dropped without the lock.
+        let timer = {
+            let state = &mut *self.kernel.state();
+            let timer = state.timers.remove(&id);
+            if let Some(timer) = &timer {
+                state.agenda.remove(&timer.turn);
+            }
+            timer
+        };
+        drop(timer);
+    }
+}
+
+struct RunWaker<A> {
+    kernel: Weak<Kernel<A>>,
+    run: RunId,
+}
+
+impl<A: Send + 'static> Wake for RunWaker<A> {
+    fn wake(self: Arc<Self>) {
+        if let Some(kernel) = self.kernel.upgrade() {
+            kernel.schedule(self.run);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use setpiece_idempotency::store::RecordKey;
+
+/// What was asked of the records of guards, by those who keep them and not by those who ask.
+#[derive(Default)]
+pub(super) struct Ledger(Mutex<BTreeMap<RecordKey, u64>>);
+
+impl Ledger {
+    pub(super) fn claimed(&self, key: &RecordKey) {
+        self.lock().entry(key.clone()).or_default();
+    }
+
+    pub(super) fn committed(&self, key: &RecordKey) {
+        *self.lock().entry(key.clone()).or_default() += 1;
+    }
+
+    /// How often effects were committed for each key that was claimed.
+    pub(super) fn commits(&self) -> BTreeMap<RecordKey, u64> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<RecordKey, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,352 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
+
+use serde::de::DeserializeOwned;
+use serde_dynamo::AttributeValue;
+use setpiece_envelope::{DomainEvent, Envelope};
+use setpiece_handler::{MemoryEffects, Quarantined};
+use setpiece_idempotency::record::Status;
+
+use super::{FunctionTally, World, WorldDelivery, WorldEnding};
+use crate::FakeBus;
+
+/// What has become of everything in a [`World`] that has come to rest.
+///
+/// Its verdicts are about what the bus has recorded and what is in the tables. What the code under
+/// test says about itself counts for nothing.
+pub struct Outcome {
+    deliveries: Vec<WorldDelivery>,
+    functions: BTreeMap<String, FunctionTally>,
+    quarantined: BTreeMap<String, Vec<Quarantined>>,
+    requests: BTreeMap<String, u64>,
+    bus: FakeBus,
+    memory: MemoryEffects,
+    /// How often effects were committed, by what may be shown of the key.
+    commits: BTreeMap<String, u64>,
+    /// Guards' records that are in progress.
+    claims: usize,
+    outbox: usize,
+    units: (f64, f64),
+    latencies: Vec<Duration>,
+    #[cfg(feature = "dynamodb")]
+    database: Option<crate::LocalDynamoDb>,
+}
+
+impl Outcome {
+    pub(super) fn new(world: &World) -> Self {
+        let commits = world.ledger.commits();
+        let store = setpiece_handler::EffectStore::records(&world.memory);
+        let is_claimed = |status| status == Some(Status::InProgress);
+        let statuses = commits.keys().map(|key| store.record(key).map(|record| record.status));
+        let claims = statuses.filter(|status| is_claimed(*status)).count();
+        #[cfg(feature = "dynamodb")]
+        let (more_claims, more_outbox, units) =
+            world.database.as_ref().map_or((0, 0, (0.0, 0.0)), super::database::Database::look);
+        #[cfg(not(feature = "dynamodb"))]
+        let (more_claims, more_outbox, units) = (0, 0, (0.0, 0.0));
+        let functions = || world.functions.iter();
+        Self {
+            deliveries: world.deliveries.clone(),
+            functions: functions().map(|it| ((*it.name).to_owned(), it.tally)).collect(),
+            quarantined: functions().map(|it| ((*it.name).to_owned(), it.kept.items())).collect(),
+            requests: world.core.requests(),
+            bus: world.bus.clone(),
+            memory: world.memory.clone(),
+            commits: commits.into_iter().map(|(key, count)| (key.shown(), count)).collect(),
+            claims: claims + more_claims,
+            outbox: world.memory.outbox().len() + more_outbox,
+            units,
+            latencies: latencies(world),
+            #[cfg(feature = "dynamodb")]
+            database: world.database.as_ref().map(|it| it.local.clone()),
+        }
+    }
+
+    /// All deliveries, in the order in which the bus made them.
+    #[must_use]
+    pub fn deliveries(&self) -> &[WorldDelivery] {
+        &self.deliveries
+    }
+
+    /// Those to one function.
+    pub fn deliveries_to(&self, function: &str) -> impl Iterator<Item = &WorldDelivery> {
+        self.deliveries.iter().filter(move |delivery| delivery.function == function)
+    }
+
+    /// Those that nobody asked for.
+    #[must_use]
+    pub fn duplicates(&self) -> usize {
+        self.deliveries.iter().filter(|delivery| delivery.is_duplicate).count()
+    }
+
+    /// Those that were given up.
+    #[must_use]
+    pub fn dead_letters(&self) -> Vec<&WorldDelivery> {
+        self.deliveries.iter().filter(|it| it.ending == WorldEnding::Dead).collect()
+    }
+
+    /// Those that no function has acknowledged, dead letters among them.
+    #[must_use]
+    pub fn unacknowledged(&self) -> Vec<&WorldDelivery> {
+        self.deliveries.iter().filter(|it| it.ending != WorldEnding::Acknowledged).collect()
+    }
+
+    /// What has happened to a function.
+    #[must_use]
+    pub fn function(&self, name: &str) -> FunctionTally {
+        self.functions.get(name).copied().unwrap_or_default()
+    }
+
+    /// How many processes ended in the middle of an invocation, of all functions together.
+    #[must_use]
+    pub fn crashes(&self) -> u64 {
+        self.functions.values().map(|tally| tally.crashed).sum()
+    }
+
+    /// What a function has put into quarantine.
+    #[must_use]
+    pub fn quarantined(&self, function: &str) -> &[Quarantined] {
+        self.quarantined.get(function).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// How many requests there were of each operation.
+    #[must_use]
+    pub fn requests(&self) -> &BTreeMap<String, u64> {
+        &self.requests
+    }
+
+    /// The write capacity units that the database has counted.
+    #[must_use]
+    pub fn write_units(&self) -> f64 {
+        self.units.0
+    }
+
+    /// The read capacity units that the database has counted.
+    #[must_use]
+    pub fn read_units(&self) -> f64 {
+        self.units.1
+    }
+
+    /// The bus, with all that it has recorded.
+    #[must_use]
+    pub fn bus(&self) -> &FakeBus {
+        &self.bus
+    }
+
+    /// The events of one type that were published, each once however often it was.
+    ///
+    /// # Panics
+    ///
+    /// When one of them cannot be read as `E`.
+    #[must_use]
+    #[track_caller]
+    pub fn published<E: DomainEvent + DeserializeOwned>(&self) -> Vec<Envelope<E>> {
+        let mut seen = BTreeSet::new();
+        let mut events = self.bus.published::<E>();
+        events.retain(|event| seen.insert(event.metadata.event_id.as_str().to_owned()));
+        events
+    }
+
+    /// All items of a table, that of the database if it has it.
+    #[must_use]
+    pub fn items(&self, table: &str) -> Vec<serde_dynamo::Item> {
+        #[cfg(feature = "dynamodb")]
+        if let Some(database) = self.database.as_ref().filter(|it| it.has_table(table)) {
+            return database.items(table);
+        }
+        let items = self.memory.items(table).into_iter();
+        items.map(serde_dynamo::Item::from).collect()
+    }
+
+    /// The sum of an attribute over all items of a table, where it is a whole number.
+    #[must_use]
+    pub fn sum(&self, table: &str, attribute: &str) -> i64 {
+        let number = |item: &serde_dynamo::Item| match item.get(attribute) {
+            Some(AttributeValue::N(number)) => number.parse::<i64>().ok(),
+            _ => None,
+        };
+        self.items(table).iter().filter_map(number).sum()
+    }
+
+    /// For each key that a guard in memory has claimed, how often effects were committed for it.
+    #[must_use]
+    pub fn commits(&self) -> &BTreeMap<String, u64> {
+        &self.commits
+    }
+
+    /// How many events are in outboxes.
+    #[must_use]
+    pub fn outbox(&self) -> usize {
+        self.outbox
+    }
+
+    /// How long flows took: from the moment at which the bus took the first event of one, to the
+    /// last acknowledgement of any of its events.
+    #[must_use]
+    pub fn latency(&self) -> Percentiles {
+        Percentiles::of(self.latencies.clone())
+    }
+
+    /// The same, flow by flow, for those who put several worlds together.
+    #[must_use]
+    pub fn latencies(&self) -> &[Duration] {
+        &self.latencies
+    }
+
+    /// Everything is as it should be: all that follows.
+    ///
+    /// # Panics
+    ///
+    /// When it is not.
+    #[track_caller]
+    pub fn assert_sound(&self) {
+        self.assert_nothing_twice();
+        self.assert_all_acknowledged();
+        self.assert_outbox_empty();
+        self.assert_no_claims();
+    }
+
+    /// Each delivery of each event was acknowledged.
+    ///
+    /// # Panics
+    ///
+    /// When one was not.
+    #[track_caller]
+    pub fn assert_all_acknowledged(&self) {
+        let left = self.unacknowledged();
+        let first = left
+            .first()
+            .map(|it| format!("{} {} to {}: {:?}", it.name, it.event_id, it.function, it.ending));
+        let first = first.unwrap_or_default();
+        assert!(
+            left.is_empty(),
+            "{} deliveries were not acknowledged, such as {first}",
+            left.len()
+        );
+    }
+
+    /// No event waits to be published.
+    ///
+    /// # Panics
+    ///
+    /// When one does.
+    #[track_caller]
+    pub fn assert_outbox_empty(&self) {
+        assert!(self.outbox == 0, "{} events are left in the outbox", self.outbox);
+    }
+
+    /// No record of a guard is in progress.
+    ///
+    /// # Panics
+    ///
+    /// When one is.
+    #[track_caller]
+    pub fn assert_no_claims(&self) {
+        assert!(self.claims == 0, "{} records of guards are left in progress", self.claims);
+    }
+
+    /// No guard in memory has committed effects twice for one key.
+    ///
+    /// What tables ought to hold in the end, only their service knows: see [`items`](Self::items)
+    /// and [`sum`](Self::sum).
+    ///
+    /// # Panics
+    ///
+    /// When one has.
+    #[track_caller]
+    pub fn assert_nothing_twice(&self) {
+        let twice = self.commits.iter().find(|(_, count)| **count > 1);
+        let (key, count) = twice.map_or(("", 0), |(key, count)| (key.as_str(), *count));
+        assert!(twice.is_none(), "effects were committed {count} times for the key {key}");
+    }
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outcome")
+            .field("deliveries", &self.deliveries.len())
+            .field("unacknowledged", &self.unacknowledged().len())
+            .field("functions", &self.functions)
+            .field("requests", &self.requests)
+            .field("outbox", &self.outbox)
+            .field("claims", &self.claims)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Counts of everything, in a few lines.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let attempts: u32 = self.deliveries.iter().map(|delivery| delivery.attempts).sum();
+        let (all, open) = (self.deliveries.len(), self.unacknowledged().len());
+        let (twice, crashes) = (self.duplicates(), self.crashes());
+        let aside: usize = self.quarantined.values().map(Vec::len).sum();
+        let requests: u64 = self.requests.values().sum();
+        writeln!(
+            f,
+            "{all} deliveries ({twice} duplicates), {attempts} attempts, {crashes} crashes"
+        )?;
+        writeln!(f, "{open} unacknowledged, {aside} in quarantine, {} in the outbox", self.outbox)?;
+        writeln!(f, "{requests} requests, {} write units", self.units.0)?;
+        write!(f, "{}", self.latency())
+    }
+}
+
+/// How long flows took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Percentiles {
+    /// How many flows there were.
+    pub flows: usize,
+    /// Half of them took no longer.
+    pub p50: Duration,
+    /// Nine of ten took no longer.
+    pub p90: Duration,
+    /// 99 of a hundred took no longer.
+    pub p99: Duration,
+    /// None took longer.
+    pub p100: Duration,
+}
+
+impl Percentiles {
+    /// Those of these durations.
+    #[must_use]
+    pub fn of(mut durations: Vec<Duration>) -> Self {
+        durations.sort_unstable();
+        let flows = durations.len();
+        // The smallest one that so many of a hundred do not exceed.
+        let at = |percent: usize| {
+            let place = (flows * percent).div_ceil(100).saturating_sub(1);
+            durations.get(place).copied().unwrap_or_default()
+        };
+        Self { flows, p50: at(50), p90: at(90), p99: at(99), p100: at(100) }
+    }
+}
+
+impl fmt::Display for Percentiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { flows, p50, p90, p99, p100 } = self;
+        write!(f, "P50 {p50:?}, P90 {p90:?}, P99 {p99:?}, P100 {p100:?} of {flows} flows")
+    }
+}
+
+fn latencies(world: &World) -> Vec<Duration> {
+    let mut flows: BTreeMap<String, (u64, Option<u64>)> = BTreeMap::new();
+    for event in world.bus.events() {
+        let Some(metadata) = event.metadata() else { continue };
+        let Some(flow) = &metadata.correlation.correlation_id else { continue };
+        let at = u64::try_from(event.received().unix_millis()).unwrap_or(0);
+        flows.entry(flow.as_str().to_owned()).or_insert((at, None));
+    }
+    for delivery in &world.deliveries {
+        let Some(flow) = &delivery.correlation_id else { continue };
+        if let Some((_, last)) = flows.get_mut(flow) {
+            *last = (*last).max(delivery.acknowledged_at);
+        }
+    }
+    let ended = flows.into_values().filter_map(|(first, last)| Some(last?.saturating_sub(first)));
+    ended.map(Duration::from_millis).collect()
+}

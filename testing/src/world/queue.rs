@@ -1,0 +1,95 @@
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use super::{
+    flow::Letter,
+    kernel::{RunId, Turn, in_millis},
+};
+
+/// How a queue is set up, and the mapping between it and its function.
+#[derive(Clone, Debug)]
+#[must_use = "hand it to a function"]
+pub struct Queue {
+    pub(super) group: Option<String>,
+    pub(super) batch_size: usize,
+    pub(super) window: Duration,
+    pub(super) visibility_timeout: Option<Duration>,
+    pub(super) max_receive_count: u32,
+}
+
+impl Queue {
+    /// A standard queue: batches of up to 10 without a window, a visibility timeout of six times
+    /// the function's, as AWS advises, and a dead-letter queue behind 5 receives.
+    pub fn standard() -> Self {
+        Self {
+            group: None,
+            batch_size: 10,
+            window: Duration::ZERO,
+            visibility_timeout: None,
+            max_receive_count: 5,
+        }
+    }
+
+    /// The same as a FIFO queue, in which all messages are of one group, as those of a rule are.
+    pub fn fifo(group: impl Into<String>) -> Self {
+        Self { group: Some(group.into()), ..Self::standard() }
+    }
+
+    /// The most messages of a batch.
+    pub fn batch_size(self, messages: usize) -> Self {
+        Self { batch_size: messages.max(1), ..self }
+    }
+
+    /// How long a batch waits to become full.
+    pub fn window(self, window: Duration) -> Self {
+        Self { window, ..self }
+    }
+
+    /// How long a message stays away that was received and not deleted.
+    pub fn visibility_timeout(self, timeout: Duration) -> Self {
+        Self { visibility_timeout: Some(timeout), ..self }
+    }
+
+    /// How often a message is received before it is a dead letter.
+    pub fn max_receive_count(self, receives: u32) -> Self {
+        Self { max_receive_count: receives.max(1), ..self }
+    }
+}
+
+/// A queue with what is in it.
+pub(super) struct QueueState {
+    pub(super) name: Arc<str>,
+    pub(super) settings: Queue,
+    pub(super) function: usize,
+    pub(super) messages: BTreeMap<u64, Message>,
+    /// Whether somebody comes to look already.
+    pub(super) is_watched: bool,
+}
+
+/// A message in a queue.
+pub(super) struct Message {
+    pub(super) letter: Letter,
+    pub(super) sent: u64,
+    pub(super) first_received: u64,
+    pub(super) receives: u32,
+    /// Who has it, and when it comes back if they do not delete it.
+    pub(super) held: Option<(RunId, Turn)>,
+}
+
+impl QueueState {
+    /// Those that may be received, in the order of their arrival.
+    pub(super) fn visible(&self) -> Vec<u64> {
+        // All of a FIFO queue are of one group, and a group waits for its first one.
+        let is_blocked = self.settings.group.is_some()
+            && self.messages.values().any(|message| message.held.is_some());
+        let visible = self.messages.iter().filter(|(_, message)| message.held.is_none());
+        if is_blocked { Vec::new() } else { visible.map(|(id, _)| *id).collect() }
+    }
+
+    /// How long the batch still waits for more.
+    pub(super) fn waits(&self, visible: &[u64], now: u64) -> Option<Duration> {
+        let oldest = visible.iter().filter_map(|id| self.messages.get(id)).map(|it| it.sent).min();
+        let ends = oldest?.saturating_add(in_millis(self.settings.window));
+        let is_full = visible.len() >= self.settings.batch_size;
+        (!is_full && now < ends).then(|| Duration::from_millis(ends - now))
+    }
+}

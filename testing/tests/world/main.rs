@@ -1,0 +1,18 @@
+//! A whole choreography, in worlds of many seeds.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "the helpers of tests fail as tests do"
+)]
+
+mod calls;
+mod deploys;
+mod engine;
+mod faults;
+mod mutants;
+mod quick;
+mod relay;
+mod replay;
+mod shop;
+mod transport;
