@@ -147,8 +147,8 @@ where
         Box::pin(async move {
             let deadline = deadline(event.context.deadline, app.clock());
             let answer = app.invoke(event.payload.read()?, deadline);
-            // A panic of a handler is the end of its delivery. What gets here is one of an observer
-            // or a port, and the runtime would tell Lambda what it says, which can be anything.
+            // A panic within a delivery is the end of that delivery. Should one get here, the runtime
+            // would tell Lambda what it says, which can be anything.
             let Ok(answer) = AssertUnwindSafe(answer).catch_unwind().await else {
                 let fault = Fault::permanent("the app panicked").with_may_have_happened(true);
                 return Err(InvokeError::Failed { failed: 1, of: 1, fault });

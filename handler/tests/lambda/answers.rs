@@ -73,7 +73,7 @@ async fn faults_have_types_that_stay() {
         (Trouble::Permanent, "Setpiece.Permanent", "the customer is unknown"),
         (Trouble::Deadline, "Setpiece.Deadline", "the catalog took too long"),
         (Trouble::Panic, "Setpiece.Permanent", "a handler panicked"),
-        (Trouble::Observed, "Setpiece.Permanent", "the app panicked"),
+        (Trouble::Observed, "Setpiece.Transient", "transient"),
     ];
     let mut function = Function::start("run", &[]).await;
     for (trouble, error_type, context) in cases {
