@@ -146,6 +146,13 @@ enum Route {
 /// });
 /// ```
 ///
+/// # The database
+///
+/// Processes that have their effects in DynamoDB reach a real engine through the real client (see
+/// `create_table`, behind the feature `dynamodb`). That follows from the seed as well: what the
+/// client takes from the machine, such as the date of a signature, is part of no answer, and the
+/// trace shows nothing of it.
+///
 /// # What it is not
 ///
 /// It has one shard of everything, no limits on throughput but [concurrency](WorldFunction), and

@@ -31,6 +31,8 @@ impl World {
     /// What fails is run again with fewer and fewer faults, as long as it still fails. The message
     /// says which faults are left, what happened then, step for step, and how to run it again.
     ///
+    /// Panics of worlds are not printed but for that message.
+    ///
     /// The environment variable `SETPIECE_SEEDS`, such as `77` or `0..10000`, replaces the seeds.
     ///
     /// # Panics

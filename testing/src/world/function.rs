@@ -1,4 +1,8 @@
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use setpiece_envelope::DomainEvent;
 use setpiece_handler::{App, AppError, EffectStore, InMemoryQuarantine};
@@ -179,6 +183,7 @@ impl<'w> WorldFunction<'w> {
                     settings,
                     function: self.index,
                     messages: BTreeMap::new(),
+                    visible: BTreeSet::new(),
                     is_watched: false,
                 });
                 Route::Queue(self.world.queues.len() - 1)

@@ -1,8 +1,12 @@
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     flow::Letter,
-    kernel::{RunId, Turn, in_millis},
+    kernel::{Turn, in_millis},
 };
 
 /// How a queue is set up, and the mapping between it and its function.
@@ -61,6 +65,8 @@ pub(super) struct QueueState {
     pub(super) settings: Queue,
     pub(super) function: usize,
     pub(super) messages: BTreeMap<u64, Message>,
+    /// Those that nobody has.
+    pub(super) visible: BTreeSet<u64>,
     /// Whether somebody comes to look already.
     pub(super) is_watched: bool,
 }
@@ -71,18 +77,18 @@ pub(super) struct Message {
     pub(super) sent: u64,
     pub(super) first_received: u64,
     pub(super) receives: u32,
-    /// Who has it, and when it comes back if they do not delete it.
-    pub(super) held: Option<(RunId, Turn)>,
+    /// When it comes back to those who do not delete it.
+    pub(super) held: Option<Turn>,
 }
 
 impl QueueState {
-    /// Those that may be received, in the order of their arrival.
-    pub(super) fn visible(&self) -> Vec<u64> {
+    /// Some of those that may be received, in the order of their arrival: enough for a batch, and
+    /// for a choice.
+    pub(super) fn receivable(&self) -> Vec<u64> {
         // All of a FIFO queue are of one group, and a group waits for its first one.
-        let is_blocked = self.settings.group.is_some()
-            && self.messages.values().any(|message| message.held.is_some());
-        let visible = self.messages.iter().filter(|(_, message)| message.held.is_none());
-        if is_blocked { Vec::new() } else { visible.map(|(id, _)| *id).collect() }
+        let is_blocked = self.settings.group.is_some() && self.visible.len() < self.messages.len();
+        let most = if is_blocked { 0 } else { self.settings.batch_size.saturating_mul(4) };
+        self.visible.iter().copied().take(most).collect()
     }
 
     /// How long the batch still waits for more.

@@ -66,6 +66,9 @@ const TRANSIT: Duration = Duration::from_millis(10);
 /// Longer than any test takes, in the time of the world: who gets there goes on for ever.
 const LONGEST: Duration = Duration::from_hours(24 * 365);
 
+/// More than happens in any one moment.
+const MOST_STEPS: u32 = 10_000_000;
+
 impl World {
     /// Lets time pass until nothing is left to be done, and says what has become of everything.
     ///
@@ -78,6 +81,7 @@ impl World {
     #[track_caller]
     pub fn run(&mut self) -> Outcome {
         let begin = self.core.age();
+        let (mut moment, mut steps) = (begin, 0);
         loop {
             self.route();
             self.watch_outboxes();
@@ -87,7 +91,10 @@ impl World {
                 Due::Timer(timer) => self.core.fire(timer),
                 Due::Act(act) => self.act(act),
             }
-            if self.core.age().saturating_sub(begin) > LONGEST {
+            let age = self.core.age();
+            steps = if age == moment { steps + 1 } else { 0 };
+            moment = age;
+            if age.saturating_sub(begin) > LONGEST || steps > MOST_STEPS {
                 must("running the world", Err::<(), _>("it does not come to rest"));
             }
         }
@@ -229,6 +236,7 @@ impl World {
         let Some(state) = self.queues.get_mut(queue) else { return };
         let message = Message { letter, sent: now, first_received: 0, receives: 0, held: None };
         state.messages.insert(id, message);
+        state.visible.insert(id);
         self.watch(queue, POLLING);
     }
 
@@ -242,8 +250,9 @@ impl World {
 
     fn come_back(&mut self, queue: usize, message: u64) {
         let Some(state) = self.queues.get_mut(queue) else { return };
-        if let Some(message) = state.messages.get_mut(&message) {
-            message.held = None;
+        if let Some(found) = state.messages.get_mut(&message) {
+            found.held = None;
+            state.visible.insert(message);
             self.watch(queue, POLLING);
         }
     }
@@ -254,7 +263,7 @@ impl World {
         let Some(state) = self.queues.get_mut(queue) else { return };
         state.is_watched = false;
         let function = state.function;
-        let mut visible = state.visible();
+        let mut visible = state.receivable();
         if visible.is_empty() {
             return;
         }
@@ -275,6 +284,7 @@ impl World {
         let has_more = visible.len() > state.settings.batch_size;
         for id in visible {
             let Some(message) = state.messages.get_mut(&id) else { continue };
+            state.visible.remove(&id);
             if message.receives >= state.settings.max_receive_count {
                 dead.extend(state.messages.remove(&id));
                 continue;
@@ -284,7 +294,7 @@ impl World {
                 message.first_received = now;
             }
             let back = self.core.after(timeout, Act::Return(queue, id));
-            message.held = Some((self.next_run, back));
+            message.held = Some(back);
             batch.push(id);
             if batch.len() >= state.settings.batch_size {
                 break;
@@ -486,7 +496,8 @@ impl World {
         let mut done = Vec::new();
         for id in batch.iter().filter(|id| !failures.contains(id)) {
             if let Some(message) = state.messages.remove(id) {
-                if let Some((_, turn)) = message.held {
+                state.visible.remove(id);
+                if let Some(turn) = message.held {
                     self.core.cancel(turn);
                 }
                 done.push(message.letter);
