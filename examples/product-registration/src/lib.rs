@@ -35,10 +35,12 @@ mod derived_code;
 mod effect;
 mod error;
 mod flow;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 mod lines;
 mod rejection;
 mod report;
-mod services;
+pub mod services;
 mod summary;
 
 use std::io::{BufRead, Write};

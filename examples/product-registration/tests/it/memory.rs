@@ -22,7 +22,7 @@ fn peak(format: Format, input: &str) -> u64 {
 
 fn check(line: impl Fn(usize) -> String) {
     let lines = |count: usize| (0..count).map(|number| line(number) + "\n").collect::<String>();
-    let (short, long) = (lines(2_000), lines(20_000));
+    let (short, long) = (lines(200), lines(2_000));
     for format in [Format::Tree, Format::Json] {
         let (short, long) = (peak(format, &short), peak(format, &long));
         assert!(long <= short + SLACK_BYTES, "{format:?}: {short} bytes, then {long}");
