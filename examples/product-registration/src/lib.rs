@@ -42,6 +42,8 @@ mod rejection;
 mod report;
 pub mod services;
 mod summary;
+#[cfg(test)]
+mod template;
 
 use std::io::{BufRead, Write};
 
