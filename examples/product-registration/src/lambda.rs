@@ -6,7 +6,7 @@ use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::Timeou
 use lambda_runtime::Error;
 use setpiece_bus::{EventBridge, Publisher};
 use setpiece_envelope::ServiceId;
-use setpiece_handler::{App, DynamoDbEffects, Handlers, SqsQuarantine};
+use setpiece_handler::{App, DynamoDbEffects, Handlers, SqsQuarantine, Unhandled};
 use setpiece_idempotency::dynamodb::Table;
 
 /// How a function is configured: by environment variables.
@@ -79,6 +79,8 @@ pub async fn run<S: Send + Sync + 'static>(
         Table::new(config.idempotency_table),
     );
     let quarantine = SqsQuarantine::new(aws_sdk_sqs::Client::new(&aws), config.quarantine_url);
+    // Its queue gets what it has handlers for. What is none of that would be no better a second time.
+    let handlers = handlers.unhandled(Unhandled::Quarantine);
     let app = App::system(service, handlers, effects, Publisher::system(bus))
         .quarantine(quarantine)
         .build()?;
