@@ -3,7 +3,7 @@
 # checks from the tables what became of them. Nothing is left running. MiniStack is installed below
 # `target/tools`.
 #
-#   scripts/local-cloud.sh [REGISTRATIONS]
+#   scripts/local-cloud.sh [REGISTRATIONS [CRASHES]]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,15 +1,17 @@
 """Deploys the template of the example to a cloud on this machine, sends registrations, and checks
 from the tables what became of them.
 
-usage: local_cloud.py ENDPOINT BINARIES PID [REGISTRATIONS]
+usage: local_cloud.py ENDPOINT BINARIES PID [REGISTRATIONS [CRASHES]]
 
-ENDPOINT is MiniStack, whose process is PID, and BINARIES the directory with the six functions.
+While they are handled, sandboxes are killed wherever they are. ENDPOINT is MiniStack, whose process is PID, and BINARIES the directory with the six functions.
 """
 
 import io
 import json
 import os
 import platform
+import random
+import signal
 import sys
 import threading
 import time
@@ -33,9 +35,9 @@ QUIET_SECONDS, PATIENCE_SECONDS = 3, 240
 LEFT_OUT = ["AWS::CodeDeploy", "AWS::CloudWatch", "AWS::Logs"]
 
 
-def main(endpoint, binaries, pid, registrations=600):
+def main(endpoint, binaries, pid, registrations=600, crashes=12):
     cloud = Cloud(endpoint)
-    memory = Memory(int(pid))
+    sandboxes = Sandboxes(int(pid))
     started = time.monotonic()
     resources = cloud.deploy(Path(binaries))
     print(f"deployed in {time.monotonic() - started:.1f} s: {len(resources)} resources")
@@ -45,16 +47,18 @@ def main(endpoint, binaries, pid, registrations=600):
     sent = Sent(int(registrations))
     started = time.monotonic()
     cloud.send(resources, sent)
+    sandboxes.crashes = int(crashes)
     cloud.wait_until_quiet(resources)
     seconds = time.monotonic() - started - QUIET_SECONDS
 
     mistakes = check(cloud, resources, sent)
-    most, functions = memory.stop()
+    sandboxes.stop()
     print(
         f"{sent.events} registrations in {len(sent.entries)} entries, "
         f"{len(sent.entries) - sent.events - len(sent.poison)} of them duplicates and "
         f"{len(sent.poison)} poison: {seconds:.1f} s, "
-        f"{most / 2**20:.0f} MiB at most with {functions} sandboxes"
+        f"{sandboxes.killed} sandboxes killed, "
+        f"{sandboxes.most / 2**20:.0f} MiB at most with {sandboxes.functions} sandboxes"
     )
     for mistake in mistakes[:20]:
         print(f"  {mistake}", file=sys.stderr)
@@ -89,6 +93,9 @@ class Cloud:
             function = resources[f"{service.title()}Function"]["Properties"]
             function["CodeUri"] = f"s3://artifacts/{service}.zip"
             del function["DeploymentPreference"], function["LoggingConfig"]
+            # What a killed sandbox had comes again sooner, and its claims run out sooner.
+            function["Timeout"] = 5
+            resources[f"{service.title()}Queue"]["Properties"]["VisibilityTimeout"] = 5
             role = resources[f"{service.title()}Role"]["Properties"]
             statements = role["Policies"][0]["PolicyDocument"]["Statement"]
             # The log groups are left out, and so is the right to write to them.
@@ -310,36 +317,41 @@ def check(cloud, resources, sent):
     return mistakes
 
 
-class Memory(threading.Thread):
-    """Looks at how much memory the cloud and its sandboxes take."""
+class Sandboxes(threading.Thread):
+    """Looks at how much memory the cloud and its sandboxes take, and kills some of these."""
 
     def __init__(self, pid):
         super().__init__(daemon=True)
         self.pid, self.most, self.functions = pid, 0, 0
+        # How many are still to be killed, and how many were.
+        self.crashes, self.killed = 0, 0
         self.ended = threading.Event()
         self.start()
 
     def run(self):
         while not self.ended.wait(0.25):
-            resident = [size for _, size in self.processes()]
-            self.most = max(self.most, sum(resident))
-            self.functions = max(self.functions, len(resident) - 1)
+            resident = dict(self.processes())
+            self.most = max(self.most, sum(resident.values()))
+            del resident[self.pid]
+            self.functions = max(self.functions, len(resident))
+            if self.crashes and resident:
+                os.kill(random.choice(list(resident)), signal.SIGKILL)
+                self.crashes, self.killed = self.crashes - 1, self.killed + 1
 
     def processes(self):
-        """The processes of the group of `pid`, with what each has in memory."""
+        """The processes of the group of `pid`, with the bytes that each has in memory."""
         page = os.sysconf("SC_PAGE_SIZE")
         for directory in Path("/proc").glob("[0-9]*"):
             try:
                 group = (directory / "stat").read_text().rpartition(")")[2].split()[2]
                 if int(group) == self.pid:
-                    yield directory, int((directory / "statm").read_text().split()[1]) * page
+                    yield int(directory.name), int((directory / "statm").read_text().split()[1]) * page
             except (OSError, IndexError):
                 continue
 
     def stop(self):
         self.ended.set()
         self.join()
-        return self.most, self.functions
 
 
 if __name__ == "__main__":
