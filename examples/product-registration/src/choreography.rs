@@ -1,8 +1,8 @@
 use std::{error::Error, time::Duration};
 
-use serde::{Serialize, de::DeserializeOwned};
 use setpiece_bus::Publisher;
-use setpiece_envelope::{Correlation, DomainEvent, Envelope, Metadata, Stamp};
+use setpiece_envelope::{Correlation, DomainEvent, FixedClock, ServiceId, Stamp};
+use setpiece_handler::{App, AppError, Handlers, MemoryEffects};
 use setpiece_policy::{Deadline, InstantSleep, Retry, SystemRandom};
 use setpiece_testing::{Delivery, FakeBus};
 
@@ -10,19 +10,19 @@ use crate::{
     effect::Effect,
     flow::{Flow, FlowEffect},
     services::{
-        communications::{self, COMMUNICATIONS},
-        customer::{self, CUSTOMER},
-        loyalty::{self, LOYALTY},
-        manufacturer::{self, MANUFACTURER},
-        products::{self, PRODUCTS, registration::Registration},
-        promotions::{self, PROMOTIONS},
+        communications::{self, COMMUNICATIONS, Communications},
+        customer::{self, CUSTOMER, Customer},
+        loyalty::{self, LOYALTY, Loyalty},
+        manufacturer::{self, MANUFACTURER, Manufacturer},
+        products::{self, PRODUCTS, Products, registration::Registration},
+        promotions::{self, PROMOTIONS, Promotions},
     },
 };
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// How long one publication may take, as of what a Lambda function has left.
-const PUBLISHING: Duration = Duration::from_secs(3);
+/// How long a Lambda function would have for an invocation.
+const INVOCATION: Duration = Duration::from_secs(10);
 
 /// The services on one bus: who listens to what, and nothing else about them.
 pub(crate) struct Choreography {
@@ -57,66 +57,103 @@ impl Choreography {
 
     /// Lets all services react to a registration, until nobody reacts any more.
     pub(crate) async fn run(&self, registration: Registration) -> Result<Flow, BoxError> {
+        let services = Services::new(self.publisher.clone())?;
         let registered = products::register(registration);
-        self.publish(registered, &Correlation::root()).await?;
+        self.publisher.publish(registered, &Correlation::root(), self.deadline()).await?;
         let mut flow = Flow {
             correlation_id: None,
             events: Vec::with_capacity(2),
             effects: Vec::with_capacity(6),
         };
         while let Some(delivery) = self.publisher.bus().next_delivery() {
-            let (event, effect) = self.deliver(&delivery).await?;
+            services.invoke(&delivery, self.deadline()).await?;
+            let event = delivery.event()?.envelope.metadata;
             let service = delivery.target().to_owned();
+            let effect = Effect::find(&service, services.items(&service), &event.event_id)
+                .ok_or_else(|| format!("{service} did nothing about an event"))?;
             flow.add(&event, FlowEffect { service, effect, caused_by: event.event_id.clone() });
             delivery.succeed();
         }
         Ok(flow)
     }
 
-    /// Lets one service do its part about one event.
-    async fn deliver(&self, delivery: &Delivery) -> Result<(Metadata, Effect), BoxError> {
-        match delivery.target() {
-            target if target == PRODUCTS.service() => {
-                react(delivery, |event| Effect::RegistrationRecorded(products::record(event)))
-            }
-            target if target == LOYALTY.service() => {
-                react(delivery, |event| Effect::PointsAwarded(loyalty::award_points(event)))
-            }
-            target if target == PROMOTIONS.service() => {
-                let event = delivery.decode()?;
-                let (generated, announcement) = promotions::generate_code(&event);
-                self.publish(announcement, &Correlation::caused_by(&event.metadata)).await?;
-                Ok((event.metadata, Effect::CodeGenerated(generated)))
-            }
-            target if target == COMMUNICATIONS.service() => {
-                react(delivery, |event| Effect::CodeEmailed(communications::email_code(event)))
-            }
-            target if target == CUSTOMER.service() => react(delivery, |event| {
-                Effect::SupportRecordOpened(customer::open_support_record(event))
-            }),
-            target if target == MANUFACTURER.service() => {
-                react(delivery, |event| Effect::ManufacturerNotified(manufacturer::notify(event)))
-            }
-            target => Err(format!("nobody plays the part of {target}").into()),
-        }
-    }
-
-    async fn publish<E>(&self, event: E, correlation: &Correlation) -> Result<(), BoxError>
-    where
-        E: DomainEvent + Serialize + Send + Sync + 'static,
-    {
-        let deadline = Deadline::after(&self.publisher.bus().clock(), PUBLISHING);
-        self.publisher.publish(event, correlation, deadline).await?;
-        Ok(())
+    fn deadline(&self) -> Deadline {
+        Deadline::after(&self.publisher.bus().clock(), INVOCATION)
     }
 }
 
-/// Reads an event as the service's own view of it, and decides.
-fn react<E: DomainEvent + DeserializeOwned>(
-    delivery: &Delivery,
-    decide: impl FnOnce(&Envelope<E>) -> Effect,
-) -> Result<(Metadata, Effect), BoxError> {
-    let event = delivery.decode()?;
-    let effect = decide(&event);
-    Ok((event.metadata, effect))
+type InMemory<S> = App<S, MemoryEffects, FakeBus>;
+
+/// The services, with tables in memory that are those of one registration. Each has a table of its
+/// own, which is named after it.
+struct Services {
+    tables: MemoryEffects,
+    products: InMemory<Products>,
+    loyalty: InMemory<Loyalty>,
+    promotions: InMemory<Promotions>,
+    communications: InMemory<Communications>,
+    customer: InMemory<Customer>,
+    manufacturer: InMemory<Manufacturer>,
+}
+
+impl Services {
+    fn new(publisher: Publisher<FakeBus>) -> Result<Self, AppError> {
+        let tables = MemoryEffects::new(publisher.bus().clock());
+        let around = Around { tables: tables.clone(), clock: publisher.bus().clock(), publisher };
+        Ok(Self {
+            tables,
+            products: around.app(PRODUCTS, products::handlers)?,
+            loyalty: around.app(LOYALTY, loyalty::handlers)?,
+            promotions: around.app(PROMOTIONS, promotions::handlers)?,
+            communications: around.app(COMMUNICATIONS, communications::handlers)?,
+            customer: around.app(CUSTOMER, customer::handlers)?,
+            manufacturer: around.app(MANUFACTURER, manufacturer::handlers)?,
+        })
+    }
+
+    /// Lets one service do its part about one event.
+    async fn invoke(&self, delivery: &Delivery, deadline: Deadline) -> Result<(), BoxError> {
+        let event = delivery.bytes();
+        let done = match delivery.target() {
+            target if target == PRODUCTS.service() => self.products.invoke(event, deadline).await,
+            target if target == LOYALTY.service() => self.loyalty.invoke(event, deadline).await,
+            target if target == PROMOTIONS.service() => {
+                self.promotions.invoke(event, deadline).await
+            }
+            target if target == COMMUNICATIONS.service() => {
+                self.communications.invoke(event, deadline).await
+            }
+            target if target == CUSTOMER.service() => self.customer.invoke(event, deadline).await,
+            target if target == MANUFACTURER.service() => {
+                self.manufacturer.invoke(event, deadline).await
+            }
+            target => return Err(format!("nobody plays the part of {target}").into()),
+        };
+        done?;
+        Ok(())
+    }
+
+    fn items(&self, service: &str) -> Vec<crate::effect::Item> {
+        self.tables.items(service)
+    }
+}
+
+/// What there is around a service.
+struct Around {
+    tables: MemoryEffects,
+    publisher: Publisher<FakeBus>,
+    clock: FixedClock,
+}
+
+impl Around {
+    fn app<S: Send + Sync + 'static>(
+        &self,
+        service: ServiceId,
+        handlers: impl FnOnce(&'static str) -> Handlers<S>,
+    ) -> Result<InMemory<S>, AppError> {
+        let (handlers, effects) = (handlers(service.service()), self.tables.clone());
+        let (clock, sleep) = (self.clock.clone(), InstantSleep::new(self.clock.clone()));
+        App::builder(service, handlers, effects, self.publisher.clone(), clock, SystemRandom, sleep)
+            .build()
+    }
 }

@@ -1,9 +1,10 @@
 //! A customer registers a product, and six services do their part without knowing each other.
 //!
-//! Each service is a module of [`services`](self#services): its own name, its own view of the
-//! events that it consumes, and a decision without side effects. What joins them is events alone.
-//! [`run`] reads registrations, one JSON object on a line, lets the services react in this process,
-//! and reports for each registration what caused what.
+//! Each service is a module of [`services`]: its own name, its own view of the events that it
+//! consumes, a table, and a decision that returns what should change. What joins them is events
+//! alone. [`run`] reads registrations, one JSON object on a line, lets the services react in this
+//! process, and reports for each registration what caused what. With the feature `lambda`, each
+//! service is a Lambda function as well.
 //!
 //! It holds one registration at a time, so it reads a file of any length in the same memory.
 //!
@@ -35,11 +36,15 @@ mod derived_code;
 mod effect;
 mod error;
 mod flow;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 mod lines;
 mod rejection;
 mod report;
-mod services;
+pub mod services;
 mod summary;
+#[cfg(test)]
+mod template;
 
 use std::io::{BufRead, Write};
 

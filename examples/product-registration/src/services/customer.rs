@@ -2,16 +2,19 @@
 //! product.
 
 use serde::{Deserialize, Serialize};
-use setpiece_envelope::{DomainEvent, Envelope, ServiceId};
+use setpiece_envelope::{DomainEvent, ServiceId};
+use setpiece_handler::{Cx, Effects, Handlers, Received, Write};
+use setpiece_policy::Fault;
 
 use crate::derived_code::derived_code;
 
-pub(crate) const CUSTOMER: ServiceId = ServiceId::new("retail", "aftercare", "customer");
+/// This service.
+pub const CUSTOMER: ServiceId = ServiceId::new("retail", "aftercare", "customer");
 
 const PRODUCTS: ServiceId = ServiceId::new("retail", "registration", "products");
 
 /// What customer reads of a registered product.
-#[derive(Serialize, Deserialize, DomainEvent)]
+#[derive(Clone, Serialize, Deserialize, DomainEvent)]
 #[event(service = PRODUCTS, name = "product_registered", version = 1, view)]
 pub(crate) struct ProductRegistered {
     customer_id: String,
@@ -19,40 +22,54 @@ pub(crate) struct ProductRegistered {
     serial_number: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct SupportRecordOpened {
-    pub(crate) record: String,
-    /// Whose record it is, and for which product. Reports leave them out.
-    #[serde(skip)]
-    pub(crate) customer_id: String,
-    #[serde(skip)]
-    pub(crate) serial_number: String,
+/// What it shares between events: the table of support records.
+#[derive(Debug)]
+pub struct Customer {
+    table: String,
 }
 
-pub(crate) fn open_support_record(event: &Envelope<ProductRegistered>) -> SupportRecordOpened {
-    let ProductRegistered { customer_id, serial_number } = &event.data;
-    SupportRecordOpened {
-        record: derived_code("SR", &event.metadata.event_id),
-        customer_id: customer_id.clone(),
-        serial_number: serial_number.clone(),
-    }
+/// Its handlers, which write into `table`.
+pub fn handlers(table: impl Into<String>) -> Handlers<Customer> {
+    Handlers::new(Customer { table: table.into() }).on(open_support_record)
+}
+
+async fn open_support_record(
+    cx: &Cx<Customer>,
+    event: Received<ProductRegistered>,
+) -> Result<Effects, Fault> {
+    let ProductRegistered { customer_id, serial_number } = event.data;
+    let cause = &event.metadata.event_id;
+    Ok(Effects::new().write(
+        Write::update(&cx.state.table, ("record", derived_code("SR", cause)))
+            .set("customer_id", customer_id)
+            .set("serial_number", serial_number)
+            .set("caused_by", cause.as_str())
+            .add("times", 1),
+    ))
 }
 
 #[cfg(test)]
 mod tests {
-    use setpiece_testing::sample;
+    use setpiece_handler::{Cx, Effects, Received, Write};
+    use setpiece_testing::{assert_same_effects, sample};
 
-    use super::{ProductRegistered, SupportRecordOpened, open_support_record};
+    use super::{Customer, ProductRegistered, open_support_record};
+    use crate::block_on::block_on;
 
     #[test]
     fn the_record_is_about_the_product_of_the_customer() {
-        let (customer_id, serial_number) = ("cu-1".to_owned(), "AK-1".to_owned());
         let event = sample(ProductRegistered {
-            customer_id: customer_id.clone(),
-            serial_number: serial_number.clone(),
+            customer_id: "cu-1".to_owned(),
+            serial_number: "AK-1".to_owned(),
         });
-        let opened = open_support_record(event.event_id("e-1").envelope());
-        let record = "SR-FPSA-49AA-PCNY".to_owned();
-        assert_eq!(opened, SupportRecordOpened { record, customer_id, serial_number });
+        let event = Received::from(event.event_id("e-1").into_envelope());
+        let cx = Cx::new(Customer { table: "records".to_owned() });
+        let record = Write::update("records", ("record", "SR-FPSA-49AA-PCNY"))
+            .set("customer_id", "cu-1")
+            .set("serial_number", "AK-1")
+            .set("caused_by", "e-1")
+            .add("times", 1);
+        let decided = block_on(open_support_record(&cx, event)).unwrap();
+        assert_same_effects(&decided, &Effects::new().write(record));
     }
 }

@@ -2,16 +2,19 @@
 //! knows nothing of the customer.
 
 use serde::{Deserialize, Serialize};
-use setpiece_envelope::{DomainEvent, Envelope, ServiceId};
+use setpiece_envelope::{DomainEvent, ServiceId};
+use setpiece_handler::{Cx, Effects, Handlers, Received, Write};
+use setpiece_policy::Fault;
 
 use crate::derived_code::derived_code;
 
-pub(crate) const MANUFACTURER: ServiceId = ServiceId::new("retail", "supply", "manufacturer");
+/// This service.
+pub const MANUFACTURER: ServiceId = ServiceId::new("retail", "supply", "manufacturer");
 
 const PRODUCTS: ServiceId = ServiceId::new("retail", "registration", "products");
 
 /// What manufacturer reads of a registered product.
-#[derive(Serialize, Deserialize, DomainEvent)]
+#[derive(Clone, Serialize, Deserialize, DomainEvent)]
 #[event(service = PRODUCTS, name = "product_registered", version = 1, view)]
 pub(crate) struct ProductRegistered {
     model: String,
@@ -19,40 +22,54 @@ pub(crate) struct ProductRegistered {
     serial_number: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct ManufacturerNotified {
-    pub(crate) notice: String,
-    /// What the notice says. Reports leave it out.
-    #[serde(skip)]
-    pub(crate) model: String,
-    #[serde(skip)]
-    pub(crate) serial_number: String,
+/// What it shares between events: the table of notices, which the maker reads.
+#[derive(Debug)]
+pub struct Manufacturer {
+    table: String,
 }
 
-pub(crate) fn notify(event: &Envelope<ProductRegistered>) -> ManufacturerNotified {
-    let ProductRegistered { model, serial_number } = &event.data;
-    ManufacturerNotified {
-        notice: derived_code("MN", &event.metadata.event_id),
-        model: model.clone(),
-        serial_number: serial_number.clone(),
-    }
+/// Its handlers, which write into `table`.
+pub fn handlers(table: impl Into<String>) -> Handlers<Manufacturer> {
+    Handlers::new(Manufacturer { table: table.into() }).on(notify)
+}
+
+async fn notify(
+    cx: &Cx<Manufacturer>,
+    event: Received<ProductRegistered>,
+) -> Result<Effects, Fault> {
+    let ProductRegistered { model, serial_number } = event.data;
+    let cause = &event.metadata.event_id;
+    Ok(Effects::new().write(
+        Write::update(&cx.state.table, ("notice", derived_code("MN", cause)))
+            .set("model", model)
+            .set("serial_number", serial_number)
+            .set("caused_by", cause.as_str())
+            .add("times", 1),
+    ))
 }
 
 #[cfg(test)]
 mod tests {
-    use setpiece_testing::sample;
+    use setpiece_handler::{Cx, Effects, Received, Write};
+    use setpiece_testing::{assert_same_effects, sample};
 
-    use super::{ManufacturerNotified, ProductRegistered, notify};
+    use super::{Manufacturer, ProductRegistered, notify};
+    use crate::block_on::block_on;
 
     #[test]
     fn the_notice_names_the_product() {
-        let (model, serial_number) = ("Aurora kettle".to_owned(), "AK-1".to_owned());
         let event = sample(ProductRegistered {
-            model: model.clone(),
-            serial_number: serial_number.clone(),
+            model: "Aurora kettle".to_owned(),
+            serial_number: "AK-1".to_owned(),
         });
-        let notified = notify(event.event_id("e-1").envelope());
-        let notice = "MN-4119-T5X6-DT3Y".to_owned();
-        assert_eq!(notified, ManufacturerNotified { notice, model, serial_number });
+        let event = Received::from(event.event_id("e-1").into_envelope());
+        let cx = Cx::new(Manufacturer { table: "notices".to_owned() });
+        let notice = Write::update("notices", ("notice", "MN-4119-T5X6-DT3Y"))
+            .set("model", "Aurora kettle")
+            .set("serial_number", "AK-1")
+            .set("caused_by", "e-1")
+            .add("times", 1);
+        let decided = block_on(notify(&cx, event)).unwrap();
+        assert_same_effects(&decided, &Effects::new().write(notice));
     }
 }

@@ -2,16 +2,19 @@
 //! `discount_generated`.
 
 use serde::{Deserialize, Serialize};
-use setpiece_envelope::{DomainEvent, Envelope, ServiceId};
+use setpiece_envelope::{DomainEvent, ServiceId};
+use setpiece_handler::{Cx, Effects, Handlers, Received, Write};
+use setpiece_policy::Fault;
 
 use crate::derived_code::derived_code;
 
-pub(crate) const PROMOTIONS: ServiceId = ServiceId::new("retail", "engagement", "promotions");
+/// This service.
+pub const PROMOTIONS: ServiceId = ServiceId::new("retail", "engagement", "promotions");
 
 const PRODUCTS: ServiceId = ServiceId::new("retail", "registration", "products");
 
 /// What promotions reads of a registered product.
-#[derive(Serialize, Deserialize, DomainEvent)]
+#[derive(Clone, Serialize, Deserialize, DomainEvent)]
 #[event(service = PRODUCTS, name = "product_registered", version = 1, view)]
 pub(crate) struct ProductRegistered {
     #[event(pii = "email")]
@@ -30,59 +33,64 @@ pub(crate) struct DiscountGenerated {
     percent: u8,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct CodeGenerated {
-    pub(crate) code: String,
-    pub(crate) percent: u8,
+/// What it shares between events: the table of codes.
+#[derive(Debug)]
+pub struct Promotions {
+    table: String,
+}
+
+/// Its handlers, which write into `table`.
+pub fn handlers(table: impl Into<String>) -> Handlers<Promotions> {
+    Handlers::new(Promotions { table: table.into() }).on(generate_code)
 }
 
 /// A code of its own for each registration; the better product earns the better discount.
-pub(crate) fn generate_code(
-    event: &Envelope<ProductRegistered>,
-) -> (CodeGenerated, DiscountGenerated) {
+async fn generate_code(
+    cx: &Cx<Promotions>,
+    event: Received<ProductRegistered>,
+) -> Result<Effects, Fault> {
     const BETTER_FROM_CENTS: u32 = 20_000;
-    let ProductRegistered { email, price_cents } = &event.data;
-    let percent = if *price_cents < BETTER_FROM_CENTS { 10 } else { 15 };
-    let code = derived_code("THANKS", &event.metadata.event_id);
-    let announcement = DiscountGenerated { email: email.clone(), code: code.clone(), percent };
-    (CodeGenerated { code, percent }, announcement)
+    let ProductRegistered { email, price_cents } = event.data;
+    let cause = &event.metadata.event_id;
+    let percent = if price_cents < BETTER_FROM_CENTS { 10 } else { 15 };
+    let code = derived_code("THANKS", cause);
+    Ok(Effects::new()
+        .write(
+            Write::update(&cx.state.table, ("code", &code))
+                .set("percent", percent)
+                .set("caused_by", cause.as_str())
+                .add("times", 1),
+        )
+        .emit(DiscountGenerated { email, code, percent }))
 }
 
 #[cfg(test)]
 mod tests {
-    use setpiece_envelope::Envelope;
-    use setpiece_testing::{assert_same_event, sample};
+    use setpiece_handler::{Cx, Effects, Received, Write};
+    use setpiece_testing::{assert_same_effects, sample};
 
-    use super::{DiscountGenerated, ProductRegistered, generate_code};
+    use super::{DiscountGenerated, ProductRegistered, Promotions, generate_code};
+    use crate::block_on::block_on;
 
-    fn registered(id: &str, price_cents: u32) -> Envelope<ProductRegistered> {
+    fn decided(price_cents: u32) -> Effects {
         let email = "ada@example.com".to_owned();
-        sample(ProductRegistered { email, price_cents }).event_id(id).into_envelope()
+        let event = sample(ProductRegistered { email, price_cents }).event_id("e-1");
+        let cx = Cx::new(Promotions { table: "codes".to_owned() });
+        block_on(generate_code(&cx, Received::from(event.into_envelope()))).unwrap()
     }
 
+    /// What is decided, which is the same in every run: a redelivery gets the same code.
     #[test]
-    fn the_code_that_was_generated_is_announced() {
-        let (generated, announcement) = generate_code(&registered("e-1", 5990));
-        assert_eq!((generated.code.as_str(), generated.percent), ("THANKS-9ZZS-K2E9-W19F", 10));
-        let expected = DiscountGenerated {
-            email: "ada@example.com".to_owned(),
-            code: generated.code,
-            percent: 10,
-        };
-        assert_same_event(&announcement, &expected);
-    }
-
-    #[test]
-    fn a_redelivery_gets_the_same_code_and_another_registration_its_own() {
-        let code = |id| generate_code(&registered(id, 5990)).0.code;
-        assert_eq!(code("e-1"), code("e-1"));
-        assert_ne!(code("e-1"), code("e-2"));
-    }
-
-    #[test]
-    fn better_products_earn_more() {
+    fn better_products_earn_more_and_the_code_is_announced() {
         for (price_cents, percent) in [(0, 10), (19_999, 10), (20_000, 15)] {
-            assert_eq!(generate_code(&registered("e-1", price_cents)).0.percent, percent);
+            let (email, code) = ("ada@example.com".to_owned(), "THANKS-9ZZS-K2E9-W19F".to_owned());
+            let kept = Write::update("codes", ("code", &code))
+                .set("percent", percent)
+                .set("caused_by", "e-1")
+                .add("times", 1);
+            let expected =
+                Effects::new().write(kept).emit(DiscountGenerated { email, code, percent });
+            assert_same_effects(&decided(price_cents), &expected);
         }
     }
 }

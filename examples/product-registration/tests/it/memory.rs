@@ -20,9 +20,10 @@ fn peak(format: Format, input: &str) -> u64 {
     allocations.bytes_max
 }
 
-fn check(line: impl Fn(usize) -> String) {
+/// Takes some lines, and ten times as many.
+fn check(some: usize, line: impl Fn(usize) -> String) {
     let lines = |count: usize| (0..count).map(|number| line(number) + "\n").collect::<String>();
-    let (short, long) = (lines(2_000), lines(20_000));
+    let (short, long) = (lines(some), lines(10 * some));
     for format in [Format::Tree, Format::Json] {
         let (short, long) = (peak(format, &short), peak(format, &long));
         assert!(long <= short + SLACK_BYTES, "{format:?}: {short} bytes, then {long}");
@@ -31,12 +32,13 @@ fn check(line: impl Fn(usize) -> String) {
 
 #[test]
 fn registrations_take_the_same_memory_however_many_there_are() {
-    check(registration);
+    check(200, registration);
 }
 
 #[test]
 fn rejected_lines_take_the_same_memory_however_many_there_are() {
-    check(|_| r#"{"customer_id":"cu-1","name":"Ada Brook"}"#.to_owned());
+    // More than are kept in memory.
+    check(2_000, |_| r#"{"customer_id":"cu-1","name":"Ada Brook"}"#.to_owned());
 }
 
 #[test]

@@ -38,42 +38,42 @@ fn a_person_sees_a_tree_for_each_registration_and_the_totals() {
         Format::Tree,
         &input,
         &expect![[r#"
-        registration 1 (line 1)
-        └─ product_registered  00000000000000000000000001  from products
-           ├─ products      recorded registration PR-5V55-ENKN-NB29
-           ├─ loyalty       awarded 59 points
-           ├─ promotions    generated code THANKS-TKMV-M918-W34G for 10 % off
-           │  └─ discount_generated  00000000000000000000000002  from promotions
-           │     └─ communications  e-mailed the code in message EM-WF39-X28Q-RPHN
-           ├─ customer      opened support record SR-XJGJ-F3ED-QR62
-           └─ manufacturer  sent notice MN-X18G-BN7J-657Y
+            registration 1 (line 1)
+            └─ product_registered  00000000000000000000000001  from products
+               ├─ products      recorded registration PR-5V55-ENKN-NB29
+               ├─ loyalty       awarded 59 points
+               ├─ promotions    generated code THANKS-TKMV-M918-W34G for 10 % off
+               │  └─ discount_generated  01KDVDNA0082V5GQ38FAEX82WQ  from promotions
+               │     └─ communications  e-mailed the code in message EM-0C74-CRFA-6EVN
+               ├─ customer      opened support record SR-XJGJ-F3ED-QR62
+               └─ manufacturer  sent notice MN-X18G-BN7J-657Y
 
-        registration 2 (line 4)
-        └─ product_registered  00000000000000000000000003  from products
-           ├─ products      recorded registration PR-VD4B-J6T4-GSCJ
-           ├─ loyalty       awarded 59 points
-           ├─ promotions    generated code THANKS-1XEF-58RJ-0CH2 for 10 % off
-           │  └─ discount_generated  00000000000000000000000004  from promotions
-           │     └─ communications  e-mailed the code in message EM-S1MT-QMV1-HGN3
-           ├─ customer      opened support record SR-3FAZ-02R0-C3HJ
-           └─ manufacturer  sent notice MN-Q2EF-V43M-X4CJ
+            registration 2 (line 4)
+            └─ product_registered  00000000000000000000000002  from products
+               ├─ products      recorded registration PR-W8KG-ABBH-BD0F
+               ├─ loyalty       awarded 59 points
+               ├─ promotions    generated code THANKS-R84A-SRK8-PGY2 for 10 % off
+               │  └─ discount_generated  01KDVDNA00BCFZJR2X1JW4HNDT  from promotions
+               │     └─ communications  e-mailed the code in message EM-HF4W-4CP8-YDVA
+               ├─ customer      opened support record SR-ECT8-3XBH-RK7F
+               └─ manufacturer  sent notice MN-R244-27CK-4XG8
 
-        totals
-        ├─ registrations                2
-        ├─ rejected lines               1
-        ├─ events
-        │  ├─ product_registered        2
-        │  └─ discount_generated        2
-        └─ effects
-           ├─ products                  2
-           ├─ loyalty                   2
-           ├─ promotions                2
-           ├─ communications            2
-           ├─ customer                  2
-           └─ manufacturer              2
-        --- errors ---
-        line 3 rejected: the line is not JSON at byte 0: expected a value
-    "#]],
+            totals
+            ├─ registrations                2
+            ├─ rejected lines               1
+            ├─ events
+            │  ├─ product_registered        2
+            │  └─ discount_generated        2
+            └─ effects
+               ├─ products                  2
+               ├─ loyalty                   2
+               ├─ promotions                2
+               ├─ communications            2
+               ├─ customer                  2
+               └─ manufacturer              2
+            --- errors ---
+            line 3 rejected: the line is not JSON at byte 0: expected a value
+        "#]],
     );
 }
 
@@ -84,14 +84,14 @@ fn a_program_sees_one_document() {
         Format::Json,
         &input,
         &expect![[r#"
-        {"flows":[
-        {"line":1,"correlation_id":"00000000000000000000000001","events":[{"event_id":"00000000000000000000000001","name":"product_registered","service":"products","causation_id":null,"depth":0},{"event_id":"00000000000000000000000002","name":"discount_generated","service":"promotions","causation_id":"00000000000000000000000001","depth":1}],"effects":[{"service":"products","effect":"registration_recorded","registration":"PR-5V55-ENKN-NB29","caused_by":"00000000000000000000000001"},{"service":"loyalty","effect":"points_awarded","points":59,"caused_by":"00000000000000000000000001"},{"service":"promotions","effect":"code_generated","code":"THANKS-TKMV-M918-W34G","percent":10,"caused_by":"00000000000000000000000001"},{"service":"customer","effect":"support_record_opened","record":"SR-XJGJ-F3ED-QR62","caused_by":"00000000000000000000000001"},{"service":"manufacturer","effect":"manufacturer_notified","notice":"MN-X18G-BN7J-657Y","caused_by":"00000000000000000000000001"},{"service":"communications","effect":"code_emailed","message_id":"EM-WF39-X28Q-RPHN","caused_by":"00000000000000000000000002"}]},
-        {"line":4,"correlation_id":"00000000000000000000000003","events":[{"event_id":"00000000000000000000000003","name":"product_registered","service":"products","causation_id":null,"depth":0},{"event_id":"00000000000000000000000004","name":"discount_generated","service":"promotions","causation_id":"00000000000000000000000003","depth":1}],"effects":[{"service":"products","effect":"registration_recorded","registration":"PR-VD4B-J6T4-GSCJ","caused_by":"00000000000000000000000003"},{"service":"loyalty","effect":"points_awarded","points":59,"caused_by":"00000000000000000000000003"},{"service":"promotions","effect":"code_generated","code":"THANKS-1XEF-58RJ-0CH2","percent":10,"caused_by":"00000000000000000000000003"},{"service":"customer","effect":"support_record_opened","record":"SR-3FAZ-02R0-C3HJ","caused_by":"00000000000000000000000003"},{"service":"manufacturer","effect":"manufacturer_notified","notice":"MN-Q2EF-V43M-X4CJ","caused_by":"00000000000000000000000003"},{"service":"communications","effect":"code_emailed","message_id":"EM-S1MT-QMV1-HGN3","caused_by":"00000000000000000000000004"}]}
-        ],"rejected":[
-        {"line":3,"reason":"the line is not JSON at byte 0: expected a value"}
-        ],
-        "registrations":2,"events":{"product_registered":2,"discount_generated":2},"effects":{"products":2,"loyalty":2,"promotions":2,"communications":2,"customer":2,"manufacturer":2}}
-    "#]],
+            {"flows":[
+            {"line":1,"correlation_id":"00000000000000000000000001","events":[{"event_id":"00000000000000000000000001","name":"product_registered","service":"products","causation_id":null,"depth":0},{"event_id":"01KDVDNA0082V5GQ38FAEX82WQ","name":"discount_generated","service":"promotions","causation_id":"00000000000000000000000001","depth":1}],"effects":[{"service":"products","effect":"registration_recorded","registration":"PR-5V55-ENKN-NB29","caused_by":"00000000000000000000000001"},{"service":"loyalty","effect":"points_awarded","points":59,"caused_by":"00000000000000000000000001"},{"service":"promotions","effect":"code_generated","code":"THANKS-TKMV-M918-W34G","percent":10,"caused_by":"00000000000000000000000001"},{"service":"customer","effect":"support_record_opened","record":"SR-XJGJ-F3ED-QR62","caused_by":"00000000000000000000000001"},{"service":"manufacturer","effect":"manufacturer_notified","notice":"MN-X18G-BN7J-657Y","caused_by":"00000000000000000000000001"},{"service":"communications","effect":"code_emailed","message_id":"EM-0C74-CRFA-6EVN","caused_by":"01KDVDNA0082V5GQ38FAEX82WQ"}]},
+            {"line":4,"correlation_id":"00000000000000000000000002","events":[{"event_id":"00000000000000000000000002","name":"product_registered","service":"products","causation_id":null,"depth":0},{"event_id":"01KDVDNA00BCFZJR2X1JW4HNDT","name":"discount_generated","service":"promotions","causation_id":"00000000000000000000000002","depth":1}],"effects":[{"service":"products","effect":"registration_recorded","registration":"PR-W8KG-ABBH-BD0F","caused_by":"00000000000000000000000002"},{"service":"loyalty","effect":"points_awarded","points":59,"caused_by":"00000000000000000000000002"},{"service":"promotions","effect":"code_generated","code":"THANKS-R84A-SRK8-PGY2","percent":10,"caused_by":"00000000000000000000000002"},{"service":"customer","effect":"support_record_opened","record":"SR-ECT8-3XBH-RK7F","caused_by":"00000000000000000000000002"},{"service":"manufacturer","effect":"manufacturer_notified","notice":"MN-R244-27CK-4XG8","caused_by":"00000000000000000000000002"},{"service":"communications","effect":"code_emailed","message_id":"EM-HF4W-4CP8-YDVA","caused_by":"01KDVDNA00BCFZJR2X1JW4HNDT"}]}
+            ],"rejected":[
+            {"line":3,"reason":"the line is not JSON at byte 0: expected a value"}
+            ],
+            "registrations":2,"events":{"product_registered":2,"discount_generated":2},"effects":{"products":2,"loyalty":2,"promotions":2,"communications":2,"customer":2,"manufacturer":2}}
+        "#]],
     );
 }
 

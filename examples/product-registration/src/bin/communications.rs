@@ -1,0 +1,13 @@
+//! The service *communications* as a Lambda function.
+
+use lambda_runtime::Error;
+use product_registration::{
+    lambda::{Config, run},
+    services::communications::{COMMUNICATIONS, handlers},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let config = Config::from_env()?;
+    run(COMMUNICATIONS, handlers(&config.table), config).await
+}

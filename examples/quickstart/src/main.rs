@@ -1,0 +1,20 @@
+//! The service as a Lambda function.
+
+use aws_config::{BehaviorVersion, retry::RetryConfig};
+use quickstart::{LOYALTY, handlers};
+use setpiece_bus::{EventBridge, Publisher};
+use setpiece_handler::{App, DynamoDbEffects, run};
+use setpiece_idempotency::dynamodb::Table;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    lambda_runtime::tracing::init_default_subscriber();
+    let aws = aws_config::defaults(BehaviorVersion::latest());
+    // It is the SDK that tries again, and not each client as well.
+    let aws = aws.retry_config(RetryConfig::disabled()).load().await;
+    let idempotency = Table::new("loyalty-idempotency");
+    let effects = DynamoDbEffects::new(aws_sdk_dynamodb::Client::new(&aws), idempotency);
+    let bus = EventBridge::new(aws_sdk_eventbridge::Client::new(&aws), "shop");
+    let app = App::system(LOYALTY, handlers("loyalty-points"), effects, Publisher::system(bus));
+    run(app.build()?).await
+}
