@@ -10,10 +10,9 @@ use setpiece_idempotency::dynamodb::Table;
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let aws = aws_config::defaults(BehaviorVersion::latest());
-    // It is the SDK that tries again, and not each client as well.
     let aws = aws.retry_config(RetryConfig::disabled()).load().await;
-    let idempotency = Table::new("loyalty-idempotency");
-    let effects = DynamoDbEffects::new(aws_sdk_dynamodb::Client::new(&aws), idempotency);
+    let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
+    let effects = DynamoDbEffects::new(dynamodb, Table::new("loyalty-idempotency"));
     let bus = EventBridge::new(aws_sdk_eventbridge::Client::new(&aws), "shop");
     let app = App::system(LOYALTY, handlers("loyalty-points"), effects, Publisher::system(bus));
     run(app.build()?).await
