@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
-use setpiece_handler::{AppError, Cx, Effects, Json, Reply, ScheduledEvent, Write};
+use setpiece_handler::{
+    AppError, Cx, Effects, HttpRequest, HttpResponse, Json, Reply, S3Change, ScheduledEvent, Write,
+};
 use setpiece_idempotency::Key;
 use setpiece_policy::Fault;
 
@@ -171,4 +173,91 @@ async fn a_query_has_a_key_and_a_deadline_of_its_own() {
     let app = shop.app_of(shop.handlers().on_query(hang)).build().unwrap();
     let error = app.invoke(br#"{"any":1}"#, shop.deadline()).await.unwrap_err();
     assert_eq!(error.error_type(), "Setpiece.Deadline");
+}
+
+async fn order(cx: &Cx<Loyalty>, request: HttpRequest) -> Result<Reply<HttpResponse>, Fault> {
+    let fault = match request.path.as_str() {
+        "/orders" => {
+            cx.state.order.lock().unwrap().push(request.path);
+            let response = HttpResponse::new(201).with_header("location", "/orders/7");
+            return Ok(Reply::new(response));
+        }
+        "/contract" => Fault::contract("the body is not an order"),
+        "/conflict" => Fault::conflict("somebody was faster"),
+        "/throttled" => Fault::throttled("too many orders"),
+        "/transient" => Fault::transient("the catalog does not answer"),
+        _ => Fault::permanent("no orders from here"),
+    };
+    Err(fault)
+}
+
+fn request(path: &str, key: &str) -> String {
+    serde_json::json!({
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": { "idempotency-key": key },
+        "requestContext": { "requestId": "r-1", "http": { "method": "POST", "path": path } },
+        "isBase64Encoded": false,
+    })
+    .to_string()
+}
+
+/// Who asks over HTTP is answered over HTTP, whatever happens.
+#[tokio::test(start_paused = true)]
+async fn http_is_answered_in_its_own_form() {
+    let shop = Shop::new();
+    let key = |request: &HttpRequest| Key::of(request.header("idempotency-key").unwrap_or(""));
+    let app = shop.app_of(shop.handlers().on_request(key, order)).build().unwrap();
+    let answered = async |path: &str, key: &str| {
+        let answer = app.invoke(request(path, key).as_bytes(), shop.deadline()).await.unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        (answer["statusCode"].as_u64().unwrap(), answer["headers"]["location"].clone())
+    };
+    for _ in 0..2 {
+        assert_eq!(answered("/orders", "k-1").await, (201, "/orders/7".into()));
+    }
+    // The second time it was not run.
+    assert_eq!(shop.state.order.lock().unwrap().len(), 1);
+    for (path, status) in [
+        ("/contract", 400),
+        ("/conflict", 409),
+        ("/throttled", 429),
+        ("/transient", 503),
+        ("/", 500),
+    ] {
+        assert_eq!(answered(path, path).await.0, status, "{path}");
+    }
+    assert_eq!(answered("/orders", "").await.0, 400);
+    assert!(shop.quarantine.items().is_empty());
+}
+
+async fn object(cx: &Cx<Loyalty>, change: S3Change) -> Result<Effects, Fault> {
+    cx.state.order.lock().unwrap().push(format!("{}/{}", change.bucket, change.key));
+    Ok(Effects::none())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_in_a_bucket_is_handled_once() {
+    let notification = serde_json::json!({ "Records": [{
+        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1",
+        "eventTime": "1970-01-01T00:00:00.000Z", "eventName": "ObjectCreated:Put",
+        "userIdentity": { "principalId": "EXAMPLE" },
+        "requestParameters": { "sourceIPAddress": "127.0.0.1" },
+        "responseElements": {},
+        "s3": {
+            "s3SchemaVersion": "1.0", "configurationId": "config",
+            "bucket": { "name": "invoices", "ownerIdentity": { "principalId": "EXAMPLE" },
+                "arn": "arn:aws:s3:::invoices" },
+            "object": { "key": "2026/no+7.pdf", "size": 1024, "eTag": "0123",
+                "sequencer": "0A1B2C3D4E5F678901" },
+        },
+    }]});
+    let shop = Shop::new();
+    let app = shop.app_of(shop.handlers().on_payload(object)).build().unwrap();
+    for _ in 0..2 {
+        app.invoke(notification.to_string().as_bytes(), shop.deadline()).await.unwrap();
+    }
+    assert_eq!(*shop.state.order.lock().unwrap(), ["invoices/2026/no 7.pdf"]);
 }
