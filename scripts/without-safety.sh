@@ -71,7 +71,4 @@ without quarantine handler/src/app/deliver.rs \
 without removal handler/src/apply/relay.rs \
     'Ok(_) => self.remove(&keys, deadline).await,' \
     'Ok(_) => Ok(()),'
-without answer-in-time handler/src/app.rs \
-    'let last = (app.sleep)(time.answer_by.remaining(&*app.clock));' \
-    'let last = std::future::pending();'
 exit "$failed"
