@@ -303,7 +303,7 @@ def check(cloud, resources, sent):
         poison[body, reason] += 1
     readers = len(READERS_OF_REGISTRATIONS)
     contract, unreadable = sent.poison
-    expected = {(contract, "Contract"): readers, (unreadable, "Unhandled"): readers}
+    expected = {(contract, "Contract"): readers, (unreadable, "Contract"): readers}
     expect("quarantine", poison, Counter(expected | {(sent.no_event, "Unreadable"): 1}))
 
     for service in SERVICES:
