@@ -136,7 +136,7 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     /// Adds a handler for a payload that does not name itself, such as [`Json`] in a queue: `key`
     /// says which of them are the same.
     pub fn on_payload_by<P, F>(
-        mut self,
+        self,
         key: impl Fn(&P) -> Result<Key, KeyError> + Send + Sync + 'static,
         handler: F,
     ) -> Self
@@ -144,12 +144,8 @@ impl<S: Send + Sync + 'static> Handlers<S> {
         P: Payload,
         F: for<'a> Handler<'a, S, P, Effects>,
     {
-        let name = function_name::<F>().into();
-        let key: KeyOf<P> = Box::new(key);
-        let handler = Arc::new(handler);
-        let types = PhantomTypes::NEW;
-        self.routes.push(Arc::new(PayloadRoute::<S, P, F> { name, key, handler, types }));
-        self
+        let decide = |effects, _| Ok(Decision { effects, response: None });
+        self.on_content(Some(Box::new(key)), false, handler, decide)
     }
 
     /// Adds a handler that answers: a request over HTTP, a task of Step Functions, a direct call.
@@ -157,7 +153,7 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     /// `key` says which requests are the same. A later one is answered with what the first one was.
     /// Nothing else can take the same kind of payload.
     pub fn on_request<P, R, F>(
-        mut self,
+        self,
         key: impl Fn(&P) -> Result<Key, KeyError> + Send + Sync + 'static,
         handler: F,
     ) -> Self
@@ -166,24 +162,48 @@ impl<S: Send + Sync + 'static> Handlers<S> {
         R: Respond,
         F: for<'a> Handler<'a, S, P, Reply<R>>,
     {
-        let name = function_name::<F>().into();
-        let (key, handler) = (Box::new(key), Arc::new(handler));
-        let types = PhantomTypes::NEW;
-        self.routes.push(Arc::new(RequestRoute::<S, P, R, F> { name, key, handler, types }));
-        self
+        let decide = |Reply { response, effects }: Reply<R>, form| {
+            Ok(Decision { effects, response: Some(response.to_json(form)?) })
+        };
+        self.on_content(Some(Box::new(key)), true, handler, decide)
     }
 
     /// Adds a handler that answers and changes nothing, so that it needs no guard. Nothing else can
     /// take the same kind of payload.
-    pub fn on_query<P, R, F>(mut self, handler: F) -> Self
+    pub fn on_query<P, R, F>(self, handler: F) -> Self
     where
         P: Payload,
         R: Respond,
         F: for<'a> Handler<'a, S, P, R>,
     {
+        let decide = |response: R, form| {
+            Ok(Decision { effects: Effects::new(), response: Some(response.to_json(form)?) })
+        };
+        self.on_content(None, true, handler, decide)
+    }
+
+    /// Adds a handler of payloads, with what makes a decision out of what it returns.
+    fn on_content<P, O, F>(
+        mut self,
+        key: Option<KeyOf<P>>,
+        answers: bool,
+        handler: F,
+        decide: impl Fn(O, Option<HttpForm>) -> Result<Decision, Fault> + Copy + Send + Sync + 'static,
+    ) -> Self
+    where
+        P: Payload,
+        O: 'static,
+        F: for<'a> Handler<'a, S, P, O>,
+    {
+        let handler = Arc::new(handler);
+        let handle = move |payload: P, form| -> Decide<S> {
+            let handler = Arc::clone(&handler);
+            Box::new(move |cx: Cx<S>| {
+                Box::pin(async move { decide(handler.handle(&cx, payload).await?, form) })
+            })
+        };
         let name = function_name::<F>().into();
-        let (handler, types) = (Arc::new(handler), PhantomTypes::NEW);
-        self.routes.push(Arc::new(QueryRoute::<S, P, R, F> { name, handler, types }));
+        self.routes.push(Arc::new(PayloadRoute { name, key, answers, handle: Box::new(handle) }));
         self
     }
 
@@ -457,64 +477,23 @@ where
     }
 }
 
-struct PayloadRoute<S, P, F> {
+/// Handles a payload, whose answer has the form of the request.
+type HandlePayload<S, P> = Box<dyn Fn(P, Option<HttpForm>) -> Decide<S> + Send + Sync>;
+
+struct PayloadRoute<S, P> {
     name: Arc<str>,
-    key: KeyOf<P>,
-    handler: Arc<F>,
-    types: PhantomTypes<S>,
+    /// Without one, nothing changes and nothing is guarded.
+    key: Option<KeyOf<P>>,
+    answers: bool,
+    handle: HandlePayload<S, P>,
 }
 
-impl<S, P, F> Route<S> for PayloadRoute<S, P, F>
-where
-    S: Send + Sync + 'static,
-    P: Payload,
-    F: for<'a> Handler<'a, S, P, Effects>,
-{
+impl<S: Send + Sync + 'static, P: Payload> Route<S> for PayloadRoute<S, P> {
     fn name(&self) -> &Arc<str> {
         &self.name
     }
 
     fn takes(&self) -> &'static str {
-        let PhantomTypes(_) = self.types;
-        type_name::<P>()
-    }
-
-    fn content(&self) -> Option<ContentKind> {
-        Some(P::KIND)
-    }
-
-    fn ready_for_payload(&self, content: Content<'_>) -> Prepared<S> {
-        let payload = P::read(content)?;
-        let handler = Arc::clone(&self.handler);
-        guarded(&self.key, payload, move |cx, payload| {
-            Box::pin(async move {
-                let effects = handler.handle(&cx, payload).await?;
-                Ok(Decision { effects, response: None })
-            })
-        })
-    }
-}
-
-struct RequestRoute<S, P, R, F> {
-    name: Arc<str>,
-    key: KeyOf<P>,
-    handler: Arc<F>,
-    types: PhantomTypes<(S, R)>,
-}
-
-impl<S, P, R, F> Route<S> for RequestRoute<S, P, R, F>
-where
-    S: Send + Sync + 'static,
-    P: Payload,
-    R: Respond,
-    F: for<'a> Handler<'a, S, P, Reply<R>>,
-{
-    fn name(&self) -> &Arc<str> {
-        &self.name
-    }
-
-    fn takes(&self) -> &'static str {
-        let PhantomTypes(_) = self.types;
         type_name::<P>()
     }
 
@@ -523,74 +502,23 @@ where
     }
 
     fn answers(&self) -> bool {
-        true
+        self.answers
     }
 
     fn ready_for_payload(&self, content: Content<'_>) -> Prepared<S> {
-        let form = http_form(&content);
-        let payload = P::read(content)?;
-        let handler = Arc::clone(&self.handler);
-        guarded(&self.key, payload, move |cx, payload| {
-            Box::pin(async move {
-                let Reply { response, effects } = handler.handle(&cx, payload).await?;
-                Ok(Decision { effects, response: Some(response.to_json(form)?) })
-            })
-        })
-    }
-}
-
-struct QueryRoute<S, P, R, F> {
-    name: Arc<str>,
-    handler: Arc<F>,
-    types: PhantomTypes<(S, P, R)>,
-}
-
-impl<S, P, R, F> Route<S> for QueryRoute<S, P, R, F>
-where
-    S: Send + Sync + 'static,
-    P: Payload,
-    R: Respond,
-    F: for<'a> Handler<'a, S, P, R>,
-{
-    fn name(&self) -> &Arc<str> {
-        &self.name
-    }
-
-    fn takes(&self) -> &'static str {
-        let PhantomTypes(_) = self.types;
-        type_name::<P>()
-    }
-
-    fn content(&self) -> Option<ContentKind> {
-        Some(P::KIND)
-    }
-
-    fn answers(&self) -> bool {
-        true
-    }
-
-    fn ready_for_payload(&self, content: Content<'_>) -> Prepared<S> {
-        let form = http_form(&content);
-        let payload = P::read(content)?;
-        let handler = Arc::clone(&self.handler);
-        let decide = move |cx: Cx<S>| -> BoxFuture<'static, _> {
-            Box::pin(async move {
-                let response = handler.handle(&cx, payload).await?;
-                Ok(Decision { effects: Effects::new(), response: Some(response.to_json(form)?) })
-            })
+        let form = match &content {
+            Content::Http(request) => Some(request.form),
+            _ => None,
         };
-        Ok(Ready { guarding: Guarding::Query, decide: Box::new(decide) })
+        let payload = P::read(content)?;
+        let guarding = match &self.key {
+            None => Guarding::Query,
+            Some(key) => Guarding::Key(key(&payload).map_err(|error| {
+                Fault::contract("a payload that has no key").with_source(error)
+            })?),
+        };
+        Ok(Ready { guarding, decide: (self.handle)(payload, form) })
     }
-}
-
-fn guarded<S, P: Send + 'static>(
-    key: &KeyOf<P>,
-    payload: P,
-    run: impl FnOnce(Cx<S>, P) -> BoxFuture<'static, Result<Decision, Fault>> + Send + 'static,
-) -> Result<Ready<S>, Fault> {
-    let key = key(&payload)
-        .map_err(|error| Fault::contract("a payload that has no key").with_source(error))?;
-    Ok(Ready { guarding: Guarding::Key(key), decide: Box::new(move |cx| run(cx, payload)) })
 }
 
 /// The key of a payload that names itself, for [`Handlers::on_request`].
@@ -602,13 +530,6 @@ pub fn natural_key<P: NaturalKey>(payload: &P) -> Result<Key, KeyError> {
     let parts = payload.natural_key().ok_or(KeyError::Missing)?;
     let parts: Vec<&dyn KeyPart> = parts.iter().map(|part| part as &dyn KeyPart).collect();
     Key::from_parts(&parts)
-}
-
-fn http_form(content: &Content<'_>) -> Option<HttpForm> {
-    match content {
-        Content::Http(request) => Some(request.form),
-        _ => None,
-    }
 }
 
 /// The name of a function without its path; empty for what has none, such as a closure or a pointer

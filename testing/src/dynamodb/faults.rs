@@ -231,7 +231,7 @@ impl DynamoDbFaults {
             Kind::Unreachable
         } else if throttle {
             Kind::Throttled
-        } else if conflict && operation.ends_with("Item") | operation.starts_with("TransactW") {
+        } else if conflict && meets_transactions(operation) {
             Kind::Conflict
         } else if lost {
             Kind::AnswerLost
@@ -240,4 +240,10 @@ impl DynamoDbFaults {
         };
         Some(kind.trouble(operation))
     }
+}
+
+/// Whether a transaction that holds an item refuses the operation. Reads and batches go on. See
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>.
+fn meets_transactions(operation: &str) -> bool {
+    matches!(operation, "DeleteItem" | "PutItem" | "TransactWriteItems" | "UpdateItem")
 }
