@@ -105,6 +105,7 @@ pub mod dynamodb;
 mod error;
 mod flights;
 mod guard;
+mod held;
 mod keep;
 mod key;
 #[cfg(feature = "lambda")]
@@ -122,7 +123,7 @@ mod time;
 pub mod verdict;
 
 pub use crate::{
-    claim::{Claim, Completed, Done, Held},
+    claim::{Claim, Completed, Done},
     classify::{AfterError, ByFault, BySemantics, Classify, RecordedError},
     error::{
         After, Busy, Exhausted, GuardError, HandlerFailed, Inspected, LeaseLost, LostHow, Never,
@@ -132,6 +133,7 @@ pub use crate::{
         Amended, Batch, BatchReport, Claimed, ConfigError, Guard, GuardBuilder, OnBusy,
         OnStoreDown, Sighting,
     },
+    held::Held,
     keep::{Keep, UnreadableWhy},
     key::{Key, KeyError, KeyPart, KeySecret},
     lease::Lease,

@@ -6,8 +6,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::Guard;
 use crate::{
     Classify, Key, KeyError, Lease, Outcome,
-    claim::Held,
     error::GuardError,
+    held::Held,
     race::catch,
     record::Fingerprint,
     report::Event,

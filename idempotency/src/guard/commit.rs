@@ -6,9 +6,9 @@ use setpiece_policy::{Deadline, Fault};
 use super::Guard;
 use crate::{
     Key, Outcome, Skipped,
-    claim::Held,
     core::{Answer, Claimant, Core, Judged, Step, Unanswered},
     error::{After, Busy, GuardError, HandlerFailed, Phase, WriteRefused},
+    held::Held,
     keep::Kept,
     race::catch,
     record::{Owner, Status},

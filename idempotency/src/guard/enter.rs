@@ -6,10 +6,11 @@ use setpiece_policy::Fault;
 use super::{Guard, OnBusy};
 use crate::{
     Key, Lease, Skipped,
-    claim::{Claim, Done, Held},
+    claim::{Claim, Done},
     core::{Answer, Core, Judged, Step},
     error::{Busy, Exhausted, GuardError, Phase},
     flights::{Follower, Leader, Place},
+    held::Held,
     race::{First, race},
     record::{Owner, Record},
     report::Event,

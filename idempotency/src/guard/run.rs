@@ -8,8 +8,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Guard, enter::Entered};
 use crate::{
     AfterError, Classify, Key, Lease, Outcome, Skipped,
-    claim::{Claim, Completed, Held},
+    claim::{Claim, Completed},
     error::{After, GuardError, HandlerFailed, LostHow},
+    held::Held,
     race::{First, Panic, catch, race},
     report::Event,
     store::Store,
