@@ -29,7 +29,8 @@ use aws_smithy_runtime_api::{
     shared::IntoShared as _,
 };
 use aws_smithy_types::body::SdkBody;
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use setpiece_envelope::Clock;
 
 pub use self::faults::{DynamoDbFault, DynamoDbFaults};
@@ -96,6 +97,27 @@ pub struct DynamoDbRequest {
     pub read_units: f64,
 }
 
+/// A place in the stream of a table.
+pub(crate) struct StreamPosition(Value);
+
+/// A change of an item, as the stream of its table tells it.
+#[derive(Deserialize)]
+pub(crate) struct StreamChange {
+    #[serde(rename = "eventName")]
+    pub(crate) kind: String,
+    #[serde(rename = "dynamodb")]
+    pub(crate) item: ChangedItem,
+}
+
+/// What was changed, in the JSON of DynamoDB.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ChangedItem {
+    pub(crate) keys: Value,
+    #[serde(default)]
+    pub(crate) new_image: Value,
+}
+
 impl LocalDynamoDb {
     /// A database without tables, in which time passes by `clock`.
     #[must_use]
@@ -159,14 +181,76 @@ impl LocalDynamoDb {
     /// When it is there already.
     #[track_caller]
     pub fn create_table(&self, table: &str, partition_key: &str) {
-        let request = serde_json::json!({
+        self.create(table, &[(partition_key, "HASH")]);
+    }
+
+    /// Creates a table with a partition key and a sort key, both texts.
+    ///
+    /// # Panics
+    ///
+    /// When it is there already.
+    #[track_caller]
+    pub fn create_sorted_table(&self, table: &str, partition_key: &str, sort_key: &str) {
+        self.create(table, &[(partition_key, "HASH"), (sort_key, "RANGE")]);
+    }
+
+    #[track_caller]
+    fn create(&self, table: &str, keys: &[(&str, &str)]) {
+        let attributes =
+            keys.iter().map(|(name, _)| json!({ "AttributeName": name, "AttributeType": "S" }));
+        let schema =
+            keys.iter().map(|(name, kind)| json!({ "AttributeName": name, "KeyType": kind }));
+        self.ask(
+            "CreateTable",
+            &json!({
+                "TableName": table,
+                "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": attributes.collect::<Value>(),
+                "KeySchema": schema.collect::<Value>(),
+            }),
+        );
+    }
+
+    /// Turns on the stream of a table, and returns where it begins.
+    #[track_caller]
+    pub(crate) fn open_stream(&self, table: &str) -> StreamPosition {
+        let update = json!({
             "TableName": table,
-            "BillingMode": "PAY_PER_REQUEST",
-            "AttributeDefinitions": [{ "AttributeName": partition_key, "AttributeType": "S" }],
-            "KeySchema": [{ "AttributeName": partition_key, "KeyType": "HASH" }],
+            "StreamSpecification": { "StreamEnabled": true, "StreamViewType": "NEW_IMAGE" },
         });
-        let answer = self.engine.answer("CreateTable", &request.to_string());
-        assert_eq!(answer.status, 200, "creating the table {table}: {}", answer.body);
+        let stream = self.ask("UpdateTable", &update)["TableDescription"]["LatestStreamArn"].take();
+        let description = self.ask("DescribeStream", &json!({ "StreamArn": stream }));
+        let shard = &description["StreamDescription"]["Shards"][0]["ShardId"];
+        let begin = json!({
+            "StreamArn": stream,
+            "ShardId": shard,
+            "ShardIteratorType": "TRIM_HORIZON",
+        });
+        StreamPosition(self.ask("GetShardIterator", &begin)["ShardIterator"].take())
+    }
+
+    /// The changes that have come into a stream since a position, which is behind them then.
+    #[track_caller]
+    pub(crate) fn read_stream(&self, position: &mut StreamPosition) -> Vec<StreamChange> {
+        let mut changes = Vec::new();
+        loop {
+            let mut page = self.ask("GetRecords", &json!({ "ShardIterator": position.0 }));
+            position.0 = page["NextShardIterator"].take();
+            let read: Vec<StreamChange> =
+                must("the records of a stream", serde_json::from_value(page["Records"].take()));
+            if read.is_empty() {
+                return changes;
+            }
+            changes.extend(read);
+        }
+    }
+
+    /// Asks the engine, as nobody's client.
+    #[track_caller]
+    fn ask(&self, operation: &str, request: &Value) -> Value {
+        let answer = self.engine.answer(operation, &request.to_string());
+        assert_eq!(answer.status, 200, "{operation}: {}", answer.body);
+        must(operation, serde_json::from_str(&answer.body))
     }
 
     /// All items of a table, in the engine's order.
@@ -178,20 +262,14 @@ impl LocalDynamoDb {
     #[track_caller]
     pub fn items(&self, table: &str) -> Vec<serde_dynamo::Item> {
         let mut items = Vec::new();
-        let mut start = Value::Null;
+        let mut request = json!({ "TableName": table });
         loop {
-            let mut request = serde_json::json!({ "TableName": table });
-            if !start.is_null() {
-                request["ExclusiveStartKey"] = start;
-            }
-            let answer = self.engine.answer("Scan", &request.to_string());
-            assert_eq!(answer.status, 200, "reading the table {table}: {}", answer.body);
-            let mut page: Value = must("the answer of a scan", serde_json::from_str(&answer.body));
+            let mut page = self.ask("Scan", &request);
             let read: Vec<serde_dynamo::Item> =
                 must("the items of a scan", serde_json::from_value(page["Items"].take()));
             items.extend(read);
-            start = page["LastEvaluatedKey"].take();
-            if start.is_null() {
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"].take();
+            if request["ExclusiveStartKey"].is_null() {
                 return items;
             }
         }
@@ -243,7 +321,7 @@ impl LocalDynamoDb {
 
     /// Whether there is a table of that name.
     pub(crate) fn has_table(&self, table: &str) -> bool {
-        let request = serde_json::json!({ "TableName": table }).to_string();
+        let request = json!({ "TableName": table }).to_string();
         self.engine.answer("DescribeTable", &request).status == 200
     }
 

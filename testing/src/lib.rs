@@ -151,8 +151,8 @@ pub use crate::{
     sample::{Sample, sample},
     world::{
         FunctionTally, Outcome, Percentiles, Queue, Sandbox, World, WorldBus, WorldCalls,
-        WorldClock, WorldDelivery, WorldEffects, WorldEnding, WorldFaults, WorldFunction,
-        WorldQuarantine, WorldRecords, WorldSleep,
+        WorldClock, WorldDelivery, WorldEffects, WorldEnding, WorldFailure, WorldFaults,
+        WorldFunction, WorldQuarantine, WorldRecords, WorldSleep,
     },
     wrap::{
         ACCOUNT, REGION, StreamRecord, event_array, kinesis_event, sqs_event, sqs_fifo_event,

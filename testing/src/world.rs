@@ -25,11 +25,12 @@ use std::{
 use serde::Serialize;
 use setpiece_bus::{Bus, OutgoingEvent};
 use setpiece_envelope::{Correlation, DomainEvent, EventId, IdSource, Stamp, Timestamp};
-use setpiece_handler::{App, AppError, EffectStore, MemoryEffects};
+use setpiece_handler::{App, AppError, EffectStore, MemoryEffects, OutboxKey};
 use setpiece_policy::{Random as _, SeededRandom};
 use ulid::Ulid;
 
 pub use self::{
+    check::WorldFailure,
     faults::WorldFaults,
     flow::{WorldDelivery, WorldEnding},
     function::{FunctionTally, WorldFunction},
@@ -169,7 +170,7 @@ pub struct World {
     /// How many transactions there were, and which items they had put into the outbox, when the
     /// streams were looked after last.
     seen_commits: u64,
-    seen_outbox: BTreeSet<String>,
+    seen_outbox: BTreeSet<OutboxKey>,
     /// By the id of the target.
     routes: BTreeMap<String, Route>,
     deploys: Vec<Option<(usize, Start)>>,
@@ -215,6 +216,13 @@ impl World {
             #[cfg(feature = "dynamodb")]
             database: None,
         }
+    }
+
+    /// The same world, which writes down nothing of what happens: for millions of events.
+    #[must_use]
+    pub fn without_trace(self) -> Self {
+        self.core.stop_tracing();
+        self
     }
 
     /// What goes wrong from now on.
@@ -319,6 +327,7 @@ impl World {
     }
 
     /// What has happened, a line for each thing: the time in seconds, the process, and what it did.
+    /// It is empty [without a trace](Self::without_trace), and in a [check](Self::check).
     #[must_use]
     pub fn trace(&self) -> String {
         self.core.trace()

@@ -4,6 +4,7 @@ use std::{
     any::Any,
     cell::Cell,
     collections::BTreeSet,
+    fmt,
     num::NonZero,
     panic::{self, AssertUnwindSafe},
     sync::{
@@ -44,9 +45,49 @@ impl World {
             Some(demanded) => demanded,
             None => seeds.into_iter().collect(),
         };
-        if let Some(seed) = first_failure(&seeds, &test) {
-            must("a world fails", Err::<(), _>(explain(seed, &test)));
+        if let Some(failure) = Self::find_failure(seeds, test) {
+            let again = rerun(failure.seed);
+            must("a world fails", Err::<(), _>(format!("{failure}\nTo run it again:\n{again}\n")));
         }
+    }
+
+    /// The same for programs that are no tests: what fails is returned, and no variable of the
+    /// environment has a say.
+    pub fn find_failure(
+        seeds: impl IntoIterator<Item = u64>,
+        test: impl Fn(&mut Self) + Sync,
+    ) -> Option<WorldFailure> {
+        let seeds: Vec<u64> = seeds.into_iter().collect();
+        first_failure(&seeds, &test).map(|seed| explain(seed, &test))
+    }
+}
+
+/// A world in which a test failed, with no more faults than that takes.
+///
+/// As a text it is the report for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorldFailure {
+    /// The seed of the world.
+    pub seed: u64,
+    /// What the test said.
+    pub message: String,
+    /// How many faults struck in all.
+    pub struck: usize,
+    /// Those without which it does not fail, one text for each, in the order in which they struck.
+    pub faults: Vec<String>,
+    /// What happened with these alone, as [`World::trace`] tells it.
+    pub trace: String,
+}
+
+impl fmt::Display for WorldFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seed, message, struck, faults, trace } = self;
+        write!(f, "seed {seed}\n{message}\n\nIt takes {} of its {struck} faults:\n", faults.len())?;
+        for fault in faults {
+            writeln!(f, "{fault}")?;
+        }
+        write!(f, "\nWhat happens then:\n{trace}")
     }
 }
 
@@ -100,9 +141,15 @@ fn attempt(
 }
 
 /// Takes away as many faults as can be without its ceasing to fail, and tells what is left.
-fn explain(seed: u64, test: &impl Fn(&mut World)) -> String {
-    let unsteady = format!("seed {seed} fails, and not always: it depends on more than its world");
-    let Some(first) = attempt(seed, Simpler::default(), false, test) else { return unsteady };
+fn explain(seed: u64, test: &impl Fn(&mut World)) -> WorldFailure {
+    let unsteady = || WorldFailure {
+        seed,
+        message: "it fails, and not always: it depends on more than its world".to_owned(),
+        struck: 0,
+        faults: Vec::new(),
+        trace: String::new(),
+    };
+    let Some(first) = attempt(seed, Simpler::default(), false, test) else { return unsteady() };
     let all = first.struck.len();
     let mut simpler = Simpler { only: Some(strikes(&first)), in_order: true };
     let in_order = attempt(seed, simpler.clone(), false, test);
@@ -129,16 +176,10 @@ fn explain(seed: u64, test: &impl Fn(&mut World)) -> String {
     }
     simpler.only = Some(strikes(&last));
     let Some(Failure { message, struck, trace }) = attempt(seed, simpler, true, test) else {
-        return unsteady;
+        return unsteady();
     };
-    let count = struck.len();
-    let faults: Vec<String> = struck.into_iter().map(|(_, what)| what).collect();
-    let faults = faults.join("\n");
-    format!(
-        "seed {seed}\n{message}\n\nIt takes {count} of its {all} faults:\n{faults}\n\nWhat happens \
-         then:\n{trace}\nTo run it again:\n{}\n",
-        rerun(seed)
-    )
+    let faults = struck.into_iter().map(|(_, what)| what).collect();
+    WorldFailure { seed, message, struck: all, faults, trace }
 }
 
 fn strikes(failure: &Failure) -> BTreeSet<Strike> {

@@ -51,6 +51,27 @@ pub(super) enum Question {
     LoseAnswer,
 }
 
+impl Question {
+    /// What it is called when the answer is a fault.
+    pub(super) fn fault(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Duplicate => "duplicate",
+            Self::Late => "delay",
+            Self::Crash => "crash",
+            Self::Freeze => "freeze",
+            Self::Replace => "replacement",
+            Self::Throttle => "throttling",
+            Self::LoseAnswer => "lost answer",
+            Self::Order
+            | Self::Latency
+            | Self::Pick
+            | Self::Length
+            | Self::Transit
+            | Self::Skew => return None,
+        })
+    }
+}
+
 /// What a question is about, so that what happens elsewhere does not change the answer.
 pub(super) type Subject = u64;
 
@@ -258,8 +279,10 @@ impl<A: Send + 'static> Kernel<A> {
         {
             return false;
         }
-        let at = age.as_secs_f64();
-        state.struck.push((strike, format!("{at:10.3} {what}")));
+        // Only those who look at what happened want to know in words.
+        let is_told = state.trace.is_some();
+        let told = is_told.then(|| format!("{:10.3} {what}", age.as_secs_f64()));
+        state.struck.push((strike, told.unwrap_or_default()));
         true
     }
 
@@ -285,7 +308,7 @@ impl<A: Send + 'static> Kernel<A> {
         self.state().simpler = simpler;
     }
 
-    /// The faults that have struck, in order, and what each was.
+    /// The faults that have struck, in order, and what each was, if there is a trace.
     pub(super) fn struck(&self) -> Vec<(Strike, String)> {
         self.state().struck.clone()
     }
@@ -372,6 +395,16 @@ impl<A: Send + 'static> Kernel<A> {
             Some(trouble) => self.note(&who, format_args!("{operation}: {trouble:?}")),
         }
         trouble
+    }
+
+    /// How many faults have struck by chance, by what each is called.
+    pub(super) fn faults_by_name(&self) -> BTreeMap<&'static str, u64> {
+        let state = self.state();
+        let names = state.struck.iter().filter_map(|((question, ..), _)| question.fault());
+        names.fold(BTreeMap::new(), |mut counts, name| {
+            *counts.entry(name).or_default() += 1;
+            counts
+        })
     }
 
     /// How many transactions were asked for.

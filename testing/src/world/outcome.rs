@@ -21,6 +21,7 @@ pub struct Outcome {
     deliveries: Vec<WorldDelivery>,
     functions: BTreeMap<String, FunctionTally>,
     quarantined: BTreeMap<String, Vec<Quarantined>>,
+    faults: BTreeMap<&'static str, u64>,
     requests: BTreeMap<String, u64>,
     bus: FakeBus,
     memory: MemoryEffects,
@@ -52,6 +53,7 @@ impl Outcome {
             deliveries: world.deliveries.clone(),
             functions: functions().map(|it| ((*it.name).to_owned(), it.tally)).collect(),
             quarantined: functions().map(|it| ((*it.name).to_owned(), it.kept.items())).collect(),
+            faults: world.core.faults_by_name(),
             requests: world.core.requests(),
             bus: world.bus.clone(),
             memory: world.memory.clone(),
@@ -110,6 +112,13 @@ impl Outcome {
     #[must_use]
     pub fn quarantined(&self, function: &str) -> &[Quarantined] {
         self.quarantined.get(function).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// How many faults struck by chance: of each `crash`, `delay`, `duplicate`, `freeze`,
+    /// `lost answer`, `replacement` and `throttling`, if there was one.
+    #[must_use]
+    pub fn faults(&self) -> &BTreeMap<&'static str, u64> {
+        &self.faults
     }
 
     /// How many requests there were of each operation.

@@ -1,7 +1,7 @@
 //! The stream of a table, as far as it tells of the outbox.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -11,7 +11,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::json;
 use setpiece_bus::OutgoingEvent;
-use setpiece_handler::EffectStore as _;
+use setpiece_handler::{EffectStore as _, OutboxKey};
 
 use super::{Act, World, WorldDelivery, WorldEnding, flow::Letter, run::Task};
 use crate::{StreamRecord, stream_event, wrap::STREAM_BEGIN};
@@ -49,8 +49,9 @@ pub(super) struct Record {
     image: String,
 }
 
-/// An item in the outbox: its image, and the event in it.
+/// An item in the outbox: its key, its image, and the event in it.
 pub(super) struct Staged {
+    pub(super) key: String,
     pub(super) image: String,
     pub(super) event: OutgoingEvent,
 }
@@ -69,18 +70,16 @@ impl World {
             return;
         }
         self.seen_commits = commits;
-        let staged = self.staged();
-        let new: Vec<&String> =
-            staged.keys().filter(|key| !self.seen_outbox.contains(*key)).collect();
+        let staged = self.newly_staged();
         for (index, stream) in self.streams.iter_mut().enumerate() {
             let name = self.functions.get(stream.function).map(|it| it.name.to_string());
-            for (key, it) in new.iter().filter_map(|key| Some((*key, staged.get(*key)?))) {
+            for Staged { key, image, event } in &staged {
                 let entry = self.deliveries.len();
-                let text: Arc<str> = it.event.detail().into();
+                let text: Arc<str> = event.detail().into();
                 self.deliveries.push(WorldDelivery {
                     function: name.clone().unwrap_or_default(),
-                    name: it.event.name().to_owned(),
-                    event_id: it.event.event_id().as_str().to_owned(),
+                    name: event.name().to_owned(),
+                    event_id: event.event_id().as_str().to_owned(),
                     correlation_id: None,
                     is_duplicate: false,
                     attempts: 0,
@@ -88,35 +87,37 @@ impl World {
                     acknowledged_at: None,
                 });
                 let letter = Letter { entry, text };
-                let (key, image) = (key.clone(), it.image.clone());
+                let (key, image) = (key.clone(), image.clone());
                 stream.records.push_back(Record { letter, key, image });
             }
-            if !new.is_empty() && !std::mem::replace(&mut stream.is_busy, true) {
+            if !staged.is_empty() && !std::mem::replace(&mut stream.is_busy, true) {
                 self.core.after(LAG, Act::Read(index));
             }
         }
-        self.seen_outbox = staged.into_keys().collect();
     }
 
-    /// What is in the outbox, by the key of the item.
-    fn staged(&self) -> BTreeMap<String, Staged> {
-        let keys = self.memory.outbox();
+    /// What has come into the outbox since it was asked last.
+    fn newly_staged(&mut self) -> Vec<Staged> {
+        let all = self.memory.outbox();
+        let new: Vec<OutboxKey> =
+            all.iter().filter(|key| !self.seen_outbox.contains(*key)).cloned().collect();
+        self.seen_outbox = all.into_iter().collect();
         // It does not wait.
         let read =
-            pin!(self.memory.read_outbox(&keys)).poll(&mut Context::from_waker(Waker::noop()));
-        let Poll::Ready(Ok(events)) = read else { return BTreeMap::new() };
-        let in_memory = keys.iter().zip(events).filter_map(|(key, event)| {
+            pin!(self.memory.read_outbox(&new)).poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(Ok(events)) = read else { return Vec::new() };
+        let in_memory = new.iter().zip(events).filter_map(|(key, event)| {
             let event = event?;
             let text = serde_json::to_string(&event).ok()?;
             let key = json!({ "id": { "S": key.as_str() } });
             let mut image = key.clone();
             image["outbox_event"] = json!({ "S": text });
-            Some((key.to_string(), Staged { image: image.to_string(), event }))
+            Some(Staged { key: key.to_string(), image: image.to_string(), event })
         });
         #[cfg_attr(not(feature = "dynamodb"), expect(unused_mut, reason = "there is nothing else"))]
-        let mut staged: BTreeMap<String, Staged> = in_memory.collect();
+        let mut staged: Vec<Staged> = in_memory.collect();
         #[cfg(feature = "dynamodb")]
-        staged.extend(self.database.iter().flat_map(super::database::Database::staged));
+        staged.extend(self.database.iter_mut().flat_map(super::database::Database::newly_staged));
         staged
     }
 

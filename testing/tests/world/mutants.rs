@@ -300,3 +300,25 @@ fn a_bus_that_answers_too_early_is_found() {
     });
     assert!(said.contains("events"), "{said}");
 }
+
+#[test]
+fn what_fails_can_be_had_as_a_value() {
+    let failure = World::find_failure(0..1000, |world| run(Flaw::NoTransaction, world)).unwrap();
+    assert!(failure.message.contains("points"), "{failure}");
+    assert!(failure.faults.len() <= failure.struck, "{failure}");
+    assert!(failure.trace.contains("is invoked with"), "{failure}");
+    assert_eq!(World::find_failure(0..5, |world| run(Flaw::None, world)), None);
+}
+
+#[test]
+fn what_struck_is_counted_by_its_name() {
+    let mut world = World::new(3).without_trace();
+    run(Flaw::None, &mut world);
+    let outcome = world.run();
+    let faults = outcome.faults();
+    assert_eq!(faults["crash"], outcome.crashes());
+    assert_eq!(faults["duplicate"], u64::try_from(outcome.duplicates()).unwrap());
+    assert!(faults.contains_key("throttling"), "{faults:?}");
+    assert!(!faults.contains_key("replacement"), "{faults:?}");
+    assert_eq!(world.trace(), "");
+}

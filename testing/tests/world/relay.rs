@@ -70,6 +70,7 @@ fn a_relay_reads_the_stream_of_a_table_too() {
         }
         let outcome = world.run_and_recover();
         outcome.assert_sound();
+        assert_eq!(outcome.deliveries_to("relay").count(), 3);
         assert_eq!(outcome.sum("points", "points"), 300);
         assert_eq!(outcome.sum("mails", "sent"), 3);
     });
