@@ -29,7 +29,6 @@ use aws_smithy_runtime_api::{
     shared::IntoShared as _,
 };
 use aws_smithy_types::body::SdkBody;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use setpiece_envelope::Clock;
 
@@ -95,27 +94,6 @@ pub struct DynamoDbRequest {
     pub write_units: f64,
     /// The read capacity units that it cost.
     pub read_units: f64,
-}
-
-/// A place in the stream of a table.
-pub(crate) struct StreamPosition(Value);
-
-/// A change of an item, as the stream of its table tells it.
-#[derive(Deserialize)]
-pub(crate) struct StreamChange {
-    #[serde(rename = "eventName")]
-    pub(crate) kind: String,
-    #[serde(rename = "dynamodb")]
-    pub(crate) item: ChangedItem,
-}
-
-/// What was changed, in the JSON of DynamoDB.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct ChangedItem {
-    pub(crate) keys: Value,
-    #[serde(default)]
-    pub(crate) new_image: Value,
 }
 
 impl LocalDynamoDb {
@@ -211,38 +189,11 @@ impl LocalDynamoDb {
         );
     }
 
-    /// Turns on the stream of a table, and returns where it begins.
+    /// Whether an item with this key, in the JSON of DynamoDB, is in a table.
     #[track_caller]
-    pub(crate) fn open_stream(&self, table: &str) -> StreamPosition {
-        let update = json!({
-            "TableName": table,
-            "StreamSpecification": { "StreamEnabled": true, "StreamViewType": "NEW_IMAGE" },
-        });
-        let stream = self.ask("UpdateTable", &update)["TableDescription"]["LatestStreamArn"].take();
-        let description = self.ask("DescribeStream", &json!({ "StreamArn": stream }));
-        let shard = &description["StreamDescription"]["Shards"][0]["ShardId"];
-        let begin = json!({
-            "StreamArn": stream,
-            "ShardId": shard,
-            "ShardIteratorType": "TRIM_HORIZON",
-        });
-        StreamPosition(self.ask("GetShardIterator", &begin)["ShardIterator"].take())
-    }
-
-    /// The changes that have come into a stream since a position, which is behind them then.
-    #[track_caller]
-    pub(crate) fn read_stream(&self, position: &mut StreamPosition) -> Vec<StreamChange> {
-        let mut changes = Vec::new();
-        loop {
-            let mut page = self.ask("GetRecords", &json!({ "ShardIterator": position.0 }));
-            position.0 = page["NextShardIterator"].take();
-            let read: Vec<StreamChange> =
-                must("the records of a stream", serde_json::from_value(page["Records"].take()));
-            if read.is_empty() {
-                return changes;
-            }
-            changes.extend(read);
-        }
+    pub(crate) fn has_item(&self, table: &str, key: &Value) -> bool {
+        let found = self.ask("GetItem", &json!({ "TableName": table, "Key": key }));
+        found["Item"].is_object()
     }
 
     /// Asks the engine, as nobody's client.

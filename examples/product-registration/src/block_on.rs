@@ -5,8 +5,8 @@ use std::{
 
 /// Runs `future` to its end on this thread.
 ///
-/// The bus is in memory and nothing really waits, so this needs no async runtime. A Lambda function
-/// has tokio's.
+/// A decision that calls nobody does not wait, so this needs no async runtime. A Lambda function has
+/// tokio's.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     loop {

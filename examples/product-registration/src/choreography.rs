@@ -1,159 +1,121 @@
-use std::{error::Error, time::Duration};
+//! Who listens to what, and nothing else about the services.
 
-use setpiece_bus::Publisher;
-use setpiece_envelope::{Correlation, DomainEvent, FixedClock, ServiceId, Stamp};
-use setpiece_handler::{App, AppError, Handlers, MemoryEffects};
-use setpiece_policy::{Deadline, InstantSleep, Retry, SystemRandom};
-use setpiece_testing::{Delivery, FakeBus};
+use std::time::Duration;
 
-use crate::{
-    effect::Effect,
-    flow::{Flow, FlowEffect},
-    services::{
-        communications::{self, COMMUNICATIONS, Communications},
-        customer::{self, CUSTOMER, Customer},
-        loyalty::{self, LOYALTY, Loyalty},
-        manufacturer::{self, MANUFACTURER, Manufacturer},
-        products::{self, PRODUCTS, Products, registration::Registration},
-        promotions::{self, PROMOTIONS, Promotions},
-    },
+use setpiece_envelope::{DomainEvent, EventId, ServiceId};
+use setpiece_handler::{DynamoDbEffects, EffectStore, Handlers};
+use setpiece_idempotency::dynamodb::Table;
+use setpiece_testing::{Queue, Sandbox, World, WorldFunction};
+
+use crate::services::{
+    communications::{self, COMMUNICATIONS},
+    customer::{self, CUSTOMER},
+    loyalty::{self, LOYALTY},
+    manufacturer::{self, MANUFACTURER},
+    products::{self, PRODUCTS, registration::Registration},
+    promotions::{self, PROMOTIONS},
 };
 
-type BoxError = Box<dyn Error + Send + Sync>;
-
-/// How long a Lambda function would have for an invocation.
-const INVOCATION: Duration = Duration::from_secs(10);
-
-/// The services on one bus: who listens to what, and nothing else about them.
-pub(crate) struct Choreography {
-    publisher: Publisher<FakeBus>,
+/// Where the services have their tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Store {
+    /// In a DynamoDB engine in this process, which is reached through the AWS client.
+    #[default]
+    DynamoDb,
+    /// In plain memory, which is faster and has no capacity units.
+    Memory,
 }
 
-impl Choreography {
-    /// The names of all events.
-    pub(crate) const EVENTS: [&'static str; 2] =
-        [products::ProductRegistered::NAME, promotions::DiscountGenerated::NAME];
+/// The names of all events.
+pub(crate) const EVENTS: [&str; 2] =
+    [products::ProductRegistered::NAME, promotions::DiscountGenerated::NAME];
 
-    /// The names of all services.
-    pub(crate) fn services() -> [&'static str; 6] {
-        [PRODUCTS, LOYALTY, PROMOTIONS, COMMUNICATIONS, CUSTOMER, MANUFACTURER]
-            .map(|service| service.service())
-    }
+/// All services.
+pub(crate) const SERVICES: [ServiceId; 6] =
+    [PRODUCTS, LOYALTY, PROMOTIONS, COMMUNICATIONS, CUSTOMER, MANUFACTURER];
 
-    pub(crate) fn new(stamp: Stamp) -> Self {
-        // Inputs have any length, so the bus must not remember what went over it.
-        let bus = FakeBus::named("retail").without_recording();
-        bus.subscribe::<products::ProductRegistered>(PRODUCTS.service());
-        bus.subscribe::<loyalty::ProductRegistered>(LOYALTY.service());
-        bus.subscribe::<promotions::ProductRegistered>(PROMOTIONS.service());
-        bus.subscribe::<communications::DiscountGenerated>(COMMUNICATIONS.service());
-        bus.subscribe::<customer::ProductRegistered>(CUSTOMER.service());
-        bus.subscribe::<manufacturer::ProductRegistered>(MANUFACTURER.service());
-        // In a Lambda function: `Publisher::system(EventBridge::new(client, "retail"))`.
-        let clock = bus.clock();
-        let retry = Retry::new(clock.clone(), SystemRandom, InstantSleep::new(clock));
-        Self { publisher: Publisher::new(bus, retry).with_stamp(stamp) }
-    }
+/// Those that react to a registration. The other one reacts to what one of them publishes.
+pub(crate) const READERS_OF_REGISTRATIONS: [ServiceId; 5] =
+    [PRODUCTS, LOYALTY, PROMOTIONS, CUSTOMER, MANUFACTURER];
 
-    /// Lets all services react to a registration, until nobody reacts any more.
-    pub(crate) async fn run(&self, registration: Registration) -> Result<Flow, BoxError> {
-        let services = Services::new(self.publisher.clone())?;
-        let registered = products::register(registration);
-        self.publisher.publish(registered, &Correlation::root(), self.deadline()).await?;
-        let mut flow = Flow {
-            correlation_id: None,
-            events: Vec::with_capacity(2),
-            effects: Vec::with_capacity(6),
-        };
-        while let Some(delivery) = self.publisher.bus().next_delivery() {
-            services.invoke(&delivery, self.deadline()).await?;
-            let event = delivery.event()?.envelope.metadata;
-            let service = delivery.target().to_owned();
-            let effect = Effect::find(&service, services.items(&service), &event.event_id)
-                .ok_or_else(|| format!("{service} did nothing about an event"))?;
-            flow.add(&event, FlowEffect { service, effect, caused_by: event.event_id.clone() });
-            delivery.succeed();
+/// How long after one registration the next one comes.
+const PACE: Duration = Duration::from_millis(20);
+
+/// Deploys the six services into a world, as the template does into a region: a function, a queue
+/// and tables for each. Its table has the name of the service.
+pub(crate) fn deploy(world: &mut World, store: Store) {
+    match store {
+        Store::DynamoDb => {
+            create_tables(world);
+            deploy_with(world, |sandbox, service| {
+                DynamoDbEffects::new(sandbox.client(), Table::new(records_of(service)))
+            });
         }
-        Ok(flow)
-    }
-
-    fn deadline(&self) -> Deadline {
-        Deadline::after(&self.publisher.bus().clock(), INVOCATION)
+        Store::Memory => deploy_with(world, |sandbox, _| sandbox.effects()),
     }
 }
 
-type InMemory<S> = App<S, MemoryEffects, FakeBus>;
-
-/// The services, with tables in memory that are those of one registration. Each has a table of its
-/// own, which is named after it.
-struct Services {
-    tables: MemoryEffects,
-    products: InMemory<Products>,
-    loyalty: InMemory<Loyalty>,
-    promotions: InMemory<Promotions>,
-    communications: InMemory<Communications>,
-    customer: InMemory<Customer>,
-    manufacturer: InMemory<Manufacturer>,
+fn deploy_with<X: EffectStore>(
+    world: &mut World,
+    effects: impl Fn(&Sandbox, ServiceId) -> X + Copy + 'static,
+) {
+    add::<products::ProductRegistered, _, _>(world, PRODUCTS, products::handlers, effects);
+    add::<loyalty::ProductRegistered, _, _>(world, LOYALTY, loyalty::handlers, effects);
+    add::<promotions::ProductRegistered, _, _>(world, PROMOTIONS, promotions::handlers, effects)
+        .outbox();
+    add::<communications::DiscountGenerated, _, _>(
+        world,
+        COMMUNICATIONS,
+        communications::handlers,
+        effects,
+    );
+    add::<customer::ProductRegistered, _, _>(world, CUSTOMER, customer::handlers, effects);
+    add::<manufacturer::ProductRegistered, _, _>(
+        world,
+        MANUFACTURER,
+        manufacturer::handlers,
+        effects,
+    );
 }
 
-impl Services {
-    fn new(publisher: Publisher<FakeBus>) -> Result<Self, AppError> {
-        let tables = MemoryEffects::new(publisher.bus().clock());
-        let around = Around { tables: tables.clone(), clock: publisher.bus().clock(), publisher };
-        Ok(Self {
-            tables,
-            products: around.app(PRODUCTS, products::handlers)?,
-            loyalty: around.app(LOYALTY, loyalty::handlers)?,
-            promotions: around.app(PROMOTIONS, promotions::handlers)?,
-            communications: around.app(COMMUNICATIONS, communications::handlers)?,
-            customer: around.app(CUSTOMER, customer::handlers)?,
-            manufacturer: around.app(MANUFACTURER, manufacturer::handlers)?,
-        })
-    }
-
-    /// Lets one service do its part about one event.
-    async fn invoke(&self, delivery: &Delivery, deadline: Deadline) -> Result<(), BoxError> {
-        let event = delivery.bytes();
-        let done = match delivery.target() {
-            target if target == PRODUCTS.service() => self.products.invoke(event, deadline).await,
-            target if target == LOYALTY.service() => self.loyalty.invoke(event, deadline).await,
-            target if target == PROMOTIONS.service() => {
-                self.promotions.invoke(event, deadline).await
-            }
-            target if target == COMMUNICATIONS.service() => {
-                self.communications.invoke(event, deadline).await
-            }
-            target if target == CUSTOMER.service() => self.customer.invoke(event, deadline).await,
-            target if target == MANUFACTURER.service() => {
-                self.manufacturer.invoke(event, deadline).await
-            }
-            target => return Err(format!("nobody plays the part of {target}").into()),
-        };
-        done?;
-        Ok(())
-    }
-
-    fn items(&self, service: &str) -> Vec<crate::effect::Item> {
-        self.tables.items(service)
-    }
+/// Adds a service, which hears of `E` by a queue of its own.
+fn add<E: DomainEvent, S: Send + Sync + 'static, X: EffectStore>(
+    world: &mut World,
+    service: ServiceId,
+    handlers: fn(&'static str) -> Handlers<S>,
+    effects: impl Fn(&Sandbox, ServiceId) -> X + 'static,
+) -> WorldFunction<'_> {
+    let table = service.service();
+    let mut function = world.function(table, move |sandbox| {
+        sandbox.app_with(service, handlers(table), effects(sandbox, service)).build()
+    });
+    function.queue::<E>(Queue::standard());
+    function
 }
 
-/// What there is around a service.
-struct Around {
-    tables: MemoryEffects,
-    publisher: Publisher<FakeBus>,
-    clock: FixedClock,
+fn create_tables(world: &mut World) {
+    for service in SERVICES {
+        world.create_table(&records_of(service), "id");
+    }
+    for (service, key) in [
+        (PRODUCTS, "registration"),
+        (PROMOTIONS, "code"),
+        (COMMUNICATIONS, "message"),
+        (CUSTOMER, "record"),
+        (MANUFACTURER, "notice"),
+    ] {
+        world.create_table(service.service(), key);
+    }
+    world.create_sorted_table(LOYALTY.service(), "customer_id", "entry");
 }
 
-impl Around {
-    fn app<S: Send + Sync + 'static>(
-        &self,
-        service: ServiceId,
-        handlers: impl FnOnce(&'static str) -> Handlers<S>,
-    ) -> Result<InMemory<S>, AppError> {
-        let (handlers, effects) = (handlers(service.service()), self.tables.clone());
-        let (clock, sleep) = (self.clock.clone(), InstantSleep::new(self.clock.clone()));
-        App::builder(service, handlers, effects, self.publisher.clone(), clock, SystemRandom, sleep)
-            .build()
-    }
+/// The name of the table with the records of what a service has done, and its outbox.
+fn records_of(service: ServiceId) -> String {
+    format!("{}-idempotency", service.service())
+}
+
+/// Publishes a registration as the `place`th one, and returns the id of its event.
+pub(crate) fn publish(world: &mut World, place: u32, registration: Registration) -> EventId {
+    world.publish_after(PACE * place, products::register(registration))
 }

@@ -1,15 +1,13 @@
-use std::{collections::HashMap, fmt};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_dynamo::AttributeValue;
-use setpiece_envelope::EventId;
+use serde_dynamo::{AttributeValue, Item};
+use setpiece_envelope::ServiceId;
 
 use crate::services::{
     communications::COMMUNICATIONS, customer::CUSTOMER, loyalty::LOYALTY,
     manufacturer::MANUFACTURER, products::PRODUCTS, promotions::PROMOTIONS,
 };
-
-pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// What any of the services may do, as the report reads it from their tables.
 ///
@@ -40,9 +38,8 @@ pub(crate) enum Effect {
 }
 
 impl Effect {
-    /// What `service` has done because of the event `cause`, if that is among the items of its
-    /// table.
-    pub(crate) fn find(service: &str, items: Vec<Item>, cause: &EventId) -> Option<Self> {
+    /// What an item in the table of `service` says that it has done.
+    pub(crate) fn read(service: ServiceId, item: &Item) -> Option<Self> {
         let kind = [
             (PRODUCTS, "registration_recorded"),
             (LOYALTY, "points_awarded"),
@@ -51,9 +48,8 @@ impl Effect {
             (CUSTOMER, "support_record_opened"),
             (MANUFACTURER, "manufacturer_notified"),
         ];
-        let (_, kind) = kind.iter().find(|(known, _)| known.service() == service)?;
-        let cause = AttributeValue::S(cause.as_str().to_owned());
-        let mut item = items.into_iter().find(|item| item.get("caused_by") == Some(&cause))?;
+        let (_, kind) = kind.iter().find(|(known, _)| *known == service)?;
+        let mut item = item.clone();
         item.insert("effect".to_owned(), AttributeValue::S((*kind).to_owned()));
         serde_dynamo::from_item(item).ok()
     }

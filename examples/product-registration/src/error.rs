@@ -1,5 +1,7 @@
 use std::{error::Error, fmt, io};
 
+use crate::Broken;
+
 /// Why a run ended before its input did.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -16,13 +18,8 @@ pub enum RunError {
     Write(io::Error),
     /// The rejected lines, which the JSON report keeps in a temporary file, cannot be kept.
     Spool(io::Error),
-    /// The services do not understand each other: a mistake in this program.
-    Flow {
-        /// The line with the registration.
-        line: u64,
-        /// What went wrong with it.
-        source: Box<dyn Error + Send + Sync>,
-    },
+    /// A promise was broken in one of many worlds.
+    Broken(Box<Broken>),
 }
 
 impl fmt::Display for RunError {
@@ -31,9 +28,7 @@ impl fmt::Display for RunError {
             Self::Read { line, source: _ } => write!(f, "line {line} cannot be read"),
             Self::Write(_) => f.write_str("the report cannot be written"),
             Self::Spool(_) => f.write_str("the rejected lines cannot be kept in a temporary file"),
-            Self::Flow { line, source: _ } => {
-                write!(f, "the registration on line {line} did not reach all services")
-            }
+            Self::Broken(broken) => write!(f, "a promise is broken: {broken}"),
         }
     }
 }
@@ -42,7 +37,7 @@ impl Error for RunError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Read { source, .. } | Self::Write(source) | Self::Spool(source) => Some(source),
-            Self::Flow { source, .. } => Some(&**source),
+            Self::Broken(_) => None,
         }
     }
 }

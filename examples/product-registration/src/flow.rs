@@ -12,19 +12,8 @@ pub(crate) struct Flow {
     pub(crate) effects: Vec<FlowEffect>,
 }
 
-impl Flow {
-    /// Adds what a service did about an event, and the event, unless another service came before.
-    pub(crate) fn add(&mut self, event: &Metadata, effect: FlowEffect) {
-        if !self.events.iter().any(|known| known.event_id == event.event_id) {
-            self.correlation_id.clone_from(&event.correlation.correlation_id);
-            self.events.push(FlowEvent::from(event));
-        }
-        self.effects.push(effect);
-    }
-}
-
 /// An event, by what makes it traceable.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct FlowEvent {
     pub(crate) event_id: EventId,
     pub(crate) name: String,

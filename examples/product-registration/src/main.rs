@@ -1,118 +1,108 @@
 //! Runs registrations from a file, from standard input or from the built-in sample.
 
+mod command;
+
 use std::{
     error::Error,
-    ffi::OsString,
     fs::File,
     io::{self, BufRead, BufReader, BufWriter, IsTerminal as _, Write},
-    path::PathBuf,
     process::ExitCode,
 };
 
-use product_registration::{Format, Options, RunError, SAMPLE, run};
+use indicatif::{ProgressBar, ProgressStyle};
+use product_registration::{Format, RunError, SAMPLE, Summary, run, run_seeds};
 
-const USAGE: &str = "\
-usage: product-registration [--json] [FILE]
-
-Lets six services react to product registrations, and shows what caused what.
-
-FILE has one registration in JSON on each line; `-` is standard input. Without
-FILE, twenty registrations that come with the program are taken.
-
-  --json      writes one JSON document instead of trees
-  -h, --help  shows this
-
-Exit status: 0 when all lines were registrations, 1 when some were not, and 2
-when the run could not be completed.
-";
+use crate::command::{Command, Run, Source, USAGE};
 
 const INPUT_BUFFER_BYTES: usize = 64 * 1024;
 const OUTPUT_BUFFER_BYTES: usize = 64 * 1024;
 
 const SOME_REJECTED: u8 = 1;
 const FAILED: u8 = 2;
+const BROKEN: u8 = 3;
 
 fn main() -> ExitCode {
     let (command, mut errors) = (Command::parse(), io::stderr().lock());
     let result = match command {
-        Ok(Command::Help) => io::stdout().lock().write_all(USAGE.as_bytes()).map_err(Into::into),
-        Ok(Command::Run { format, source }) => match start(format, &source, &mut errors) {
-            Ok(0) => Ok(()),
-            Ok(_) => return ExitCode::from(SOME_REJECTED),
-            Err(error) => Err(error),
-        },
+        Ok(Command::Help) => {
+            let shown = io::stdout().lock().write_all(USAGE.as_bytes());
+            shown.map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
+        Ok(Command::Run(command)) => start(*command, &mut errors),
         Err(error) => Err(format!("{error}\n\n{USAGE}").into()),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         // Whoever reads the report has seen enough, as `head` does.
         Err(error) if is_closed_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             // Where this cannot be said, there is nobody to say it to.
             _ = writeln!(errors, "product-registration: {}", chain(&*error).trim_end());
-            ExitCode::from(FAILED)
+            let is_broken = matches!(error.downcast_ref(), Some(RunError::Broken(_)));
+            ExitCode::from(if is_broken { BROKEN } else { FAILED })
         }
-    }
-}
-
-enum Command {
-    Help,
-    Run { format: Format, source: Source },
-}
-
-enum Source {
-    Sample,
-    Stdin,
-    File(PathBuf),
-}
-
-impl Command {
-    fn parse() -> Result<Self, lexopt::Error> {
-        use lexopt::prelude::*;
-        let (mut format, mut source) = (Format::Tree, None);
-        let mut arguments = lexopt::Parser::from_env();
-        while let Some(argument) = arguments.next()? {
-            match argument {
-                Long("json") => format = Format::Json,
-                Short('h') | Long("help") => return Ok(Self::Help),
-                Value(name) if source.is_none() => source = Some(Source::named(name)),
-                _ => return Err(argument.unexpected()),
-            }
-        }
-        Ok(Self::Run { format, source: source.unwrap_or(Source::Sample) })
     }
 }
 
 impl Source {
-    fn named(name: OsString) -> Self {
-        if name == "-" { Self::Stdin } else { Self::File(name.into()) }
-    }
-
-    fn open(&self) -> io::Result<Box<dyn BufRead>> {
+    fn open(&self) -> Result<Box<dyn BufRead>, String> {
         Ok(match self {
             Self::Sample => Box::new(SAMPLE.as_bytes()),
             Self::Stdin => Box::new(io::stdin().lock()),
             Self::File(path) => {
-                Box::new(BufReader::with_capacity(INPUT_BUFFER_BYTES, File::open(path)?))
+                let file = File::open(path);
+                let file = file.map_err(|e| format!("{} cannot be opened: {e}", path.display()))?;
+                Box::new(BufReader::with_capacity(INPUT_BUFFER_BYTES, file))
             }
         })
     }
 }
 
-/// Runs, and says how many lines were rejected.
-fn start(format: Format, source: &Source, errors: &mut impl Write) -> Result<u64, Box<dyn Error>> {
-    let input = source.open().map_err(|error| match source {
-        Source::File(path) => format!("{} cannot be opened: {error}", path.display()),
-        Source::Sample | Source::Stdin => error.to_string(),
-    })?;
+fn start(command: Run, errors: &mut impl Write) -> Result<ExitCode, Box<dyn Error>> {
+    let Run { options, seeds, source } = command;
+    let input = source.open()?;
     let stdout = io::stdout().lock();
+    let is_watched = stdout.is_terminal();
     // A person sees each tree as it comes; a file or a program gets larger pieces.
-    let output: Box<dyn Write> = if stdout.is_terminal() {
+    let output: Box<dyn Write> = if is_watched {
         Box::new(stdout)
     } else {
         Box::new(BufWriter::with_capacity(OUTPUT_BUFFER_BYTES, stdout))
     };
-    Ok(run(input, output, errors, Options::new(format))?.rejected)
+    let bar = match &seeds {
+        Some(seeds) => progress_of(seeds.end.saturating_sub(seeds.start)),
+        // What a person sees on the screen is progress enough.
+        None if is_watched && options.format == Format::Tree => ProgressBar::hidden(),
+        None => progress(),
+    };
+    let of_run = bar.clone();
+    let options = options.with_progress(move |count| of_run.inc(count));
+    let done = match seeds {
+        Some(seeds) => run_seeds(seeds, input, output, &mut *errors, &options),
+        None => run(input, output, &mut *errors, &options),
+    };
+    bar.finish_and_clear();
+    let Summary { rejected, verdict, .. } = done?;
+    if !verdict.is_kept() {
+        _ = writeln!(errors, "product-registration: a promise is broken: {verdict}");
+        return Ok(ExitCode::from(BROKEN));
+    }
+    Ok(if rejected > 0 { ExitCode::from(SOME_REJECTED) } else { ExitCode::SUCCESS })
+}
+
+/// How many worlds there were, of so many. It is shown on a terminal only.
+fn progress_of(worlds: u64) -> ProgressBar {
+    let template = "{bar:40} {pos} of {len} worlds, {per_sec}, {eta} to go";
+    ProgressBar::new(worlds).with_style(style(template))
+}
+
+/// How many registrations there were.
+fn progress() -> ProgressBar {
+    ProgressBar::new_spinner().with_style(style("{spinner} {pos} registrations, {per_sec}"))
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {

@@ -1,12 +1,22 @@
+use std::ops::Range;
+
 use serde::{Serialize, Serializer};
 
-use crate::flow::Flow;
+use crate::{
+    choreography::{EVENTS, SERVICES},
+    day::Day,
+    effect::Effect,
+    tally::Tally,
+    verdict::Verdict,
+};
 
 /// The totals of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Summary {
-    /// Lines that were registrations.
+    /// The seeds of the worlds.
+    pub seeds: Range<u64>,
+    /// Lines that were registrations, each counted in every world that it passed through.
     pub registrations: u64,
     /// Lines that were not.
     pub rejected: u64,
@@ -14,27 +24,45 @@ pub struct Summary {
     pub events: Counts,
     /// What services did, by their names.
     pub effects: Counts,
+    /// The points that were awarded.
+    pub points: u64,
+    /// What the worlds did, and what it cost.
+    pub tally: Tally,
+    /// Whether the promises were kept.
+    pub verdict: Verdict,
 }
 
 impl Summary {
-    /// Nothing yet of any of `events` and `services`.
-    pub(crate) fn new(events: &[&str], services: &[&str]) -> Self {
+    /// Nothing yet.
+    pub(crate) fn new(seeds: Range<u64>) -> Self {
         Self {
+            seeds,
             registrations: 0,
             rejected: 0,
-            events: Counts::new(events),
-            effects: Counts::new(services),
+            events: Counts::new(&EVENTS),
+            effects: Counts::new(&SERVICES.map(|service| service.service())),
+            points: 0,
+            tally: Tally::default(),
+            verdict: Verdict::default(),
         }
     }
 
-    pub(crate) fn count(&mut self, flow: &Flow) {
-        self.registrations += 1;
-        for event in &flow.events {
-            self.events.add(&event.name);
+    pub(crate) fn add(&mut self, day: Day) {
+        let Day { flows, tally, verdict } = day;
+        self.registrations += flows.len() as u64;
+        for (_, flow) in &flows {
+            for event in &flow.events {
+                self.events.add(&event.name);
+            }
+            for effect in &flow.effects {
+                self.effects.add(&effect.service);
+                if let Effect::PointsAwarded { points } = effect.effect {
+                    self.points += u64::from(points);
+                }
+            }
         }
-        for effect in &flow.effects {
-            self.effects.add(&effect.service);
-        }
+        self.tally.add(tally);
+        self.verdict.add(verdict);
     }
 }
 

@@ -1,8 +1,8 @@
 //! The database of a world: the engine, behind points and faults.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use aws_sdk_dynamodb::Client;
@@ -21,25 +21,23 @@ use serde_dynamo::AttributeValue;
 use serde_json::Value;
 
 use super::{Sandbox, World, kernel::Trouble, ports::CoreHandle, stream::Staged};
-use crate::{
-    DynamoDbFault, LocalDynamoDb,
-    dynamodb::{StreamChange, StreamPosition},
-    must::must,
-};
+use crate::{DynamoDbFault, LocalDynamoDb, must::must};
 
 /// The database of a world.
 pub(super) struct Database {
     pub(super) local: LocalDynamoDb,
     /// The client of all processes: what they do with it is known by whose turn it is.
     pub(super) client: Client,
-    tables: Vec<String>,
-    /// How far the streams of tables were read.
-    streams: BTreeMap<String, StreamPosition>,
-    touched: Touched,
+    /// With the names of their keys.
+    tables: Vec<(String, Vec<String>)>,
+    staged: StagedItems,
+    /// The keys of all items that ever were in the outbox.
+    seen: HashSet<String>,
 }
 
-/// The tables into whose outbox something may have come.
-type Touched = Arc<Mutex<BTreeSet<String>>>;
+/// The items that may have been put into the outbox of a table, with the name of the table, since
+/// somebody looked last.
+type StagedItems = Arc<Mutex<Vec<(String, Value)>>>;
 
 /// The attribute with the event of an item in the outbox.
 const OUTBOX_EVENT: &str = "outbox_event";
@@ -56,7 +54,7 @@ impl World {
     pub fn create_table(&mut self, table: &str, partition_key: &str) {
         let database = self.open_database();
         database.local.create_table(table, partition_key);
-        database.tables.push(table.to_owned());
+        database.tables.push((table.to_owned(), vec![partition_key.to_owned()]));
     }
 
     /// The same with a sort key, a text as well.
@@ -69,21 +67,22 @@ impl World {
     pub fn create_sorted_table(&mut self, table: &str, partition_key: &str, sort_key: &str) {
         let database = self.open_database();
         database.local.create_sorted_table(table, partition_key, sort_key);
-        database.tables.push(table.to_owned());
+        let keys = [partition_key, sort_key].map(str::to_owned);
+        database.tables.push((table.to_owned(), keys.into()));
     }
 
     fn open_database(&mut self) -> &mut Database {
         let core = &self.core;
         self.database.get_or_insert_with(|| {
             let local = LocalDynamoDb::new(core.clock.clone());
-            let touched = Touched::default();
+            let staged = StagedItems::default();
             let wire = Wire {
                 core: CoreHandle(Arc::clone(core)),
                 local: local.clone(),
-                touched: Arc::clone(&touched),
+                staged: Arc::clone(&staged),
             };
             let client = LocalDynamoDb::client_through(wire);
-            Database { local, client, tables: Vec::new(), streams: BTreeMap::new(), touched }
+            Database { local, client, tables: Vec::new(), staged, seen: HashSet::new() }
         })
     }
 
@@ -110,33 +109,31 @@ impl Sandbox {
 }
 
 impl Database {
-    /// Turns on the streams of the tables, from which a function learns what is in the outbox.
-    pub(super) fn open_streams(&mut self) {
-        for table in &self.tables {
-            if !self.streams.contains_key(table) {
-                self.streams.insert(table.clone(), self.local.open_stream(table));
-            }
-        }
+    /// What has come into the outbox since it was asked last.
+    ///
+    /// The engine has streams as well, but looks at all that is in one whenever something comes into
+    /// it, which would make long worlds slow.
+    pub(super) fn newly_staged(&mut self) -> Vec<Staged> {
+        let staged = std::mem::take(&mut *lock(&self.staged));
+        staged.into_iter().filter_map(|(table, item)| self.newly(&table, &item)).collect()
     }
 
-    /// What has come into the outbox since it was asked last.
-    pub(super) fn newly_staged(&mut self) -> Vec<Staged> {
-        let touched =
-            std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut staged = Vec::new();
-        for table in touched {
-            let Some(position) = self.streams.get_mut(&table) else { continue };
-            let changes = self.local.read_stream(position);
-            staged.extend(changes.iter().filter(|it| it.kind == "INSERT").filter_map(in_outbox));
+    fn newly(&mut self, table: &str, item: &Value) -> Option<Staged> {
+        let (_, names) = self.tables.iter().find(|(name, _)| name == table)?;
+        let key: Value = names.iter().map(|name| (name.clone(), item[name].clone())).collect();
+        // Not where the transaction was refused, and not again where it was repeated.
+        if !self.local.has_item(table, &key) || !self.seen.insert(format!("{table} {key}")) {
+            return None;
         }
-        staged
+        let event = serde_json::from_str(item[OUTBOX_EVENT]["S"].as_str()?).ok()?;
+        Some(Staged { key: key.to_string(), image: item.to_string(), event })
     }
 
     /// How many records are in progress, how many events are in the outbox, and the units that
     /// were written and read.
     pub(super) fn look(&self) -> (usize, usize, (f64, f64)) {
         let (mut claims, mut outbox) = (0, 0);
-        for item in self.tables.iter().flat_map(|table| self.local.items(table)) {
+        for item in self.tables.iter().flat_map(|(table, _)| self.local.items(table)) {
             let is = |name: &str, value: &str| matches!(item.get(name), Some(AttributeValue::S(text)) if text == value);
             claims += usize::from(is("status", "INPROGRESS"));
             outbox += usize::from(item.get(OUTBOX_EVENT).is_some());
@@ -149,15 +146,8 @@ impl Database {
     }
 }
 
-/// The item that has come into a table, if it is one of the outbox.
-fn in_outbox(change: &StreamChange) -> Option<Staged> {
-    let event = change.item.new_image[OUTBOX_EVENT]["S"].as_str()?;
-    let event = serde_json::from_str(event).ok()?;
-    Some(Staged {
-        key: change.item.keys.to_string(),
-        image: change.item.new_image.to_string(),
-        event,
-    })
+fn lock(staged: &StagedItems) -> MutexGuard<'_, Vec<(String, Value)>> {
+    staged.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The way of requests to the engine.
@@ -165,28 +155,32 @@ fn in_outbox(change: &StreamChange) -> Option<Staged> {
 struct Wire {
     core: CoreHandle,
     local: LocalDynamoDb,
-    touched: Touched,
+    staged: StagedItems,
 }
 
-/// The tables into whose outbox a request puts something.
-fn outboxes_of(operation: &str, request: &HttpRequest) -> Vec<String> {
+/// What a request puts into the outboxes of tables.
+fn staged_by(operation: &str, request: &HttpRequest) -> Vec<(String, Value)> {
     let body = request.body().bytes().unwrap_or_default();
     let named = OUTBOX_EVENT.as_bytes();
     if operation != "TransactWriteItems" || !body.windows(named.len()).any(|it| it == named) {
         return Vec::new();
     }
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let items = body["TransactItems"].as_array().into_iter().flatten();
-    let tables = items.filter_map(|item| item["Put"]["TableName"].as_str());
-    tables.map(str::to_owned).collect()
+    let mut body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let items = body["TransactItems"].as_array_mut().into_iter().flatten();
+    let puts = items.filter_map(|item| {
+        let put = &mut item["Put"];
+        let table = put["TableName"].as_str()?.to_owned();
+        Some((table, put["Item"].take())).filter(|(_, item)| !item[OUTBOX_EVENT].is_null())
+    });
+    puts.collect()
 }
 
 impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let Self { core, local, touched } = self.clone();
+        let Self { core, local, staged } = self.clone();
         HttpConnectorFuture::new(async move {
             let operation = LocalDynamoDb::operation(&request);
-            let outboxes = outboxes_of(&operation, &request);
+            let puts = staged_by(&operation, &request);
             let ask = async move |trouble| {
                 match trouble {
                     Some(Trouble::Throttled) => local.fail(DynamoDbFault::throttled()),
@@ -196,7 +190,7 @@ impl HttpConnector for Wire {
                 }
                 let answer = local.exchange(request).await;
                 // Also where the answer gets lost, it may be there.
-                touched.lock().unwrap_or_else(PoisonError::into_inner).extend(outboxes);
+                lock(&staged).extend(puts);
                 answer
             };
             core.0.request(&operation, ask).await

@@ -192,6 +192,12 @@ impl Outcome {
         self.outbox
     }
 
+    /// How many records of guards are in progress: for ever, since nobody has them any more.
+    #[must_use]
+    pub fn claims(&self) -> usize {
+        self.claims
+    }
+
     /// How long flows took: from the moment at which the bus took the first event of one, to the
     /// last acknowledgement of any of its events.
     #[must_use]

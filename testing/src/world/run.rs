@@ -80,10 +80,6 @@ impl World {
     /// When services go on for ever.
     #[track_caller]
     pub fn run(&mut self) -> Outcome {
-        #[cfg(feature = "dynamodb")]
-        if let Some(database) = self.database.as_mut().filter(|_| !self.streams.is_empty()) {
-            database.open_streams();
-        }
         let begin = self.core.age();
         let (mut moment, mut steps) = (begin, 0);
         loop {

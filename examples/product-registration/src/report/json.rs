@@ -1,4 +1,7 @@
-use std::io::{self, BufWriter, Seek as _, Write};
+use std::{
+    collections::BTreeMap,
+    io::{self, BufWriter, Seek as _, Write},
+};
 
 use serde::Serialize;
 use tempfile::SpooledTempFile;
@@ -38,6 +41,63 @@ struct Totals<'a> {
     registrations: u64,
     events: &'a Counts,
     effects: &'a Counts,
+    points: u64,
+    /// The seed of the first world.
+    seed: u64,
+    worlds: u64,
+    deliveries: u64,
+    duplicates: u64,
+    attempts: u64,
+    crashes: u64,
+    faults: &'a BTreeMap<&'static str, u64>,
+    quarantined: u64,
+    requests: u64,
+    wcu: u64,
+    latency_ms: Latency,
+    effects_applied_twice: u64,
+    events_lost: u64,
+    unfinished: u64,
+}
+
+#[derive(Serialize)]
+struct Latency {
+    p50: u128,
+    p90: u128,
+    p99: u128,
+    p100: u128,
+}
+
+impl<'a> Totals<'a> {
+    fn of(summary: &'a Summary) -> Self {
+        let Summary { seeds, registrations, rejected: _, events, effects, .. } = summary;
+        let Summary { points, tally, verdict, .. } = summary;
+        let latency = |percent| tally.latency(percent).as_millis();
+        Self {
+            registrations: *registrations,
+            events,
+            effects,
+            points: *points,
+            seed: seeds.start,
+            worlds: tally.worlds,
+            deliveries: tally.deliveries,
+            duplicates: tally.duplicates,
+            attempts: tally.attempts,
+            crashes: tally.crashes,
+            faults: &tally.faults,
+            quarantined: tally.quarantined,
+            requests: tally.requests,
+            wcu: tally.write_units,
+            latency_ms: Latency {
+                p50: latency(50),
+                p90: latency(90),
+                p99: latency(99),
+                p100: latency(100),
+            },
+            effects_applied_twice: verdict.effects_applied_twice,
+            events_lost: verdict.events_lost,
+            unfinished: verdict.unfinished,
+        }
+    }
 }
 
 impl<W: Write> JsonReport<W> {
@@ -54,9 +114,7 @@ impl<W: Write> JsonReport<W> {
         self.output.write_all(b",\"rejected\":[")?;
         io::copy(&mut spool, &mut self.output)?;
         self.output.write_all(end_of_list(self.rejected))?;
-        let Summary { registrations, rejected: _, events, effects } = summary;
-        let totals =
-            serde_json::to_vec(&Totals { registrations: *registrations, events, effects })?;
+        let totals = serde_json::to_vec(&Totals::of(summary))?;
         // The members of the totals become members of the document.
         self.output.write_all(b",\n")?;
         self.output.write_all(totals.strip_prefix(b"{").unwrap_or(&totals))?;

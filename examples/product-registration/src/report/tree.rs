@@ -5,7 +5,7 @@ use std::{
 
 use super::Report;
 use crate::{
-    Counts, RunError, Summary,
+    RunError, Summary,
     flow::{Flow, FlowEvent},
     rejection::Rejection,
 };
@@ -117,21 +117,59 @@ struct Totals<'a>(&'a Summary);
 
 impl fmt::Display for Totals<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Summary { registrations, rejected, events, effects } = self.0;
+        let Summary { seeds, registrations, rejected, events, effects, .. } = self.0;
+        let Summary { points, tally, verdict, .. } = self.0;
+        let line = |f: &mut fmt::Formatter<'_>, at: &str, name: &str, count: &dyn fmt::Display| {
+            writeln!(f, "{at}{name:width$}  {count:>9}", width = 24 - at.chars().count())
+        };
         writeln!(f, "totals")?;
-        writeln!(f, "├─ {:21}  {registrations:>7}", "registrations")?;
-        writeln!(f, "├─ {:21}  {rejected:>7}", "rejected lines")?;
+        line(f, "├─ ", "registrations", registrations)?;
+        line(f, "├─ ", "rejected lines", rejected)?;
         writeln!(f, "├─ events")?;
-        counts(f, "│  ", events)?;
-        writeln!(f, "└─ effects")?;
-        counts(f, "   ", effects)
+        for (branch, (name, count)) in branches(events.iter()) {
+            line(f, &format!("│  {branch}"), name, &count)?;
+        }
+        writeln!(f, "├─ effects, by the tables")?;
+        for (branch, (name, count)) in branches(effects.iter()) {
+            line(f, &format!("│  {branch}"), name, &count)?;
+        }
+        line(f, "├─ ", "points awarded", points)?;
+        writeln!(f, "├─ what the world did")?;
+        let did = [
+            ("first seed", seeds.start),
+            ("worlds", tally.worlds),
+            ("deliveries", tally.deliveries),
+            ("duplicates", tally.duplicates),
+            ("attempts", tally.attempts),
+            ("crashes", tally.crashes),
+            ("freezes", tally.faults_of("freeze")),
+            ("throttled requests", tally.faults_of("throttling")),
+            ("lost answers", tally.faults_of("lost answer")),
+            ("in quarantine", tally.quarantined),
+        ];
+        for (branch, (name, count)) in branches(did.into_iter()) {
+            line(f, &format!("│  {branch}"), name, &count)?;
+        }
+        writeln!(f, "├─ what it cost")?;
+        line(f, "│  ├─ ", "requests", &tally.requests)?;
+        line(f, "│  └─ ", "write units", &tally.write_units)?;
+        writeln!(f, "├─ how long a flow took, in milliseconds")?;
+        for (branch, percent) in branches([50, 90, 99, 100].into_iter()) {
+            let latency = tally.latency(percent).as_millis();
+            line(f, &format!("│  {branch}"), &format!("P{percent}"), &latency)?;
+        }
+        writeln!(f, "└─ verdict")?;
+        line(f, "   ├─ ", "effects applied twice", &verdict.effects_applied_twice)?;
+        line(f, "   ├─ ", "events lost", &verdict.events_lost)?;
+        line(f, "   └─ ", "unfinished", &verdict.unfinished)
     }
 }
 
-fn counts(f: &mut fmt::Formatter<'_>, indent: &str, counts: &Counts) -> fmt::Result {
-    let total = counts.iter().count();
-    for (index, (name, count)) in counts.iter().enumerate() {
-        writeln!(f, "{indent}{}{name:18}  {count:>7}", branch(index + 1 == total))?;
-    }
-    Ok(())
+/// Each with the branch that it hangs on.
+fn branches<T>(all: impl Iterator<Item = T>) -> impl Iterator<Item = (&'static str, T)> {
+    let mut all = all.peekable();
+    std::iter::from_fn(move || {
+        let next = all.next()?;
+        Some((branch(all.peek().is_none()), next))
+    })
 }

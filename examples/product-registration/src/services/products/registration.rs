@@ -5,7 +5,7 @@ use serde::{
 
 /// What a customer sends to register a product. Reading one checks it, so that it holds nothing
 /// that the event could not carry.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(expecting = "an object")]
 pub(crate) struct Registration {
     #[serde(deserialize_with = "id")]
