@@ -1,53 +1,58 @@
-//! How many registrations a minute go through all six services, on the one core that runs this.
+//! How many registrations a second go through all six services in one world, on the one core that
+//! runs it, with tables in the DynamoDB engine and in memory; and whether a registration takes as
+//! long when there are ten times as many. Requests are counted, and the same in every run.
 //!
-//! The baseline is reading the same lines into plain maps with `serde_json`, in the same run. Of
-//! the two reports, the tree is for people and the document for programs.
+//!     cargo bench -p product-registration           1,000 and 10,000
+//!     cargo bench -p product-registration -- full   100,000 as well, which takes some minutes
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark is not production code")]
 
-use std::{fmt::Write as _, hint::black_box, io, time::Instant};
+use std::{env, fmt::Write as _, io, num::NonZero, time::Instant};
 
-use product_registration::{Format, Options, run};
-
-const REGISTRATIONS: u32 = 20_000;
-const SAMPLES: u32 = 5;
+use product_registration::{Format, Options, Store, run};
 
 fn main() {
+    let is_full = env::args().any(|argument| argument == "full");
+    let sizes: &[usize] = if is_full { &[1_000, 10_000, 100_000] } else { &[1_000, 10_000] };
+    for store in [Store::Memory, Store::DynamoDb] {
+        let mut first = None;
+        for size in sizes {
+            let (seconds, requests) = measure(store, *size);
+            #[expect(clippy::cast_precision_loss, reason = "a count of registrations")]
+            let count = *size as f64;
+            let each = seconds / count;
+            println!(
+                "{store:?}: {size:>7} registrations, {:>6.0} a second, {:.2} requests each, {:.2} \
+                 times as long each as with {}",
+                1.0 / each,
+                requests / count,
+                each / *first.get_or_insert(each),
+                sizes[0],
+            );
+        }
+    }
+}
+
+/// How many seconds so many registrations take in one world, and how many requests.
+fn measure(store: Store, size: usize) -> (f64, f64) {
     let mut input = String::new();
-    for number in 0..REGISTRATIONS {
+    for number in 0..size {
         writeln!(
             input,
             r#"{{"customer_id":"cu-{number}","name":"Ada Brook","email":"ada.{number}@example.com","model":"Aurora kettle","serial_number":"AK-{number}","price_cents":5990}}"#
         )
         .unwrap();
     }
-    let baseline = seconds(|| {
-        for line in input.lines() {
-            let line: serde_json::Map<String, serde_json::Value> =
-                serde_json::from_str(line).unwrap();
-            black_box(line);
-        }
-    });
-    for format in [Format::Tree, Format::Json] {
-        let all = seconds(|| {
-            let summary =
-                run(input.as_bytes(), io::sink(), io::sink(), Options::new(format)).unwrap();
-            assert_eq!(summary.registrations, u64::from(REGISTRATIONS));
-        });
-        println!(
-            "{format:?}: {:.0} registrations a minute, {:.1} times as long as reading the lines",
-            f64::from(REGISTRATIONS) / all * 60.0,
-            all / baseline,
-        );
-    }
-}
-
-/// The seconds that the fastest of some runs takes.
-fn seconds(work: impl Fn()) -> f64 {
-    let sample = |_| {
-        #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-        let start = Instant::now();
-        work();
-        start.elapsed().as_secs_f64()
-    };
-    (0..SAMPLES).map(sample).fold(f64::INFINITY, f64::min)
+    let options = Options::new(Format::Json)
+        .with_seed(1)
+        .with_store(store)
+        .with_per_world(NonZero::new(size).unwrap());
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+    let start = Instant::now();
+    let summary = run(input.as_bytes(), io::sink(), io::sink(), &options).unwrap();
+    let seconds = start.elapsed().as_secs_f64();
+    assert!(summary.verdict.is_kept(), "{}", summary.verdict);
+    assert_eq!(summary.registrations, u64::try_from(size).unwrap());
+    #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
+    let requests = summary.tally.requests as f64;
+    (seconds, requests)
 }

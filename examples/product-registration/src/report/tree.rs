@@ -120,7 +120,7 @@ impl fmt::Display for Totals<'_> {
         let Summary { seeds, registrations, rejected, events, effects, .. } = self.0;
         let Summary { points, tally, verdict, .. } = self.0;
         let line = |f: &mut fmt::Formatter<'_>, at: &str, name: &str, count: &dyn fmt::Display| {
-            writeln!(f, "{at}{name:width$}  {count:>9}", width = 24 - at.chars().count())
+            writeln!(f, "{at}{name:width$}  {count:>9}", width = 27 - at.chars().count())
         };
         writeln!(f, "totals")?;
         line(f, "├─ ", "registrations", registrations)?;

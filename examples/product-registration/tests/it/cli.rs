@@ -95,7 +95,7 @@ fn rejected_lines_are_told_by_the_exit_status() {
         "line 2 rejected: the line is not JSON at byte 0: expected a value\n\
          line 4 rejected: `customer_id` is missing\n",
     );
-    assert!(text(&output.stdout).contains("├─ rejected lines               2\n"));
+    assert!(text(&output.stdout).contains("├─ rejected lines                    2\n"));
     let output = run_on_stdin(&["-", "--json"], &input);
     check_end(&output, 1, "");
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -113,18 +113,38 @@ fn help_is_shown_on_standard_output() {
     let output = run(&["--help"]);
     check_end(&output, 0, "");
     expect![[r#"
-        usage: product-registration [--json] [FILE]
+        usage: product-registration [OPTION]... [FILE]
 
-        Lets six services react to product registrations, and shows what caused what.
+        Lets six services react to product registrations in a world in this process,
+        shows what caused what, and checks from the tables and the bus that no effect
+        happened twice and no event was lost.
 
         FILE has one registration in JSON on each line; `-` is standard input. Without
         FILE, twenty registrations that come with the program are taken.
 
-          --json      writes one JSON document instead of trees
-          -h, --help  shows this
+        What goes wrong, each with a probability such as 0.3 or 30%:
+          --duplicates P      deliveries that come twice
+          --crashes P         invocations whose process dies
+          --freezes P         invocations whose process stands still until after its
+                              deadline, and then goes on
+          --throttle P        requests that are throttled
+          --lost P            requests whose answer is lost after they were done
+          --reorder           deliveries overtake each other
 
-        Exit status: 0 when all lines were registrations, 1 when some were not, and 2
-        when the run could not be completed.
+        In which world:
+          --seed N            of this seed, and so the same one again
+          --seeds A..B        in the world of each seed from A to before B, until a
+                              promise is broken; shows totals, or what happened there
+          --store STORE       tables in `dynamodb`, a DynamoDB engine in this process,
+                              or in `memory`
+          --per-world N       registrations that share a world (100); one world comes
+                              after the other
+
+          --json              writes one JSON document
+          -h, --help          shows this
+
+        Exit status: 0 when all lines were registrations, 1 when some were not, 2 when
+        the run could not be completed, and 3 when a promise was broken.
     "#]]
     .assert_eq(text(&output.stdout));
     assert_eq!(run(&["-h"]).stdout, output.stdout);
@@ -136,6 +156,19 @@ fn a_mistake_in_the_arguments_shows_how_it_is_done() {
         (&["--yaml"][..], "invalid option '--yaml'"),
         (&["--json=yes"], "unexpected argument for option '--json': \"yes\""),
         (&["a", "b"], "unexpected argument \"b\""),
+        (
+            &["--lost", "often"],
+            "cannot parse argument \"often\": expected a probability such as 0.3 or 30%",
+        ),
+        (&["--crashes", "130%"], "cannot parse argument \"130%\": a probability is from 0 to 1"),
+        (&["--throttle=nan"], "cannot parse argument \"nan\": a probability is from 0 to 1"),
+        (&["--seeds", "7"], "cannot parse argument \"7\": expected seeds such as 0..1000"),
+        (&["--seeds", "7..7"], "cannot parse argument \"7..7\": there are no such seeds"),
+        (
+            &["--per-world", "0"],
+            "cannot parse argument \"0\": number would be zero for non-zero type",
+        ),
+        (&["--store", "s3"], "cannot parse argument \"s3\": expected `dynamodb` or `memory`"),
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
@@ -185,6 +218,7 @@ fn a_reader_that_has_seen_enough_ends_the_program_quietly() {
     for format in [None, Some("--json")] {
         let mut child = program()
             .arg(file.path())
+            .args(["--store", "memory"])
             .args(format)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -9,13 +9,13 @@ use expect_test::{Expect, expect};
 use product_registration::{Format, MAX_LINE_BYTES, Options, RunError, SAMPLE, Summary, run};
 use serde_json::Value;
 
-use crate::{registration, stamp};
+use crate::registration;
 
 /// What a run wrote to its output and to its errors.
 fn report(format: Format, input: &[u8]) -> (Summary, String, String) {
     let (mut output, mut errors) = (Vec::new(), Vec::new());
-    let options = Options::new(format).with_stamp(stamp());
-    let summary = run(input, &mut output, &mut errors, options).unwrap();
+    let options = Options::new(format).with_seed(1);
+    let summary = run(input, &mut output, &mut errors, &options).unwrap();
     (summary, String::from_utf8(output).unwrap(), String::from_utf8(errors).unwrap())
 }
 
@@ -39,38 +39,62 @@ fn a_person_sees_a_tree_for_each_registration_and_the_totals() {
         &input,
         &expect![[r#"
             registration 1 (line 1)
-            └─ product_registered  00000000000000000000000001  from products
-               ├─ products      recorded registration PR-5V55-ENKN-NB29
+            └─ product_registered  01KDVDNA00J452VV4909EC3FQB  from products
+               ├─ products      recorded registration PR-3KGV-TDBK-7PQZ
                ├─ loyalty       awarded 59 points
-               ├─ promotions    generated code THANKS-TKMV-M918-W34G for 10 % off
-               │  └─ discount_generated  01KDVDNA0082V5GQ38FAEX82WQ  from promotions
-               │     └─ communications  e-mailed the code in message EM-0C74-CRFA-6EVN
-               ├─ customer      opened support record SR-XJGJ-F3ED-QR62
-               └─ manufacturer  sent notice MN-X18G-BN7J-657Y
+               ├─ promotions    generated code THANKS-JRBN-J0MZ-VW14 for 10 % off
+               │  └─ discount_generated  01KDVDNA004K5V70CVYS4K0H1N  from promotions
+               │     └─ communications  e-mailed the code in message EM-BD5T-08D8-74X2
+               ├─ customer      opened support record SR-DFWH-X3V5-FKED
+               └─ manufacturer  sent notice MN-10TY-C7JN-2Q6K
 
             registration 2 (line 4)
-            └─ product_registered  00000000000000000000000002  from products
-               ├─ products      recorded registration PR-W8KG-ABBH-BD0F
+            └─ product_registered  01KDVDNA00Z29T5VQV69ANWWE1  from products
+               ├─ products      recorded registration PR-TFNA-FPDP-YNTJ
                ├─ loyalty       awarded 59 points
-               ├─ promotions    generated code THANKS-R84A-SRK8-PGY2 for 10 % off
-               │  └─ discount_generated  01KDVDNA00BCFZJR2X1JW4HNDT  from promotions
-               │     └─ communications  e-mailed the code in message EM-HF4W-4CP8-YDVA
-               ├─ customer      opened support record SR-ECT8-3XBH-RK7F
-               └─ manufacturer  sent notice MN-R244-27CK-4XG8
+               ├─ promotions    generated code THANKS-1J5K-X8B0-P47X for 10 % off
+               │  └─ discount_generated  01KDVDNA00TW5F5QQM6EBHYV77  from promotions
+               │     └─ communications  e-mailed the code in message EM-Y76K-PFAP-RX15
+               ├─ customer      opened support record SR-FAV7-SZG1-DYYN
+               └─ manufacturer  sent notice MN-8315-0WQJ-XH9N
 
             totals
-            ├─ registrations                2
-            ├─ rejected lines               1
+            ├─ registrations                     2
+            ├─ rejected lines                    1
             ├─ events
-            │  ├─ product_registered        2
-            │  └─ discount_generated        2
-            └─ effects
-               ├─ products                  2
-               ├─ loyalty                   2
-               ├─ promotions                2
-               ├─ communications            2
-               ├─ customer                  2
-               └─ manufacturer              2
+            │  ├─ product_registered             2
+            │  └─ discount_generated             2
+            ├─ effects, by the tables
+            │  ├─ products                       2
+            │  ├─ loyalty                        2
+            │  ├─ promotions                     2
+            │  ├─ communications                 2
+            │  ├─ customer                       2
+            │  └─ manufacturer                   2
+            ├─ points awarded                  118
+            ├─ what the world did
+            │  ├─ first seed                     1
+            │  ├─ worlds                         1
+            │  ├─ deliveries                    14
+            │  ├─ duplicates                     0
+            │  ├─ attempts                      14
+            │  ├─ crashes                        0
+            │  ├─ freezes                        0
+            │  ├─ throttled requests             0
+            │  ├─ lost answers                   0
+            │  └─ in quarantine                  0
+            ├─ what it cost
+            │  ├─ requests                      30
+            │  └─ write units                   70
+            ├─ how long a flow took, in milliseconds
+            │  ├─ P50                           54
+            │  ├─ P90                           74
+            │  ├─ P99                           74
+            │  └─ P100                          74
+            └─ verdict
+               ├─ effects applied twice          0
+               ├─ events lost                    0
+               └─ unfinished                     0
             --- errors ---
             line 3 rejected: the line is not JSON at byte 0: expected a value
         "#]],
@@ -85,12 +109,12 @@ fn a_program_sees_one_document() {
         &input,
         &expect![[r#"
             {"flows":[
-            {"line":1,"correlation_id":"00000000000000000000000001","events":[{"event_id":"00000000000000000000000001","name":"product_registered","service":"products","causation_id":null,"depth":0},{"event_id":"01KDVDNA0082V5GQ38FAEX82WQ","name":"discount_generated","service":"promotions","causation_id":"00000000000000000000000001","depth":1}],"effects":[{"service":"products","effect":"registration_recorded","registration":"PR-5V55-ENKN-NB29","caused_by":"00000000000000000000000001"},{"service":"loyalty","effect":"points_awarded","points":59,"caused_by":"00000000000000000000000001"},{"service":"promotions","effect":"code_generated","code":"THANKS-TKMV-M918-W34G","percent":10,"caused_by":"00000000000000000000000001"},{"service":"customer","effect":"support_record_opened","record":"SR-XJGJ-F3ED-QR62","caused_by":"00000000000000000000000001"},{"service":"manufacturer","effect":"manufacturer_notified","notice":"MN-X18G-BN7J-657Y","caused_by":"00000000000000000000000001"},{"service":"communications","effect":"code_emailed","message_id":"EM-0C74-CRFA-6EVN","caused_by":"01KDVDNA0082V5GQ38FAEX82WQ"}]},
-            {"line":4,"correlation_id":"00000000000000000000000002","events":[{"event_id":"00000000000000000000000002","name":"product_registered","service":"products","causation_id":null,"depth":0},{"event_id":"01KDVDNA00BCFZJR2X1JW4HNDT","name":"discount_generated","service":"promotions","causation_id":"00000000000000000000000002","depth":1}],"effects":[{"service":"products","effect":"registration_recorded","registration":"PR-W8KG-ABBH-BD0F","caused_by":"00000000000000000000000002"},{"service":"loyalty","effect":"points_awarded","points":59,"caused_by":"00000000000000000000000002"},{"service":"promotions","effect":"code_generated","code":"THANKS-R84A-SRK8-PGY2","percent":10,"caused_by":"00000000000000000000000002"},{"service":"customer","effect":"support_record_opened","record":"SR-ECT8-3XBH-RK7F","caused_by":"00000000000000000000000002"},{"service":"manufacturer","effect":"manufacturer_notified","notice":"MN-R244-27CK-4XG8","caused_by":"00000000000000000000000002"},{"service":"communications","effect":"code_emailed","message_id":"EM-HF4W-4CP8-YDVA","caused_by":"01KDVDNA00BCFZJR2X1JW4HNDT"}]}
+            {"line":1,"correlation_id":"01KDVDNA00J452VV4909EC3FQB","events":[{"event_id":"01KDVDNA00J452VV4909EC3FQB","name":"product_registered","service":"products","causation_id":null,"depth":0},{"event_id":"01KDVDNA004K5V70CVYS4K0H1N","name":"discount_generated","service":"promotions","causation_id":"01KDVDNA00J452VV4909EC3FQB","depth":1}],"effects":[{"service":"products","effect":"registration_recorded","registration":"PR-3KGV-TDBK-7PQZ","caused_by":"01KDVDNA00J452VV4909EC3FQB"},{"service":"loyalty","effect":"points_awarded","points":59,"caused_by":"01KDVDNA00J452VV4909EC3FQB"},{"service":"promotions","effect":"code_generated","code":"THANKS-JRBN-J0MZ-VW14","percent":10,"caused_by":"01KDVDNA00J452VV4909EC3FQB"},{"service":"customer","effect":"support_record_opened","record":"SR-DFWH-X3V5-FKED","caused_by":"01KDVDNA00J452VV4909EC3FQB"},{"service":"manufacturer","effect":"manufacturer_notified","notice":"MN-10TY-C7JN-2Q6K","caused_by":"01KDVDNA00J452VV4909EC3FQB"},{"service":"communications","effect":"code_emailed","message_id":"EM-BD5T-08D8-74X2","caused_by":"01KDVDNA004K5V70CVYS4K0H1N"}]},
+            {"line":4,"correlation_id":"01KDVDNA00Z29T5VQV69ANWWE1","events":[{"event_id":"01KDVDNA00Z29T5VQV69ANWWE1","name":"product_registered","service":"products","causation_id":null,"depth":0},{"event_id":"01KDVDNA00TW5F5QQM6EBHYV77","name":"discount_generated","service":"promotions","causation_id":"01KDVDNA00Z29T5VQV69ANWWE1","depth":1}],"effects":[{"service":"products","effect":"registration_recorded","registration":"PR-TFNA-FPDP-YNTJ","caused_by":"01KDVDNA00Z29T5VQV69ANWWE1"},{"service":"loyalty","effect":"points_awarded","points":59,"caused_by":"01KDVDNA00Z29T5VQV69ANWWE1"},{"service":"promotions","effect":"code_generated","code":"THANKS-1J5K-X8B0-P47X","percent":10,"caused_by":"01KDVDNA00Z29T5VQV69ANWWE1"},{"service":"customer","effect":"support_record_opened","record":"SR-FAV7-SZG1-DYYN","caused_by":"01KDVDNA00Z29T5VQV69ANWWE1"},{"service":"manufacturer","effect":"manufacturer_notified","notice":"MN-8315-0WQJ-XH9N","caused_by":"01KDVDNA00Z29T5VQV69ANWWE1"},{"service":"communications","effect":"code_emailed","message_id":"EM-Y76K-PFAP-RX15","caused_by":"01KDVDNA00TW5F5QQM6EBHYV77"}]}
             ],"rejected":[
             {"line":3,"reason":"the line is not JSON at byte 0: expected a value"}
             ],
-            "registrations":2,"events":{"product_registered":2,"discount_generated":2},"effects":{"products":2,"loyalty":2,"promotions":2,"communications":2,"customer":2,"manufacturer":2}}
+            "registrations":2,"events":{"product_registered":2,"discount_generated":2},"effects":{"products":2,"loyalty":2,"promotions":2,"communications":2,"customer":2,"manufacturer":2},"points":118,"seed":1,"worlds":1,"deliveries":14,"duplicates":0,"attempts":14,"crashes":0,"faults":{},"quarantined":0,"requests":30,"wcu":70,"latency_ms":{"p50":54,"p90":74,"p99":74,"p100":74},"effects_applied_twice":0,"events_lost":0,"unfinished":0}
         "#]],
     );
 }
@@ -101,38 +125,62 @@ fn no_registration_is_a_report_as_well() {
         Format::Tree,
         "",
         &expect![[r#"
-        totals
-        ├─ registrations                0
-        ├─ rejected lines               0
-        ├─ events
-        │  ├─ product_registered        0
-        │  └─ discount_generated        0
-        └─ effects
-           ├─ products                  0
-           ├─ loyalty                   0
-           ├─ promotions                0
-           ├─ communications            0
-           ├─ customer                  0
-           └─ manufacturer              0
-    "#]],
+            totals
+            ├─ registrations                     0
+            ├─ rejected lines                    0
+            ├─ events
+            │  ├─ product_registered             0
+            │  └─ discount_generated             0
+            ├─ effects, by the tables
+            │  ├─ products                       0
+            │  ├─ loyalty                        0
+            │  ├─ promotions                     0
+            │  ├─ communications                 0
+            │  ├─ customer                       0
+            │  └─ manufacturer                   0
+            ├─ points awarded                    0
+            ├─ what the world did
+            │  ├─ first seed                     1
+            │  ├─ worlds                         0
+            │  ├─ deliveries                     0
+            │  ├─ duplicates                     0
+            │  ├─ attempts                       0
+            │  ├─ crashes                        0
+            │  ├─ freezes                        0
+            │  ├─ throttled requests             0
+            │  ├─ lost answers                   0
+            │  └─ in quarantine                  0
+            ├─ what it cost
+            │  ├─ requests                       0
+            │  └─ write units                    0
+            ├─ how long a flow took, in milliseconds
+            │  ├─ P50                            0
+            │  ├─ P90                            0
+            │  ├─ P99                            0
+            │  └─ P100                           0
+            └─ verdict
+               ├─ effects applied twice          0
+               ├─ events lost                    0
+               └─ unfinished                     0
+        "#]],
     );
     check(
         Format::Json,
         "\n\n",
         &expect![[r#"
-        {"flows":[],"rejected":[],
-        "registrations":0,"events":{"product_registered":0,"discount_generated":0},"effects":{"products":0,"loyalty":0,"promotions":0,"communications":0,"customer":0,"manufacturer":0}}
-    "#]],
+            {"flows":[],"rejected":[],
+            "registrations":0,"events":{"product_registered":0,"discount_generated":0},"effects":{"products":0,"loyalty":0,"promotions":0,"communications":0,"customer":0,"manufacturer":0},"points":0,"seed":1,"worlds":0,"deliveries":0,"duplicates":0,"attempts":0,"crashes":0,"faults":{},"quarantined":0,"requests":0,"wcu":0,"latency_ms":{"p50":0,"p90":0,"p99":0,"p100":0},"effects_applied_twice":0,"events_lost":0,"unfinished":0}
+        "#]],
     );
     check(
         Format::Json,
         "x",
         &expect![[r#"
-        {"flows":[],"rejected":[
-        {"line":1,"reason":"the line is not JSON at byte 0: expected a value"}
-        ],
-        "registrations":0,"events":{"product_registered":0,"discount_generated":0},"effects":{"products":0,"loyalty":0,"promotions":0,"communications":0,"customer":0,"manufacturer":0}}
-    "#]],
+            {"flows":[],"rejected":[
+            {"line":1,"reason":"the line is not JSON at byte 0: expected a value"}
+            ],
+            "registrations":0,"events":{"product_registered":0,"discount_generated":0},"effects":{"products":0,"loyalty":0,"promotions":0,"communications":0,"customer":0,"manufacturer":0},"points":0,"seed":1,"worlds":0,"deliveries":0,"duplicates":0,"attempts":0,"crashes":0,"faults":{},"quarantined":0,"requests":0,"wcu":0,"latency_ms":{"p50":0,"p90":0,"p99":0,"p100":0},"effects_applied_twice":0,"events_lost":0,"unfinished":0}
+        "#]],
     );
 }
 
@@ -255,7 +303,7 @@ fn a_report_is_whole_also_when_reading_fails_half_way() {
     for (format, is_whole) in [
         (
             Format::Tree,
-            (|text| text.ends_with("manufacturer              1\n")) as fn(&str) -> bool,
+            (|text| text.ends_with("unfinished                     0\n")) as fn(&str) -> bool,
         ),
         (Format::Json, |text| {
             let document: Value = serde_json::from_str(text).unwrap();
@@ -264,7 +312,7 @@ fn a_report_is_whole_also_when_reading_fails_half_way() {
     ] {
         let mut output = Vec::new();
         let reader = BufReader::new(Failing(input.as_bytes()));
-        let error = run(reader, &mut output, io::sink(), Options::new(format)).unwrap_err();
+        let error = run(reader, &mut output, io::sink(), &Options::new(format)).unwrap_err();
         assert!(matches!(error, RunError::Read { line: 4, .. }), "{error:?}");
         let output = String::from_utf8(output).unwrap();
         assert!(is_whole(&output), "{output}");
