@@ -151,7 +151,7 @@ enum Route {
 ///
 /// Processes that have their effects in DynamoDB reach a real engine through the real client (see
 /// `create_table`, behind the feature `dynamodb`). That follows from the seed as well: what the
-/// client takes from the machine, such as the date of a signature, is part of no answer, and the
+/// client takes from the machine, such as its name in a user agent, is part of no answer, and the
 /// trace shows nothing of it.
 ///
 /// # What it is not

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use dynoxide::{Database, DynoxideError};
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use setpiece_envelope::Clock;
 
 use super::Answer;
@@ -67,13 +67,24 @@ pub(super) fn counting(operation: &str, body: String) -> String {
     {
         return body;
     }
-    match serde_json::from_str::<Value>(&body) {
-        Ok(mut request) if request.is_object() => {
-            request["ReturnConsumedCapacity"] = json!("TOTAL");
-            request.to_string()
+    // Whoever says himself how much he wants to be told is told that.
+    match body.strip_prefix('{') {
+        Some(rest) if !rest.contains(RETURN_CONSUMED) && rest.len() > 1 => {
+            format!("{{\"{RETURN_CONSUMED}\":\"TOTAL\",{rest}")
         }
         _ => body,
     }
+}
+
+const RETURN_CONSUMED: &str = "ReturnConsumedCapacity";
+
+/// What an answer says beside what was asked for.
+#[derive(Default, Deserialize)]
+pub(super) struct Told {
+    #[serde(rename = "__type")]
+    pub(super) error: Option<String>,
+    #[serde(rename = "ConsumedCapacity", default)]
+    pub(super) consumed_capacity: Value,
 }
 
 /// The units that an answer says were consumed.
