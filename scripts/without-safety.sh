@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Removes one safety after the other from a copy of the sources, and shows which tests notice.
+# Removes one safety after the other from a copy of the sources, and shows who notices: which tests,
+# and the seed of the first of a thousand worlds.
 #
 #   scripts/without-safety.sh          all of them
 #   scripts/without-safety.sh owner    only this one
@@ -11,11 +12,11 @@ cd "$(dirname "$0")/.."
 copy="$PWD/target/without-safety"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}" CARGO_INCREMENTAL=0
 
-# NAME FILE BEFORE AFTER [TESTS]: the text that makes it safe, what is there without, and who should
-# notice.
+# NAME FILE BEFORE AFTER TESTS WORLD: the text that makes it safe, what is there without, which tests
+# should notice, and in which world. Where the last is empty, no world has what it is about.
 without() {
     local name=$1 file=$2 before=$3 after=$4 noticed
-    local -a tests=(${5:--p setpiece-handler --test app})
+    local -a tests=($5) world=($6)
     if [[ -n "$only" && "$only" != "$name" ]]; then return; fi
     rm -rf "$copy"
     mkdir -p "$copy"
@@ -32,43 +33,59 @@ PYTHON
     noticed=$(cd "$copy" && { cargo test -q "${tests[@]}" --no-fail-fast 2>&1 || true; } |
         sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p; s/^    \([a-z_]*::[a-z0-9_:]*\)$/\1/p; s/^error.*could not compile.*/does not compile/p' |
         sort -u)
-    rm -rf "$copy"
-    if [[ -z "$noticed" || "$noticed" == *"does not compile"* ]]; then
-        echo "without $name: nobody notices (${noticed:-no test failed})" >&2
-        failed=1
-        return
-    fi
     echo "without $name:"
-    echo "$noticed" | sed 's/^/    /'
+    if [[ -z "$noticed" || "$noticed" == *"does not compile"* ]]; then
+        echo "    no test notices ${noticed}" >&2
+        failed=1
+    else
+        echo "$noticed" | sed 's/^/    /'
+    fi
+    if ((${#world[@]})); then
+        noticed=$(cd "$copy" && { SETPIECE_SEEDS=0..1000 cargo test -q -p setpiece-testing --test world -- --exact "${world[@]}" 2>&1 || true; } |
+            sed -n 's/^.*a world fails: \(seed [0-9]*\)$/\1/p')
+        if [[ -z "$noticed" ]]; then
+            echo "    no world notices" >&2
+            failed=1
+        else
+            echo "    ${world[*]}: $noticed"
+        fi
+    fi
+    rm -rf "$copy"
 }
 
 only=${1:-}
 failed=0
+app='-p setpiece-handler --test app'
+in_memory=faults::when_processes_stand_still_too
+in_engine=engine::in_the_engine_everything_happens_once_too
 
 without owner idempotency/src/dynamodb/expression.rs \
     'const MINE: &str = "owner_token = :me AND' \
     'const MINE: &str = "(owner_token = :me OR attribute_exists(owner_token)) AND' \
-    '-p setpiece-idempotency --test it'
+    '-p setpiece-idempotency --test it' "$in_engine"
 without relay handler/src/apply.rs \
     'let applied = self.replay(&record, receipt.outbox, deadline).await?;' \
-    'let (applied, _) = (Applied::Replayed { events: 0 }, record);'
+    'let (applied, _) = (Applied::Replayed { events: 0 }, record);' "$app" "$in_memory"
 without partial-batch handler/src/answer.rs \
     'Source::Sqs { .. } if !whole_batches => self.write_failures(usize::MAX),' \
-    'Source::Sqs { .. } if !whole_batches => self.write_failures(0),'
+    'Source::Sqs { .. } if !whole_batches => self.write_failures(0),' "$app" "$in_memory"
 without transaction idempotency/src/dynamodb.rs \
     '            let draft = self.settle_draft(settle)?;
             self.transact(&settle.key, &settle.owner, draft, writes).await' \
     '            let reply = self.settle(settle).await?;
             let apart = self.client.transact_write_items();
             _ = apart.set_transact_items(Some(writes.to_vec())).send().await;
-            Ok(reply.into())'
+            Ok(reply.into())' "$app" "$in_engine"
 without order handler/src/batch.rs \
     'Source::Kinesis | Source::DynamoDbStream => true,' \
-    'Source::Kinesis | Source::DynamoDbStream => false,'
+    'Source::Kinesis | Source::DynamoDbStream => false,' "$app" ''
+without fifo-order handler/src/batch.rs \
+    'Source::Sqs { fifo } => fifo,' \
+    'Source::Sqs { .. } => false,' "$app" transport::a_fifo_queue_keeps_its_order_through_crashes
 without quarantine handler/src/app/deliver.rs \
     'match quarantine.put(&poison).await {' \
-    'match std::future::ready(Ok::<(), Fault>(drop((&poison, quarantine)))).await {'
+    'match std::future::ready(Ok::<(), Fault>(drop((&poison, quarantine)))).await {' "$app" transport::poison_is_put_aside_and_holds_up_nobody
 without removal handler/src/apply/relay.rs \
     'Ok(_) => self.remove(&keys, deadline).await,' \
-    'Ok(_) => Ok(()),'
+    'Ok(_) => Ok(()),' "$app" "$in_memory"
 exit "$failed"
