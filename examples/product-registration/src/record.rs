@@ -63,10 +63,11 @@ impl Record {
         items.map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The events that a service has written something because of.
-    pub(crate) fn causes(&self) -> impl Iterator<Item = (ServiceId, &str)> {
-        let all = self.effects.iter();
-        all.flat_map(|(service, by_cause)| by_cause.keys().map(|cause| (*service, cause.as_str())))
+    /// The events because of which a service has written something, and how much.
+    pub(crate) fn causes(&self) -> impl Iterator<Item = (ServiceId, &str, usize)> {
+        self.effects.iter().flat_map(|(service, by_cause)| {
+            by_cause.iter().map(|(cause, items)| (*service, cause.as_str(), items.len()))
+        })
     }
 
     /// All that a registration led to.

@@ -22,7 +22,9 @@ pub struct Broken {
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { registrations, failure } = self;
-        write!(f, "with the first {registrations} registrations, {failure}")
+        write!(f, "with the first {registrations} registrations, {failure}")?;
+        let seed = failure.seed;
+        write!(f, "\nTo see it again: the same options with --seeds {seed}..{}", seed + 1)
     }
 }
 

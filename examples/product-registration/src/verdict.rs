@@ -70,9 +70,11 @@ impl Verdict {
             let found = record.balances.get(*customer).copied().unwrap_or(0);
             verdict.compare("points of a customer", found, *expected);
         }
-        for (service, cause) in record.causes().filter(|(_, cause)| !known.contains(cause)) {
-            verdict
-                .twice(1, format_args!("{service} did something about {cause}, which is unknown"));
+        for (service, cause, items) in record.causes() {
+            if !known.contains(cause) {
+                let words = format_args!("{service} did something about {cause}, which is unknown");
+                verdict.twice(items as u64, words);
+            }
         }
         let left = [
             (outcome.unacknowledged().len(), "deliveries are not acknowledged"),
@@ -176,3 +178,6 @@ impl fmt::Display for Verdict {
         told.iter().try_for_each(|it| write!(f, "\n  {it}"))
     }
 }
+
+#[cfg(test)]
+mod tests;
