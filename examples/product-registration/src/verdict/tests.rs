@@ -34,6 +34,7 @@ fn spoilt(act: Act) -> Verdict {
 }
 
 /// Changes the balance of the customer.
+#[expect(clippy::unnecessary_wraps, reason = "it is what an act returns")]
 fn points(event: &Received<ProductRegistered>, change: i32) -> Result<Effects, Fault> {
     let registered = serde_json::to_value(&event.data).unwrap();
     let customer = registered["customer_id"].as_str().unwrap().to_owned();
