@@ -10,6 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::Reason;
 
+mod rfc3339;
+
 /// A moment, written as RFC 3339 in UTC: `2026-11-20T12:10:21.123Z`.
 ///
 /// It keeps nanoseconds, and writes as many digits of a second as were read, so that what another
@@ -17,47 +19,57 @@ use crate::Reason;
 /// sort as they do. It knows the years 0 to 9999, but for the last day.
 #[derive(Clone, Copy)]
 pub struct Timestamp {
-    moment: jiff::Timestamp,
+    /// Since 1970-01-01T00:00:00Z, rounded down.
+    seconds: i64,
+    /// After `seconds`.
+    nanos: u32,
     /// How many digits of a second are written; it does not tell moments apart.
     digits: u8,
 }
 
 impl Timestamp {
     /// 1970-01-01T00:00:00.000Z.
-    pub const UNIX_EPOCH: Self = Self { moment: jiff::Timestamp::UNIX_EPOCH, digits: 3 };
+    pub const UNIX_EPOCH: Self = Self { seconds: 0, nanos: 0, digits: 3 };
 
     /// The second in which the year 0 begins, before which RFC 3339 has no texts.
     const FIRST_SECOND: i64 = -62_167_219_200;
 
+    /// The last moment that is still in the year 9999 with any offset.
+    const LAST: Self = Self { seconds: 253_402_207_200, nanos: 999_999_999, digits: 9 };
+
     /// A moment that is written with `digits`, or more where it needs them.
-    fn bounded(moment: jiff::Timestamp, digits: u8) -> Option<Self> {
-        let needed = match moment.subsec_nanosecond() {
+    fn bounded(seconds: i64, nanos: u32, digits: u8) -> Option<Self> {
+        let needed = match nanos {
             0 => 0,
             nanos if nanos % 1_000_000 == 0 => 3,
             nanos if nanos % 1_000 == 0 => 6,
             _ => 9,
         };
         let digits = digits.max(needed);
-        (moment.as_second() >= Self::FIRST_SECOND).then_some(Self { moment, digits })
+        let bounds = Self::FIRST_SECOND..=Self::LAST.seconds;
+        bounds.contains(&seconds).then_some(Self { seconds, nanos, digits })
     }
 
     /// The moment `millis` milliseconds after 1970-01-01T00:00:00Z, or `None` where there is none.
     #[must_use]
     pub fn from_unix_millis(millis: i64) -> Option<Self> {
-        Self::bounded(jiff::Timestamp::from_millisecond(millis).ok()?, 3)
+        let nanos = u32::try_from(millis.rem_euclid(1000)).ok()? * 1_000_000;
+        Self::bounded(millis.div_euclid(1000), nanos, 3)
     }
 
     /// Milliseconds since 1970-01-01T00:00:00Z, rounded towards that moment.
     #[must_use]
     pub fn unix_millis(self) -> i64 {
-        self.moment.as_millisecond()
+        let rounds_up = self.seconds < 0 && !self.nanos.is_multiple_of(1_000_000);
+        self.seconds * 1000 + i64::from(self.nanos / 1_000_000) + i64::from(rounds_up)
     }
 
     /// The same moment without what is finer than a second, and written without it.
     #[must_use]
     pub fn truncate_to_seconds(self) -> Self {
-        let seconds = jiff::Timestamp::from_second(self.moment.as_second());
-        Self { moment: seconds.unwrap_or(self.moment), digits: 0 }
+        // Towards 1970, as milliseconds are.
+        let rounds_up = self.seconds < 0 && self.nanos != 0;
+        Self { seconds: self.seconds + i64::from(rounds_up), nanos: 0, digits: 0 }
     }
 
     /// The same moment without what is finer than a millisecond.
@@ -69,15 +81,23 @@ impl Timestamp {
     /// The moment `duration` later, or the last one there is.
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
-        let moment = self.moment.checked_add(duration).unwrap_or(jiff::Timestamp::MAX);
+        // The parts of a second are carried by the durations.
+        let sum = Duration::from_nanos(self.nanos.into()).checked_add(duration);
         // Digits that were read say nothing about a moment that was not.
-        Self::bounded(moment, 3).unwrap_or(self)
+        sum.and_then(|sum| {
+            let seconds = self.seconds.checked_add_unsigned(sum.as_secs())?;
+            Self::bounded(seconds, sum.subsec_nanos(), 3)
+        })
+        .unwrap_or(Self::LAST)
     }
 
     /// How long after `earlier` this is, or nothing if it is not later.
     #[must_use]
     pub fn saturating_duration_since(self, earlier: Self) -> Duration {
-        self.moment.duration_since(earlier.moment).try_into().unwrap_or_default()
+        u64::try_from(self.seconds - earlier.seconds).map_or(Duration::ZERO, |seconds| {
+            let whole = Duration::new(seconds, self.nanos);
+            whole.saturating_sub(Duration::from_nanos(earlier.nanos.into()))
+        })
     }
 }
 
@@ -88,14 +108,9 @@ impl FromStr for Timestamp {
     ///
     /// What is finer than a nanosecond is cut off.
     fn from_str(text: &str) -> Result<Self, Reason> {
-        let (seconds, fraction, offset) = rfc3339_parts(text).ok_or(Reason::NotATimestamp)?;
-        let (moment, digits) = match u8::try_from(fraction.len()) {
-            Ok(digits @ ..=9) => (text.parse(), digits),
-            Ok(_) | Err(_) => (format!("{seconds}.{}{offset}", &fraction[..9]).parse(), 9),
-        };
-        let moment = moment.map_err(|_| Reason::NotATimestamp)?;
+        let ((seconds, nanos), digits) = rfc3339::read(text).ok_or(Reason::NotATimestamp)?;
         // As many digits as were read, also where fewer would do.
-        Self::bounded(moment, 0)
+        Self::bounded(seconds, nanos, 0)
             .map(|bounded| Self { digits, ..bounded })
             .ok_or(Reason::NotATimestamp)
     }
@@ -106,20 +121,38 @@ impl TryFrom<SystemTime> for Timestamp {
 
     /// Fails where there is no such moment.
     fn try_from(time: SystemTime) -> Result<Self, Reason> {
-        let moment = time.try_into().map_err(|_| Reason::NotATimestamp)?;
-        Self::bounded(moment, 3).ok_or(Reason::NotATimestamp)
+        let since = |duration: Duration| {
+            let seconds = i64::try_from(duration.as_secs()).ok()?;
+            Some((seconds, duration.subsec_nanos()))
+        };
+        let moment = match time.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(later) => since(later),
+            Err(earlier) => since(earlier.duration()).map(|(seconds, nanos)| match nanos {
+                0 => (-seconds, 0),
+                nanos => (-seconds - 1, 1_000_000_000 - nanos),
+            }),
+        };
+        moment
+            .and_then(|(seconds, nanos)| Self::bounded(seconds, nanos, 3))
+            .ok_or(Reason::NotATimestamp)
     }
 }
 
 impl From<Timestamp> for SystemTime {
     fn from(timestamp: Timestamp) -> Self {
-        timestamp.moment.into()
+        let seconds = Duration::from_secs(timestamp.seconds.unsigned_abs());
+        let second = if timestamp.seconds < 0 {
+            Self::UNIX_EPOCH - seconds
+        } else {
+            Self::UNIX_EPOCH + seconds
+        };
+        second + Duration::from_nanos(timestamp.nanos.into())
     }
 }
 
 impl PartialEq for Timestamp {
     fn eq(&self, other: &Self) -> bool {
-        self.moment == other.moment
+        (self.seconds, self.nanos) == (other.seconds, other.nanos)
     }
 }
 
@@ -133,19 +166,21 @@ impl PartialOrd for Timestamp {
 
 impl Ord for Timestamp {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.moment.cmp(&other.moment)
+        (self.seconds, self.nanos).cmp(&(other.seconds, other.nanos))
     }
 }
 
 impl Hash for Timestamp {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.moment.hash(state);
+        (self.seconds, self.nanos).hash(state);
     }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.*}", usize::from(self.digits), self.moment)
+        let mut text = rfc3339::Text::default();
+        let text = rfc3339::write((self.seconds, self.nanos), self.digits, &mut text);
+        f.write_str(std::str::from_utf8(text).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -167,29 +202,6 @@ impl<'de> Deserialize<'de> for Timestamp {
         let expected = &"a timestamp of RFC 3339";
         text.parse().map_err(|_| de::Error::invalid_value(de::Unexpected::Str(&text), expected))
     }
-}
-
-/// The seconds, the digits behind them, and the offset of a timestamp in the form of RFC 3339.
-///
-/// Parsers of dates take much more than that form, and whoever reads the text after us may not.
-fn rfc3339_parts(text: &str) -> Option<(&str, &str, &str)> {
-    let has_form = |text: &str, form: &str| {
-        text.len() == form.len()
-            && text.bytes().zip(form.bytes()).all(|(byte, form)| match form {
-                b'0' => byte.is_ascii_digit(),
-                b'T' => matches!(byte, b'T' | b't'),
-                sign => byte == sign,
-            })
-    };
-    let (seconds, rest) = text.split_at_checked(19)?;
-    let rest = rest.strip_prefix('.').map_or(Some(("", rest)), |fraction| {
-        let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
-        (digits > 0).then(|| fraction.split_at(digits))
-    });
-    let (fraction, offset) = rest?;
-    let is_offset = matches!(offset, "Z" | "z")
-        || (has_form(offset, "+00:00") || has_form(offset, "-00:00")) && offset[1..3] < *"24";
-    (has_form(seconds, "0000-00-00T00:00:00") && is_offset).then_some((seconds, fraction, offset))
 }
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use proptest::prelude::*;
 
 use super::Timestamp;
 
@@ -83,4 +85,73 @@ fn a_timestamp_can_stand_in_an_event() {
         crate::from_json::<Timestamp>(b"\"noon\"").unwrap_err().to_string(),
         "`$` expected a timestamp of RFC 3339, found a string that does not fit"
     );
+}
+
+/// What `jiff` reads the same text as, if that is a moment of ours.
+fn by_jiff(text: &str) -> Option<jiff::Timestamp> {
+    let moment: jiff::Timestamp = text.parse().ok()?;
+    (moment >= jiff::Timestamp::from_second(Timestamp::FIRST_SECOND).unwrap()).then_some(moment)
+}
+
+fn assert_agrees(text: &str) {
+    let (ours, theirs) = (text.parse::<Timestamp>(), by_jiff(text));
+    assert_eq!(ours.is_ok(), theirs.is_some(), "{text}");
+    if let (Ok(ours), Some(theirs)) = (ours, theirs) {
+        assert_eq!(SystemTime::from(ours), SystemTime::from(theirs), "{text}");
+        assert_eq!(Timestamp::try_from(SystemTime::from(theirs)), Ok(ours), "{text}");
+        assert_eq!(ours.unix_millis(), theirs.as_millisecond(), "{text}");
+        assert_eq!(ours.truncate_to_seconds().unix_millis(), theirs.as_second() * 1000, "{text}");
+        let digits = usize::from(ours.digits);
+        assert_eq!(ours.to_string(), format!("{theirs:.digits$}"), "{text}");
+    }
+}
+
+#[test]
+fn each_day_is_the_one_that_others_say() {
+    for year in 0..=9999 {
+        for (month, day) in (1..=12).flat_map(|month| [1, 28, 29, 30, 31].map(|day| (month, day))) {
+            assert_agrees(&format!("{year:04}-{month:02}-{day:02}T23:59:59.25Z"));
+        }
+    }
+}
+
+#[test]
+fn the_ends_are_where_others_have_them() {
+    for text in [
+        "0000-01-01T00:00:00Z",
+        "0000-01-01T00:59:59.5+01:00",
+        "9999-12-30T22:00:00.999999999Z",
+        "9999-12-30T22:00:01Z",
+        "9999-12-31T23:59:59-23:59",
+        "9999-12-31T23:59:59.999999999+23:59",
+        "2026-00-10T00:00:00Z",
+        "2026-01-00T00:00:00Z",
+        "2026-01-32T00:00:00Z",
+        "2026-01-01T24:00:00Z",
+        "2026-01-01T00:60:00Z",
+        "2026-12-31T23:59:60.5Z",
+        "2026-12-31T23:59:61Z",
+        "2026-01-01T00:00:00+00:60",
+        "2026-01-01T00:00:00-00:00",
+    ] {
+        assert_agrees(text);
+    }
+    let last = timestamp("2026-11-20T12:10:21Z").saturating_add(Duration::MAX);
+    assert_eq!(SystemTime::from(last), SystemTime::from(jiff::Timestamp::MAX));
+}
+
+proptest! {
+    #[test]
+    fn any_moment_is_the_one_that_others_say(
+        (year, month, day) in (0..10_000, 0..14, 0..33),
+        (hour, minute, second) in (0..25, 0..61, 0..62),
+        fraction in "(\\.[0-9]{1,9})?",
+        offset in "Z|[+-][0-2][0-9]:[0-6][0-9]",
+    ) {
+        let is_ours = offset.get(1..3).is_none_or(|hours| hours < "24");
+        prop_assume!(is_ours);
+        assert_agrees(&format!(
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}{offset}"
+        ));
+    }
 }
