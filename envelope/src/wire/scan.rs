@@ -75,9 +75,9 @@ impl<'a> Scanner<'a> {
     /// A violation when there is no object, when a member appears twice, or of `member`.
     pub fn object(
         &mut self,
-        member: impl FnMut(&mut Self, &str) -> Result<(), Violation>,
+        mut member: impl FnMut(&mut Self, &str) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
-        self.walk_object::<true>(member)
+        self.walk_object(true, &mut member)
     }
 
     /// The same, but a member that appears twice is for `member` to notice.
@@ -87,15 +87,16 @@ impl<'a> Scanner<'a> {
     /// A violation when there is no object, or of `member`.
     pub fn members(
         &mut self,
-        member: impl FnMut(&mut Self, &str) -> Result<(), Violation>,
+        mut member: impl FnMut(&mut Self, &str) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
-        self.walk_object::<false>(member)
+        self.walk_object(false, &mut member)
     }
 
-    #[inline]
-    fn walk_object<const ONCE: bool>(
+    /// Not generic, since there is a caller for each form that is read.
+    fn walk_object(
         &mut self,
-        mut member: impl FnMut(&mut Self, &str) -> Result<(), Violation>,
+        once: bool,
+        member: &mut dyn FnMut(&mut Self, &str) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         self.expect_kind(b'{', "an object")?;
         self.nest()?;
@@ -114,7 +115,7 @@ impl<'a> Scanner<'a> {
                 self.space();
                 self.expect(b':', "a colon")?;
                 self.space();
-                if ONCE && !self.keys.insert(&mut keys, &raw, &key) {
+                if once && !self.keys.insert(&mut keys, &raw, &key) {
                     return Err(Violation::new(Reason::Duplicate).within(&key));
                 }
                 member(self, &key).map_err(|violation| violation.within(&key))?;
@@ -139,6 +140,13 @@ impl<'a> Scanner<'a> {
     pub fn array(
         &mut self,
         mut element: impl FnMut(&mut Self) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        self.walk_array(&mut element)
+    }
+
+    fn walk_array(
+        &mut self,
+        element: &mut dyn FnMut(&mut Self) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         self.expect_kind(b'[', "an array")?;
         self.nest()?;
@@ -274,15 +282,19 @@ impl<'a> Scanner<'a> {
         read: impl FnOnce(&mut Self) -> Result<T, Violation>,
     ) -> Result<(&'a str, Result<T, Violation>), Violation> {
         self.space();
-        let (start, depth, keys) = (self.at, self.depth, self.keys.few.len());
+        let here = (self.at, self.depth, self.keys.few.len());
         match read(self) {
-            Ok(done) => Ok((self.since(start), Ok(done))),
-            Err(violation) => {
-                (self.at, self.depth) = (start, depth);
-                self.keys.few.truncate(keys);
-                Ok((self.skip()?, Err(violation)))
-            }
+            Ok(done) => Ok((self.since(here.0), Ok(done))),
+            Err(violation) => Ok((self.skip_from(here)?, Err(violation))),
         }
+    }
+
+    /// Goes back to where a value begins, and passes over it.
+    #[cold]
+    fn skip_from(&mut self, here: (usize, usize, usize)) -> Result<&'a str, Violation> {
+        (self.at, self.depth) = (here.0, here.1);
+        self.keys.few.truncate(here.2);
+        self.skip()
     }
 
     /// Whether `null` comes, or something that is not JSON.
