@@ -547,7 +547,7 @@ impl<'a> Scanner<'a> {
             if integer > 18 && text.parse::<i64>().is_err() {
                 return Err(Violation::new(Reason::IntegerOutOfRange));
             }
-        } else if (exponent || integer > 300) && !text.parse().is_ok_and(f64::is_finite) {
+        } else if (exponent || integer > 300) && !is_finite(text) {
             return Err(Violation::new(Reason::NotFinite));
         }
         Ok(())
@@ -598,6 +598,13 @@ impl fmt::Debug for Scanner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scanner").field("at", &self.at).finish_non_exhaustive()
     }
+}
+
+/// Whether a number is not beyond f64.
+///
+/// It is asked of `serde_json`, which reads all other numbers and has its own tables for it.
+fn is_finite(number: &str) -> bool {
+    serde_json::from_str(number).is_ok_and(f64::is_finite)
 }
 
 /// How many bytes of a text come before a quote, a backslash or a control character.

@@ -279,7 +279,7 @@ fn required(id: Option<Cow<'_, str>>, path: &str) -> Result<Box<str>, Violation>
 
 /// Seconds since 1970, perhaps with a fraction.
 fn moment(seconds: &str) -> Option<Timestamp> {
-    let millis = (seconds.parse::<f64>().ok()? * 1e3).round();
+    let millis = (serde_json::from_str::<f64>(seconds).ok()? * 1e3).round();
     // Beyond it there are no dates.
     #[expect(clippy::cast_possible_truncation, reason = "it is in range, and whole")]
     (millis.abs() < 1e15).then_some(millis as i64).and_then(Timestamp::from_unix_millis)
