@@ -144,6 +144,8 @@ impl Draft {
             (HttpForm::V2, Some(raw)) => raw.split('&').filter_map(parameter).collect(),
             _ => several(self.queries, self.query),
         };
+        let mut path_parameters = BTreeMap::new();
+        path_parameters.extend(self.path_parameters);
         Ok(HttpRequest {
             form,
             request_id: self.request_id,
@@ -154,7 +156,7 @@ impl Draft {
             }
             .ok_or_else(|| missing(path))?,
             query,
-            path_parameters: self.path_parameters.into_iter().collect(),
+            path_parameters,
             headers,
             body,
         })

@@ -45,20 +45,19 @@ impl ItemKey {
 
     /// What tells the item from others of its table: the same whatever order the key is given in.
     pub(crate) fn identity(&self) -> Vec<(String, String)> {
-        let mut parts: Vec<(String, String)> = self
-            .0
-            .iter()
-            .map(|(name, value)| {
-                let text = match value {
-                    AttributeValue::S(text) => format!("S{text}"),
-                    AttributeValue::N(number) => format!("N{}", canonical(number)),
-                    AttributeValue::B(bytes) => format!("B{bytes:?}"),
-                    _ => String::new(),
-                };
-                (name.clone(), text)
-            })
-            .collect();
-        parts.sort_unstable();
+        let mut parts: Vec<(String, String)> = Vec::with_capacity(self.0.len());
+        for (name, value) in &self.0 {
+            let text = match value {
+                AttributeValue::S(text) => format!("S{text}"),
+                AttributeValue::N(number) => format!("N{}", canonical(number)),
+                AttributeValue::B(bytes) => format!("B{bytes:?}"),
+                _ => String::new(),
+            };
+            let part = (name.clone(), text);
+            // There are two at most.
+            let place = parts.partition_point(|before| *before <= part);
+            parts.insert(place, part);
+        }
         parts
     }
 

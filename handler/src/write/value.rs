@@ -1,4 +1,8 @@
-use std::{cmp::Ordering, collections::HashMap, fmt};
+use std::{
+    cmp::Ordering,
+    collections::{BinaryHeap, HashMap},
+    fmt,
+};
 
 use serde::Serialize;
 use serde_dynamo::AttributeValue;
@@ -86,8 +90,9 @@ pub(super) fn item(
 
 /// The value in its normal form: sets sorted, numbers without leading and trailing zeros.
 fn checked(value: AttributeValue) -> Option<AttributeValue> {
-    fn set<T: Ord>(mut all: Vec<T>) -> Option<Vec<T>> {
-        all.sort_unstable();
+    fn set<T: Ord>(all: Vec<T>) -> Option<Vec<T>> {
+        // The sort that takes the least code, which is there for each type.
+        let mut all = BinaryHeap::from(all).into_sorted_vec();
         let given = all.len();
         all.dedup();
         (!all.is_empty() && all.len() == given).then_some(all)
