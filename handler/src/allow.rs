@@ -1,4 +1,4 @@
-use std::{borrow::Cow, collections::BTreeSet};
+use std::borrow::Cow;
 
 use crate::{BusFacts, Facts, Source};
 
@@ -27,10 +27,10 @@ use crate::{BusFacts, Facts, Source};
 #[derive(Clone, Debug, Default)]
 #[must_use = "it does nothing before it is given to an app"]
 pub struct Allow {
-    accounts: BTreeSet<Cow<'static, str>>,
-    sources: BTreeSet<Cow<'static, str>>,
-    regions: BTreeSet<Cow<'static, str>>,
-    through: BTreeSet<Cow<'static, str>>,
+    accounts: Vec<Cow<'static, str>>,
+    sources: Vec<Cow<'static, str>>,
+    regions: Vec<Cow<'static, str>>,
+    through: Vec<Cow<'static, str>>,
 }
 
 impl Allow {
@@ -41,26 +41,26 @@ impl Allow {
 
     /// Allows an account, by its twelve digits, and from now on no others.
     pub fn account(mut self, account: impl Into<Cow<'static, str>>) -> Self {
-        self.accounts.insert(account.into());
+        self.accounts.push(account.into());
         self
     }
 
     /// Allows a source, and from now on no others.
     pub fn source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
-        self.sources.insert(source.into());
+        self.sources.push(source.into());
         self
     }
 
     /// Allows a region, and from now on no others.
     pub fn region(mut self, region: impl Into<Cow<'static, str>>) -> Self {
-        self.regions.insert(region.into());
+        self.regions.push(region.into());
         self
     }
 
     /// Believes what came by this queue or topic, by its ARN: one whose policy lets nobody but the
     /// rules of the bus send to it.
     pub fn through(mut self, arn: impl Into<Cow<'static, str>>) -> Self {
-        self.through.insert(arn.into());
+        self.through.push(arn.into());
         self
     }
 
@@ -76,11 +76,12 @@ impl Allow {
         }
         let is_direct = matches!(source, Source::EventBridge | Source::EventBridgeArray);
         let arn = facts.source_arn.as_deref();
-        if !is_direct && !arn.is_some_and(|arn| self.through.contains(arn)) {
+        let has = |list: &[Cow<'static, str>], value: &str| list.iter().any(|it| it == value);
+        if !is_direct && !arn.is_some_and(|arn| has(&self.through, arn)) {
             return Some("what came this way can be forged");
         }
-        let on = |list: &BTreeSet<Cow<'static, str>>, value: Option<&str>| {
-            list.is_empty() || value.is_some_and(|value| list.contains(value))
+        let on = |list: &[Cow<'static, str>], value: Option<&str>| {
+            list.is_empty() || value.is_some_and(|value| has(list, value))
         };
         if !on(&self.accounts, bus.and_then(|bus| bus.account.as_deref())) {
             return Some("the account that published it is not allowed");

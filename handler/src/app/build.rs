@@ -1,4 +1,4 @@
-use std::{collections::HashSet, error::Error as StdError, fmt, sync::Arc, time::Duration};
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use setpiece_bus::{Bus, Publisher};
 use setpiece_envelope::{Clock, ServiceId};
@@ -212,7 +212,6 @@ where
     /// The handlers cannot be told apart, or the configuration of their guards is refused.
     pub fn build(self) -> Result<App<S, X, B>, AppError> {
         let Handlers { state, routes, unhandled, middleware } = self.handlers;
-        let mut names = HashSet::new();
         let namespace = self.service.to_string();
         let mut guarded = Vec::with_capacity(routes.len());
         for route in routes {
@@ -222,7 +221,7 @@ where
             }
             let guard = (self.guard)(self.effects.records(), &namespace, &name);
             let guard = guard.build().map_err(AppError::Guard)?;
-            if !names.insert(Arc::clone(&name)) {
+            if guarded.iter().any(|it: &Guarded<S, X>| *it.route.name() == name) {
                 return Err(AppError::SameName { name });
             }
             guarded.push(Guarded { route, guard });

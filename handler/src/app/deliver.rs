@@ -1,5 +1,4 @@
 use std::{
-    collections::HashSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -157,8 +156,9 @@ where
         let routes = || self.routes.iter().filter(|it| it.route.takes_event(bus, &raw.metadata));
         if bus.is_none() && raw.metadata.service.is_none() {
             // Nothing says whose it is, so there must be no doubt.
-            let sources: HashSet<_> = routes().map(|it| it.route.source()).collect();
-            if sources.len() > 1 {
+            let mut sources = routes().map(|it| it.route.source());
+            let first = sources.next();
+            if sources.any(|source| Some(source) != first) {
                 let fault = Fault::contract("an event that does not say whose it is");
                 return Err(Refusal::of(fault));
             }

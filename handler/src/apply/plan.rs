@@ -1,4 +1,4 @@
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use setpiece_bus::{InvalidEvent, OutgoingEvent};
 use setpiece_envelope::{Correlation, CorrelationId, EventId, Timestamp};
@@ -88,7 +88,8 @@ impl<W> Plan<W> {
 
 /// Finds two writes on one item.
 fn check_items(writes: &[Write]) -> Result<(), InvalidEffects> {
-    let mut seen = HashMap::with_capacity(writes.len());
+    // There are no more of them than a transaction takes.
+    let mut seen = Vec::with_capacity(writes.len());
     for (second, write) in writes.iter().enumerate() {
         // Of some, only the service knows the key.
         let is_known = match write.operation() {
@@ -96,10 +97,12 @@ fn check_items(writes: &[Write]) -> Result<(), InvalidEffects> {
             #[cfg(feature = "dynamodb")]
             Operation::Native(_) => write.key().names().next().is_some(),
         };
-        if is_known
-            && let Some(first) = seen.insert((write.table(), write.key().identity()), second)
-        {
-            return Err(InvalidEffects::SameItem { first, second });
+        if is_known {
+            let item = (write.table(), write.key().identity());
+            if let Some((_, first)) = seen.iter().find(|(other, _)| *other == item) {
+                return Err(InvalidEffects::SameItem { first: *first, second });
+            }
+            seen.push((item, second));
         }
     }
     Ok(())

@@ -6,7 +6,6 @@
 //! So they are kept back, and it reads a number.
 
 use std::{
-    collections::HashMap,
     mem,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -27,7 +26,8 @@ pub(super) struct Cloakroom(Arc<Mutex<Kept>>);
 struct Kept {
     /// The number of the last one.
     last: u64,
-    bodies: HashMap<u64, RawInvocation>,
+    /// As many as there are invocations at the same time.
+    bodies: Vec<(u64, RawInvocation)>,
 }
 
 impl Cloakroom {
@@ -40,13 +40,16 @@ impl Cloakroom {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.last += 1;
         let number = kept.last;
-        kept.bodies.insert(number, body);
+        kept.bodies.push((number, body));
         number
     }
 
     fn fetch(&self, number: u64) -> RawInvocation {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.bodies.remove(&number).unwrap_or(RawInvocation(None))
+        match kept.bodies.iter().position(|(kept, _)| *kept == number) {
+            Some(place) => kept.bodies.swap_remove(place).1,
+            None => RawInvocation(None),
+        }
     }
 }
 

@@ -2,6 +2,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 use setpiece_envelope::{ReadError, Reason, Violation, json::Scanner};
 
 use crate::{delivery::fact, source::HttpForm};
@@ -282,8 +283,8 @@ impl HttpResponse {
             body.map_or_else(|_| Cow::Owned(BASE64_STANDARD.encode(&self.body)), Cow::Borrowed);
         let mut json = Wire {
             status_code: self.status,
-            headers: BTreeMap::new(),
-            multi_value_headers: BTreeMap::new(),
+            headers: Map::new(),
+            multi_value_headers: Map::new(),
             cookies: Vec::new(),
             body,
             is_base64_encoded,
@@ -292,15 +293,22 @@ impl HttpResponse {
             let name = name.to_ascii_lowercase();
             match form {
                 HttpForm::V1 => {
-                    json.multi_value_headers.entry(name).or_default().push(value.as_str());
+                    let values = json.multi_value_headers.entry(name);
+                    if let Value::Array(values) =
+                        values.or_insert_with(|| Vec::<Value>::new().into())
+                    {
+                        values.push(value.as_str().into());
+                    }
                 }
                 HttpForm::V2 if name == "set-cookie" => json.cookies.push(value),
                 HttpForm::V2 => {
-                    let values: &mut String = json.headers.entry(name).or_default();
-                    if !values.is_empty() {
-                        values.push_str(", ");
+                    let values = json.headers.entry(name).or_insert_with(|| "".into());
+                    if let Value::String(values) = values {
+                        if !values.is_empty() {
+                            values.push_str(", ");
+                        }
+                        values.push_str(value);
                     }
-                    values.push_str(value);
                 }
             }
         }
@@ -309,14 +317,15 @@ impl HttpResponse {
     }
 }
 
+/// Headers are maps that a function has in any case, rather than two that it has for this.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire<'a> {
     status_code: u16,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    headers: BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    multi_value_headers: BTreeMap<String, Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    headers: Map<String, Value>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    multi_value_headers: Map<String, Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cookies: Vec<&'a str>,
     body: Cow<'a, str>,
