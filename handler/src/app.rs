@@ -13,6 +13,7 @@ pub use self::build::{AppBuilder, AppError};
 use crate::{
     Allow, Applier, Delivery, EffectStore, Invocation, InvokeError, Quarantine, Report,
     answer::Answer,
+    apply::Answering,
     batch,
     handlers::{Middleware, Route, Unhandled},
 };
@@ -42,6 +43,7 @@ struct Inner<S, X: EffectStore, B> {
     middleware: Middleware<S>,
     unhandled: Unhandled,
     applier: Applier<X, B>,
+    answering: Answering<X, B>,
     quarantine: Option<Arc<dyn Quarantine>>,
     allow: Allow,
     max_depth: u32,

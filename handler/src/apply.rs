@@ -4,11 +4,12 @@ mod relay;
 
 use std::{fmt, sync::Arc};
 
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use setpiece_bus::{Bus, OutgoingEvent, Publisher};
 use setpiece_envelope::{Correlation, Metadata, Timestamp};
 use setpiece_idempotency::{
-    Classify, Guard, GuardError, Held, Key, Lease, Outcome, Skipped, store::RecordKey,
+    BySemantics, Classify, Guard, GuardError, Held, Key, Lease, Outcome, Skipped, store::RecordKey,
 };
 use setpiece_policy::{Deadline, Fault, Retry};
 
@@ -16,7 +17,7 @@ pub use self::error::{ApplyError, Refused};
 use self::plan::Plan;
 pub(crate) use self::plan::flow;
 use crate::{
-    EffectStore, Effects, InvalidEffects, InvalidWrite, OutboxKey, handlers::Decision,
+    EffectStore, Effects, InvalidEffects, InvalidWrite, OutboxKey, WriteOf, handlers::Decision,
     write::Otherwise,
 };
 
@@ -137,6 +138,26 @@ impl<'de> Deserialize<'de> for Receipt {
     }
 }
 
+/// What is applied under which key, and for how long.
+pub(crate) struct Call<'a, X: EffectStore, C = BySemantics> {
+    pub(crate) guard: &'a Guard<X::Records, C>,
+    pub(crate) key: &'a Key,
+    pub(crate) lease: Lease,
+    pub(crate) cause: &'a Cause,
+    pub(crate) deadline: Deadline,
+}
+
+/// What decides.
+pub(crate) type Work<'a> =
+    Box<dyn FnOnce(Held) -> BoxFuture<'static, Result<Decision, Fault>> + Send + 'a>;
+
+/// A way to apply what work decides.
+pub(crate) type Answering<X, B> = for<'a> fn(
+    &'a Applier<X, B>,
+    Call<'a, X>,
+    Work<'a>,
+) -> BoxFuture<'a, Result<Answered, ApplyError>>;
+
 impl<X: EffectStore, B: Bus> Applier<X, B> {
     /// Applies effects in `store` and publishes through `publisher`. What reads and removes in the
     /// outbox is tried as `retry` says.
@@ -186,41 +207,48 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
         F: FnOnce(Held) -> Fut,
         Fut: Future<Output = Result<Effects, Fault>>,
     {
+        let call = Call { guard, key, lease, cause, deadline };
         let work = async |held| Ok(Decision { effects: work(held).await?, response: None });
-        Ok(self.answer(guard, key, lease, cause, deadline, work).await?.0)
+        let answered = if !self.store.is_transactional() {
+            self.publish_first(call, work).await
+        } else if self.optimistic {
+            self.commit_once(call, work).await
+        } else {
+            self.commit(call, work).await
+        };
+        Ok(answered?.0)
     }
 
-    /// Does what [`apply`](Self::apply) does for work that has an answer as well.
-    pub(crate) async fn answer<C, F, Fut>(
-        &self,
-        guard: &Guard<X::Records, C>,
-        key: &Key,
-        lease: Lease,
-        cause: &Cause,
-        deadline: Deadline,
-        work: F,
-    ) -> Result<Answered, ApplyError>
-    where
-        C: Classify<Fault>,
-        F: FnOnce(Held) -> Fut,
-        Fut: Future<Output = Result<Decision, Fault>>,
-    {
+    /// Does what [`apply`](Self::apply) does with a claim, for work that has an answer as well.
+    ///
+    /// Each of the ways is behind a pointer, so that a function has only those in it that its store
+    /// and its app ask for.
+    pub(crate) fn claimed<'a>(
+        &'a self,
+        call: Call<'a, X>,
+        work: Work<'a>,
+    ) -> BoxFuture<'a, Result<Answered, ApplyError>> {
         if self.store.is_transactional() {
-            self.commit(guard, key, lease, cause, deadline, work).await
+            Box::pin(self.commit(call, work))
         } else {
-            self.publish_first(guard, key, lease, cause, deadline, work).await
+            Box::pin(self.publish_first(call, work))
         }
     }
 
-    async fn commit<C, F, Fut>(
-        &self,
-        guard: &Guard<X::Records, C>,
-        key: &Key,
-        lease: Lease,
-        cause: &Cause,
-        deadline: Deadline,
-        work: F,
-    ) -> Result<Answered, ApplyError>
+    /// The same without a claim, where there are transactions.
+    pub(crate) fn unclaimed<'a>(
+        &'a self,
+        call: Call<'a, X>,
+        work: Work<'a>,
+    ) -> BoxFuture<'a, Result<Answered, ApplyError>> {
+        if self.store.is_transactional() {
+            Box::pin(self.commit_once(call, work))
+        } else {
+            Box::pin(self.publish_first(call, work))
+        }
+    }
+
+    async fn commit<C, F, Fut>(&self, call: Call<'_, X, C>, work: F) -> Result<Answered, ApplyError>
     where
         C: Classify<Fault>,
         F: FnOnce(Held) -> Fut,
@@ -228,23 +256,58 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
     {
         let mut decided = Decided::default();
         let decide = async |held: Held| {
-            let Decision { effects, response } = work(held.clone()).await?;
-            let events = plan::events(&held, &effects, cause, self.now())?;
-            self.check(&events)?;
-            let plan = Plan::new(&*self.store, &held, &effects, events, self.now())?;
-            let Plan { writes, keys, events } = plan;
-            let receipt = Receipt { outbox: events.len(), response };
-            decided.writes = effects.written().len();
-            decided.otherwise =
-                effects.written().iter().map(|write| write.otherwise().clone()).collect();
-            decided.outbox = keys.into_iter().zip(events).collect();
-            Ok((receipt, writes))
+            let decision = work(held.clone()).await?;
+            self.decide(&held, call.cause, decision, &mut decided)
         };
-        let outcome = if self.optimistic {
-            guard.commit_once(key, lease.deadline(), decide).await
-        } else {
-            guard.commit(key, lease, decide).await
+        let outcome = call.guard.commit(call.key, call.lease, decide).await;
+        self.conclude(call, decided, outcome).await
+    }
+
+    async fn commit_once<C, F, Fut>(
+        &self,
+        call: Call<'_, X, C>,
+        work: F,
+    ) -> Result<Answered, ApplyError>
+    where
+        F: FnOnce(Held) -> Fut,
+        Fut: Future<Output = Result<Decision, Fault>>,
+    {
+        let mut decided = Decided::default();
+        let decide = async |held: Held| {
+            let decision = work(held.clone()).await?;
+            self.decide(&held, call.cause, decision, &mut decided)
         };
+        let outcome = call.guard.commit_once(call.key, call.lease.deadline(), decide).await;
+        self.conclude(call, decided, outcome).await
+    }
+
+    /// What is kept of a decision, and the writes that make it durable.
+    fn decide(
+        &self,
+        held: &Held,
+        cause: &Cause,
+        Decision { effects, response }: Decision,
+        decided: &mut Decided,
+    ) -> Result<(Receipt, Vec<WriteOf<X>>), Fault> {
+        let events = plan::events(held, &effects, cause, self.now())?;
+        self.check(&events)?;
+        let Plan { writes, keys, events } =
+            Plan::new(&*self.store, held, &effects, events, self.now())?;
+        let receipt = Receipt { outbox: events.len(), response };
+        decided.writes = effects.written().len();
+        decided.otherwise =
+            effects.written().iter().map(|write| write.otherwise().clone()).collect();
+        decided.outbox = keys.into_iter().zip(events).collect();
+        Ok((receipt, writes))
+    }
+
+    /// Publishes what was put into the outbox, now or earlier.
+    async fn conclude<C>(
+        &self,
+        Call { guard, key, deadline, .. }: Call<'_, X, C>,
+        decided: Decided,
+        outcome: Result<Outcome<Receipt>, GuardError<Fault>>,
+    ) -> Result<Answered, ApplyError> {
         match outcome {
             Ok(Outcome::Fresh(receipt) | Outcome::Unguarded(receipt)) => {
                 let events = decided.outbox.len();
@@ -275,11 +338,7 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
     /// Without an outbox: the record is completed after the events were published.
     async fn publish_first<C, F, Fut>(
         &self,
-        guard: &Guard<X::Records, C>,
-        key: &Key,
-        lease: Lease,
-        cause: &Cause,
-        deadline: Deadline,
+        Call { guard, key, lease, cause, deadline }: Call<'_, X, C>,
         work: F,
     ) -> Result<Answered, ApplyError>
     where

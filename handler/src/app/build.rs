@@ -6,7 +6,7 @@ use setpiece_idempotency::{ConfigError, Guard, GuardBuilder};
 use setpiece_policy::{Random, Retry, Sleep};
 
 use super::{App, Guarded, Inner};
-use crate::{Allow, Applier, EffectStore, Handlers, Quarantine, Report};
+use crate::{Allow, Applier, EffectStore, Handlers, Quarantine, Report, apply::Answering};
 
 /// Longer than any queue keeps a message, which is 14 days.
 const RETENTION: Duration = Duration::from_hours(15 * 24);
@@ -26,6 +26,7 @@ pub struct AppBuilder<S, X: EffectStore, B> {
     handlers: Handlers<S>,
     effects: Arc<X>,
     guard: GuardOf<X>,
+    answering: Answering<X, B>,
     app: Parts<B>,
 }
 
@@ -38,7 +39,6 @@ struct Parts<B> {
     concurrency: usize,
     reserve: Duration,
     whole_batches: bool,
-    optimistic: bool,
     clock: Arc<dyn Clock>,
     sleep: super::SleepFn,
     observer: Option<super::Observer>,
@@ -80,6 +80,7 @@ where
             handlers,
             effects: Arc::new(effects),
             guard,
+            answering: Applier::claimed,
             app: Parts {
                 publisher,
                 retry: Retry::new(Arc::clone(&clock), random, Arc::clone(&sleep)),
@@ -89,7 +90,6 @@ where
                 concurrency: 10,
                 reserve: Duration::from_secs(1),
                 whole_batches: false,
-                optimistic: false,
                 clock,
                 sleep: Box::new(move |duration| {
                     let sleep = Arc::clone(&sleep);
@@ -178,7 +178,7 @@ where
     /// the handler; the effects of one of them are applied, and the other one is dropped. So a
     /// handler must not call what has an effect of its own.
     pub fn optimistic(mut self) -> Self {
-        self.app.optimistic = true;
+        self.answering = Applier::unclaimed;
         self
     }
 
@@ -234,7 +234,6 @@ where
         }
         let app = self.app;
         let applier = Applier::new(self.effects, app.publisher, app.retry);
-        let applier = if app.optimistic { applier.optimistic() } else { applier };
         Ok(App {
             inner: Arc::new(Inner {
                 state,
@@ -242,6 +241,7 @@ where
                 middleware,
                 unhandled,
                 applier,
+                answering: self.answering,
                 quarantine: app.quarantine,
                 allow: app.allow,
                 max_depth: app.max_depth,

@@ -20,7 +20,7 @@ use crate::{
     Applied, BusFacts, Cause, Change, Content, Cx, Delivery, EffectStore, Ending, Opened,
     OutboxKey, Poison, Reason, Report, Source, Unhandled, Unreadable,
     answer::Ended,
-    apply::flow,
+    apply::{Call, flow},
     batch::Left,
     handlers::{Decide, Guarding, Handling, Ready},
 };
@@ -256,9 +256,9 @@ where
             let cx = Cx::held(Arc::clone(&self.state), flow(&held, &cause), held);
             self.middleware.run(Handling::new(cx, name, decide))
         };
-        let by = known.time.answer_by;
-        let applied = self.applier.answer(&guarded.guard, &key, lease, &cause, by, run).await?;
-        let (applied, response) = applied;
+        let deadline = known.time.answer_by;
+        let call = Call { guard: &guarded.guard, key: &key, lease, cause: &cause, deadline };
+        let (applied, response) = (self.answering)(&self.applier, call, Box::new(run)).await?;
         let ending = match applied {
             Applied::Fresh { .. } => Ending::Done,
             Applied::Replayed { .. } => Ending::Again,
