@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::{
-    future::select,
+    future::{BoxFuture, select},
     stream::{FuturesUnordered, StreamExt as _},
 };
 use setpiece_envelope::EventId;
@@ -155,20 +155,21 @@ impl<'p, B: Bus, T> Publication<'p, B, T> {
         let mut work = Work::new(publisher, *deadline, events, states, attempts);
         let waiting = work.waiting();
         work.line_up(&waiting);
-        let mut sending = FuturesUnordered::new();
-        let mut storing = FuturesUnordered::new();
+        // Of one type, which is compiled once.
+        let mut sending: FuturesUnordered<BoxFuture<'_, Next>> = FuturesUnordered::new();
+        let mut storing: FuturesUnordered<BoxFuture<'_, Next>> = FuturesUnordered::new();
         let mut pause = None;
         loop {
             if !deadline.has_passed(retry.clock()) {
                 while storing.len() < publisher.max_in_flight
                     && let Some((index, event)) = work.next_to_store()
                 {
-                    storing.push(store(publisher, index, event));
+                    storing.push(Box::pin(store(publisher, index, event)));
                 }
                 while sending.len() < publisher.max_in_flight
                     && let Some(request) = work.next_request(sending.is_empty())
                 {
-                    sending.push(send(publisher, request));
+                    sending.push(Box::pin(send(publisher, request)));
                 }
             }
             if pause.is_none()
@@ -182,11 +183,10 @@ impl<'p, B: Bus, T> Publication<'p, B, T> {
             // A store that does not answer keeps only the events that need it, and so does a
             // request: all others go on.
             let next = std::future::poll_fn(|context| {
-                if let Poll::Ready(Some(stored)) = storing.poll_next_unpin(context) {
-                    return Poll::Ready(Next::Stored(stored));
-                }
-                if let Poll::Ready(Some(answered)) = sending.poll_next_unpin(context) {
-                    return Poll::Ready(Next::Answered(answered));
+                for running in [&mut storing, &mut sending] {
+                    if let Poll::Ready(Some(next)) = running.poll_next_unpin(context) {
+                        return Poll::Ready(next);
+                    }
                 }
                 match &mut pause {
                     Some(pause) => pause.as_mut().poll(context).map(|()| Next::Retry),
@@ -194,8 +194,8 @@ impl<'p, B: Bus, T> Publication<'p, B, T> {
                 }
             });
             match next.await {
-                Next::Stored((index, result)) => work.settle_stored(index, result),
-                Next::Answered((request, answer)) => work.settle(request, answer),
+                Next::Stored(index, result) => work.settle_stored(index, result),
+                Next::Answered(request, answer) => work.settle(request, answer),
                 Next::Retry => {
                     pause = None;
                     work.retry();

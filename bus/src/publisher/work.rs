@@ -18,8 +18,8 @@ use crate::{Bus, ClaimCheck, EntryResult, InvalidEvent, OutgoingEvent};
 
 /// What comes next while events are on their way.
 pub(super) enum Next {
-    Stored((usize, Result<OutgoingEvent, Fault>)),
-    Answered((Request, Result<Vec<EntryResult>, Fault>)),
+    Stored(usize, Result<OutgoingEvent, Fault>),
+    Answered(Request, Result<Vec<EntryResult>, Fault>),
     /// What failed has waited long enough.
     Retry,
 }
@@ -300,26 +300,25 @@ pub(super) async fn store<B>(
     publisher: &Publisher<B>,
     index: usize,
     event: Arc<OutgoingEvent>,
-) -> (usize, Result<OutgoingEvent, Fault>) {
-    let Some(claim_check) = &publisher.claim_check else { return (index, Ok((*event).clone())) };
+) -> Next {
+    let Some(claim_check) = &publisher.claim_check else {
+        return Next::Stored(index, Ok((*event).clone()));
+    };
     let stored = within(publisher, claim_check.check_in(&event), || {
         Fault::transient("the payload store did not answer in time")
     });
-    (index, stored.await)
+    Next::Stored(index, stored.await)
 }
 
 /// Sends one request.
-pub(super) async fn send<B: Bus>(
-    publisher: &Publisher<B>,
-    request: Request,
-) -> (Request, Result<Vec<EntryResult>, Fault>) {
+pub(super) async fn send<B: Bus>(publisher: &Publisher<B>, request: Request) -> Next {
     let entries: Vec<&OutgoingEvent> = request.entries.iter().map(|(_, event)| &**event).collect();
     let answer = within(publisher, publisher.bus.put(&entries), || {
         Fault::transient("the bus did not answer in time")
     });
     let answer = answer.await;
     drop(entries);
-    (request, answer)
+    Next::Answered(request, answer)
 }
 
 /// Waits for an answer as long as for any.
