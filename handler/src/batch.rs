@@ -1,13 +1,13 @@
 //! Which deliveries of an invocation may run at the same time, and which wait for each other.
 
-use std::{collections::HashMap, pin::pin};
+use std::{
+    collections::HashMap,
+    pin::pin,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use crate::{Content, Delivery, Opened, Source, Unreadable, answer::Ended};
-use futures_util::{
-    StreamExt as _,
-    future::{Either, select},
-    stream,
-};
+use futures_util::{StreamExt as _, future::select, stream};
 
 /// Deliveries that are handled one after the other.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,25 +80,28 @@ where
 {
     let count = lanes.iter().map(|lane| lane.deliveries.len()).sum();
     // What has not ended when the time is up, has failed.
-    let mut ends: Vec<Result<Ended, Left>> = (0..count).map(|_| Err(Left::Late)).collect();
-    let deliver = &deliver;
-    // Each lane is a stream of its own, so that what has ended is known even if the lane has not.
-    let running = stream::iter(lanes).map(|Lane { deliveries, ordered }| {
-        let steps = (deliveries.into_iter(), false);
-        Box::pin(stream::unfold(steps, move |(mut steps, mut broken)| async move {
-            let index = steps.next()?;
-            let end = if broken && ordered { Err(Left::Behind) } else { Ok(deliver(index).await) };
-            broken |= matches!(end, Ok(Ended::Failed(_)));
-            Some(((index, end), (steps, broken)))
-        }))
-    });
-    let running = running.flatten_unordered(concurrency);
-    let mut running = pin!(running);
-    let mut last = pin!(last);
-    while let Either::Left((Some((index, end)), _)) = select(running.next(), &mut last).await {
-        if let Some(place) = ends.get_mut(index) {
-            *place = end;
-        }
-    }
-    ends
+    let ends: Vec<Result<Ended, Left>> = (0..count).map(|_| Err(Left::Late)).collect();
+    let ends = Mutex::new(ends);
+    let (ended, deliver) = (&ends, &deliver);
+    let running = stream::iter(lanes).for_each_concurrent(
+        concurrency,
+        move |Lane { deliveries, ordered }| async move {
+            let mut broken = false;
+            for index in deliveries {
+                let end =
+                    if broken && ordered { Err(Left::Behind) } else { Ok(deliver(index).await) };
+                broken |= matches!(end, Ok(Ended::Failed(_)));
+                // It is known even if its lane does not end.
+                if let Some(place) = lock(ended).get_mut(index) {
+                    *place = end;
+                }
+            }
+        },
+    );
+    select(pin!(running), pin!(last)).await;
+    ends.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

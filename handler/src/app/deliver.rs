@@ -1,11 +1,13 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     sync::Arc,
+    task::Poll,
 };
 
 use futures_util::{
     FutureExt as _,
-    future::{Either, join_all, select},
+    future::{Either, maybe_done, poll_fn, select},
 };
 use setpiece_bus::Bus;
 use setpiece_envelope::{
@@ -41,6 +43,9 @@ struct Refusal<'a> {
     fault: Fault,
     handler: Option<&'a Arc<str>>,
 }
+
+/// How one handler of a delivery ended, and what it answers.
+type End<'a> = Result<Option<String>, Refusal<'a>>;
 
 impl<S, X, B> Inner<S, X, B>
 where
@@ -169,7 +174,7 @@ where
             let ready = guarded.route.ready_for_event(raw, facts, opened);
             self.run(known, guarded, ready, correlation.clone())
         });
-        let ends = join_all(runs).await;
+        let ends = ends_of(runs).await;
         if ends.is_empty() {
             return self.unhandled(known);
         }
@@ -189,7 +194,7 @@ where
             let ready = guarded.route.ready_for_payload(content.clone());
             self.run(known, guarded, ready, Correlation::root())
         });
-        let ends = join_all(runs).await;
+        let ends = ends_of(runs).await;
         if ends.is_empty() {
             // One of our events without its metadata is no event of somebody else.
             if bus.is_some_and(|bus| self.routes.iter().any(|it| it.route.expects(bus))) {
@@ -407,11 +412,27 @@ impl Refusal<'_> {
     }
 }
 
+/// Runs the handlers of a delivery at the same time.
+///
+/// They are few, so that each can be asked whenever one of them goes on, which takes much less code
+/// than to know which one that is.
+async fn ends_of<'a>(
+    runs: impl Iterator<Item = impl Future<Output = End<'a>> + Send + 'a>,
+) -> Vec<End<'a>> {
+    let mut runs: Vec<_> = runs.map(|run| maybe_done(run.boxed())).collect();
+    poll_fn(|cx| {
+        let running = runs.iter_mut().map(|run| run.poll_unpin(cx));
+        if running.filter(Poll::is_pending).count() == 0 { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    runs.iter_mut().filter_map(|run| Pin::new(run).take_output()).collect()
+}
+
 /// The end of a delivery that has several handlers, of which one may have answered.
 ///
 /// While one of them wants the delivery again, it is not put aside for another one's sake.
-fn all<'a>(ends: Vec<Result<Option<String>, Refusal<'a>>>) -> Result<Option<String>, Refusal<'a>> {
-    let (mut worst, mut answer): (Option<Refusal<'a>>, _) = (None, None);
+fn all(ends: Vec<End<'_>>) -> End<'_> {
+    let (mut worst, mut answer): (Option<Refusal<'_>>, _) = (None, None);
     for end in ends {
         match end {
             Ok(response) => answer = answer.or(response),
