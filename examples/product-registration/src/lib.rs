@@ -25,7 +25,8 @@
 //! use product_registration::{Format, Options, SAMPLE, run};
 //!
 //! let (mut output, mut errors) = (Vec::new(), Vec::new());
-//! let summary = run(SAMPLE.as_bytes(), &mut output, &mut errors, Options::new(Format::Tree))?;
+//! let options = Options::new(Format::Tree);
+//! let summary = run(SAMPLE.as_bytes(), &mut output, &mut errors, &options)?;
 //!
 //! assert_eq!(summary.registrations, 20);
 //! assert_eq!(summary.effects.get("communications"), 20);
