@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use setpiece_bus::{OutgoingEvent, Publisher};
 use setpiece_handler::{
-    App, Applier, Cx, DynamoDbEffects, EffectStore as _, Effects, ItemChange, Unhandled, Write,
+    Allow, App, Applier, Cx, DynamoDbEffects, EffectStore as _, Effects, Handlers, ItemChange,
+    Unhandled, Write,
 };
 use setpiece_idempotency::{Guard, Key, Lease, dynamodb::Table};
 use setpiece_policy::{Fault, Retry, SeededRandom};
-use setpiece_testing::{EntryFault, LocalDynamoDb, StreamRecord, sample, stream_event};
+use setpiece_testing::{
+    ACCOUNT, EntryFault, FakeBus, LocalDynamoDb, StreamRecord, sample, stream_event,
+};
 
 use crate::shop::{LOYALTY, Loyalty, PointsAwarded, RuntimeSleep, Shop, award_points, failures};
 
@@ -135,26 +138,55 @@ async fn changes_of_a_table_keep_their_order() {
     assert_eq!(failures(&answer), [second]);
 }
 
-/// The records and the outbox are in one table, so the stream of the outbox has the records as well.
+/// An app whose records and outbox are in one table of DynamoDB.
+fn app_in(table: &str, shop: &Shop, handlers: Handlers<Loyalty>, allow: Allow) -> DynamoApp {
+    let database = LocalDynamoDb::new(shop.clock.clone());
+    database.create_table(table, "id");
+    let retry = Retry::new(shop.clock.clone(), SeededRandom::new(1), RuntimeSleep);
+    App::builder(
+        LOYALTY,
+        handlers,
+        DynamoDbEffects::new(database.client(), Table::new(table.to_owned())),
+        Publisher::new(shop.bus.clone(), retry),
+        shop.clock.clone(),
+        SeededRandom::new(2),
+        RuntimeSleep,
+    )
+    .quarantine(shop.quarantine.clone())
+    .allow(allow)
+    .build()
+    .unwrap()
+}
+
+type DynamoApp = App<Loyalty, DynamoDbEffects, FakeBus>;
+
+/// The records and the outbox are in one table, so the stream of the outbox has the records as
+/// well. Nobody asks where they come from, since nobody takes them.
 #[tokio::test(start_paused = true)]
 async fn the_stream_of_the_records_is_for_nobody() {
     let shop = Shop::new();
-    let database = LocalDynamoDb::new(shop.clock.clone());
     let keys = r#"{"id":{"S":"shop#award#1:a"}}"#;
     let change = stream_event([StreamRecord::insert(keys, keys)]);
-    // By the table that the sample stream is of.
-    for (table, failed) in [("sample-table", 0), ("other", 1)] {
-        let retry = Retry::new(shop.clock.clone(), SeededRandom::new(1), RuntimeSleep);
-        let app = App::builder(
-            LOYALTY,
-            shop.handlers().on(award_points),
-            DynamoDbEffects::new(database.client(), Table::new(table)),
-            Publisher::new(shop.bus.clone(), retry),
-            shop.clock.clone(),
-            SeededRandom::new(2),
-            RuntimeSleep,
-        );
-        let answer = app.build().unwrap().invoke(&change, shop.deadline()).await.unwrap();
-        assert_eq!(failures(&answer).len(), failed);
+    for allow in [Allow::new(), Allow::new().account(ACCOUNT)] {
+        let handlers = shop.handlers().on(award_points);
+        let app = app_in("sample-table", &shop, handlers, allow);
+        let answer = app.invoke(&change, shop.deadline()).await.unwrap();
+        assert_eq!(failures(&answer), [""; 0]);
+        assert!(shop.quarantine.items().is_empty());
     }
+    let app = app_in("other", &shop, shop.handlers().on(award_points), Allow::new());
+    let answer = app.invoke(&change, shop.deadline()).await.unwrap();
+    assert_eq!(failures(&answer).len(), 1);
+}
+
+/// Without a quarantine they would block their shard.
+#[tokio::test(start_paused = true)]
+async fn the_outbox_needs_no_origin() {
+    let shop = Shop::new();
+    let keys = abandoned(&shop).await;
+    let handlers = shop.handlers().on(award_points);
+    let app = shop.app_of(handlers).allow(Allow::new().account(ACCOUNT)).build().unwrap();
+    let answer = app.invoke(&inserted(&keys, true), shop.deadline()).await.unwrap();
+    assert_eq!(failures(&answer), [""; 0]);
+    assert_eq!(shop.awarded(), ["c1", "c2"]);
 }
