@@ -345,22 +345,29 @@ pub struct StreamRecord<'a> {
     keys: &'a str,
     old: Option<&'a str>,
     new: Option<&'a str>,
+    table: Option<&'a str>,
 }
 
 impl<'a> StreamRecord<'a> {
     /// An item that was not there before.
     pub fn insert(keys: &'a str, new: &'a str) -> Self {
-        Self { name: "INSERT", keys, old: None, new: Some(new) }
+        Self { name: "INSERT", keys, old: None, new: Some(new), table: None }
     }
 
     /// An item that was there.
     pub fn modify(keys: &'a str, old: &'a str, new: &'a str) -> Self {
-        Self { name: "MODIFY", keys, old: Some(old), new: Some(new) }
+        Self { name: "MODIFY", keys, old: Some(old), new: Some(new), table: None }
     }
 
     /// An item that was deleted.
     pub fn remove(keys: &'a str, old: &'a str) -> Self {
-        Self { name: "REMOVE", keys, old: Some(old), new: None }
+        Self { name: "REMOVE", keys, old: Some(old), new: None, table: None }
+    }
+
+    /// Says in which table the item is. Without one the record does not name its stream, as if it
+    /// were of any table that a function may take it for.
+    pub fn of_table(self, table: &'a str) -> Self {
+        Self { table: Some(table), ..self }
     }
 }
 
@@ -381,8 +388,8 @@ struct DynamoDbRecord<'a> {
     event_source: &'static str,
     aws_region: &'static str,
     dynamodb: DynamoDbChange<'a>,
-    #[serde(rename = "eventSourceARN")]
-    event_source_arn: String,
+    #[serde(rename = "eventSourceARN", skip_serializing_if = "Option::is_none")]
+    event_source_arn: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -420,7 +427,7 @@ pub(crate) const STREAM_BEGIN: u128 = 111_000_000_000_000_000_000;
 pub fn stream_event<'a>(records: impl IntoIterator<Item = StreamRecord<'a>>) -> Vec<u8> {
     let json = |text| must("an item in DynamoDB's JSON", serde_json::from_str::<&RawValue>(text));
     let mut of_event = Vec::new();
-    for (index, StreamRecord { name, keys, old, new }) in records.into_iter().enumerate() {
+    for (index, StreamRecord { name, keys, old, new, table }) in records.into_iter().enumerate() {
         let images = [Some(keys), old, new].map(Option::unwrap_or_default);
         let id = fingerprint(&[b"stream", index.to_string().as_bytes(), images[0].as_bytes()]);
         of_event.push(DynamoDbRecord {
@@ -438,9 +445,11 @@ pub fn stream_event<'a>(records: impl IntoIterator<Item = StreamRecord<'a>>) -> 
                 size_bytes: images.iter().map(|image| image.len()).sum(),
                 stream_view_type: "NEW_AND_OLD_IMAGES",
             },
-            event_source_arn: format!(
-                "arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/sample-table/stream/2026-01-01T00:00:00.000"
-            ),
+            event_source_arn: table.map(|table| {
+                format!(
+                    "arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}/stream/2026-01-01T00:00:00.000"
+                )
+            }),
         });
     }
     must("a DynamoDB event", serde_json::to_vec(&Records { records: of_event }))

@@ -166,7 +166,7 @@ type DynamoApp = App<Loyalty, DynamoDbEffects, FakeBus>;
 async fn the_stream_of_the_records_is_for_nobody() {
     let shop = Shop::new();
     let keys = r#"{"id":{"S":"shop#award#1:a"}}"#;
-    let change = stream_event([StreamRecord::insert(keys, keys)]);
+    let change = stream_event([StreamRecord::insert(keys, keys).of_table("sample-table")]);
     for allow in [Allow::new(), Allow::new().account(ACCOUNT)] {
         let handlers = shop.handlers().on(award_points);
         let app = app_in("sample-table", &shop, handlers, allow);

@@ -165,8 +165,9 @@ fn a_kinesis_stream_hands_over_base64() {
 #[test]
 fn a_table_hands_over_images() {
     let key = r#"{"id":{"S":"7"}}"#;
+    let removed = StreamRecord::remove(key, r#"{"id":{"S":"7"},"n":{"N":"1"}}"#);
     check(
-        &stream_event([StreamRecord::remove(key, r#"{"id":{"S":"7"},"n":{"N":"1"}}"#)]),
+        &stream_event([removed.of_table("sample-table")]),
         &expect![[r#"
             {
               "Records": [
