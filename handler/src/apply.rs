@@ -110,7 +110,7 @@ pub(crate) type Answered = (Applied, Option<String>);
 pub struct Relayed {
     /// How many events were published and removed.
     pub published: usize,
-    /// How many had been relayed before.
+    /// How many were not there: they had been relayed before, or were never events.
     pub gone: usize,
 }
 

@@ -109,9 +109,13 @@ impl DynamoDbEffects {
             let answer =
                 answer.map_err(|error| Fault::from(error).with_context("reading the outbox"))?;
             for mut item in answer.responses.unwrap_or_default().into_values().flatten() {
+                let event = item.remove(Self::EVENT);
+                if event.is_none() && !item.contains_key(Self::CREATED_AT) {
+                    // A record or an item of the business, whose key only looks like one of ours.
+                    continue;
+                }
                 let key = item.remove(self.outbox.own_key());
-                let (Some(AttributeValue::S(key)), Some(AttributeValue::S(json))) =
-                    (key, item.remove(Self::EVENT))
+                let (Some(AttributeValue::S(key)), Some(AttributeValue::S(json))) = (key, event)
                 else {
                     return Err(
                         Fault::contract("an event in the outbox cannot be read").hand_back()
@@ -159,6 +163,11 @@ impl DynamoDbEffects {
     }
 }
 
+/// Whether it is the table with that name, which requests may also name by its ARN.
+fn is_named(table: &Table, name: &str) -> bool {
+    table.name().rsplit_once(":table/").map_or(table.name(), |(_, name)| name) == name
+}
+
 impl EffectStore for DynamoDbEffects {
     type Records = DynamoDbStore;
 
@@ -196,7 +205,11 @@ impl EffectStore for DynamoDbEffects {
     }
 
     fn keeps(&self, table: &str) -> bool {
-        [self.records.table(), &self.outbox].iter().any(|own| own.name() == table)
+        [self.records.table(), &self.outbox].iter().any(|own| is_named(own, table))
+    }
+
+    fn has_outbox_in(&self, table: &str) -> bool {
+        is_named(&self.outbox, table)
     }
 
     fn outbox_key(

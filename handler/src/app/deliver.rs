@@ -9,6 +9,7 @@ use futures_util::{
     FutureExt as _,
     future::{Either, maybe_done, poll_fn, select},
 };
+use serde_dynamo::Item;
 use setpiece_bus::Bus;
 use setpiece_envelope::{
     Correlation, CorrelationId, EventId, IdSource as _, Metadata, RawEnvelope, SystemIds,
@@ -19,8 +20,8 @@ use tracing::Instrument as _;
 
 use super::{Guarded, Inner, Time};
 use crate::{
-    Applied, BusFacts, Cause, Change, Content, Cx, Delivery, EffectStore, Ending, Opened,
-    OutboxKey, Poison, Reason, Report, Source, Unhandled, Unreadable,
+    Applied, BusFacts, Cause, Change, Content, Cx, Delivery, EffectStore, Ending, ItemChange,
+    Opened, OutboxKey, Poison, Reason, Report, Source, Unhandled, Unreadable,
     answer::Ended,
     apply::{Call, flow},
     batch::Left,
@@ -113,22 +114,27 @@ where
         match &opened.content {
             Content::Event(raw) => self.handle_event(known, raw, opened).await.map(|()| None),
             Content::Outbox(change) => {
-                let Some(key) = self.applier.store().outbox_key(change.key.as_ref()) else {
-                    let fault = Fault::permanent("an event in the outbox of another store");
-                    return Err(Refusal::of(fault.hand_back()));
-                };
-                self.relay(known, change.change, key).await
+                let key = self.outbox_key(known, &change.key);
+                self.relay(known, change.change, key.ok_or_else(Refusal::not_ours)?).await
             }
+            // Where the stream shows more than keys, this one is no event, whatever its key is.
             Content::Item(item)
-                if let Some(key) = self.applier.store().outbox_key(item.keys.as_ref()) =>
+                if shows_keys_only(item)
+                    && let Some(key) = self.outbox_key(known, &item.keys) =>
             {
-                // The stream shows keys only.
                 self.relay(known, item.change, key).await
             }
             // Somebody wants to know whether there is anybody.
             Content::Test => Ok(None),
             content => self.handle_payload(known, content, opened.bus.as_ref()).await,
         }
+    }
+
+    /// The key of an event in our outbox, if the item with this key can be one.
+    fn outbox_key(&self, known: Known<'_>, key: &Item) -> Option<OutboxKey> {
+        let store = self.applier.store();
+        let is_ours = known.delivery.facts.table().is_none_or(|table| store.has_outbox_in(table));
+        store.outbox_key(key.as_ref()).filter(|_| is_ours)
     }
 
     /// Publishes what was put into the outbox, if it is still there.
@@ -207,6 +213,13 @@ where
             // One of our events without its metadata is no event of somebody else.
             if bus.is_some_and(|bus| self.routes.iter().any(|it| it.route.expects(bus))) {
                 return Err(Refusal::of(Fault::contract("an event without its metadata")));
+            }
+            // It may be an event that waits to be published, and that is not to be ignored.
+            if let Content::Item(item) = content
+                && shows_keys_only(item)
+                && self.applier.store().outbox_key(item.keys.as_ref()).is_some()
+            {
+                return Err(Refusal::not_ours());
             }
             return self.unhandled(known).map(|()| None);
         }
@@ -404,6 +417,12 @@ impl<'a> Known<'a> {
 }
 
 impl Refusal<'_> {
+    /// What is acknowledged here is published by nobody.
+    fn not_ours() -> Self {
+        let fault = Fault::permanent("an event in the outbox of another store");
+        Self::of(fault.hand_back())
+    }
+
     fn of(fault: Fault) -> Self {
         Self { reason: Reason::of(&fault), fault, handler: None }
     }
@@ -428,6 +447,12 @@ async fn ends_of<'a>(
     })
     .await;
     runs.iter_mut().filter_map(|run| Pin::new(run).take_output()).collect()
+}
+
+/// Whether a stream shows no more of an item than its key.
+fn shows_keys_only(change: &ItemChange) -> bool {
+    let images = [&change.new_image, &change.old_image].into_iter().flatten();
+    images.flat_map(|image| image.as_ref().keys()).all(|name| change.keys.contains_key(name))
 }
 
 /// The end of a delivery that has several handlers, of which one may have answered.

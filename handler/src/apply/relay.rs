@@ -10,9 +10,13 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
     /// Publishes and removes what of these is still in the outbox.
     ///
     /// It is for the side of the stream, which sees items arrive in the outbox whose process may
-    /// never come back; [`EffectStore::outbox_key`] tells them from others. It and
-    /// [`apply`](Self::apply) may do the same at the same time: then an event is published twice,
-    /// with the same id.
+    /// never come back. Whoever reads the stream asks [`EffectStore::has_outbox_in`] whether it is
+    /// that of the outbox, and [`EffectStore::outbox_key`] for the keys of what may be events: one
+    /// that is in another outbox would be looked for in this one, and count as gone. What is no
+    /// event is left as it is.
+    ///
+    /// It and [`apply`](Self::apply) may do the same at the same time: then an event is published
+    /// twice, with the same id.
     ///
     /// # Errors
     ///

@@ -52,7 +52,8 @@ pub trait EffectStore: Send + Sync + 'static {
     /// There is no outbox.
     fn stage(&self, entry: &OutboxEntry) -> Result<WriteOf<Self>, InvalidWrite>;
 
-    /// Reads these events, as they are now. One that is not there has been relayed. At most 100.
+    /// Reads these events, as they are now. One that is not there has been relayed. What stands
+    /// there and is no event counts as not there. At most 100.
     fn read_outbox<'a>(
         &'a self,
         keys: &'a [OutboxKey],
@@ -68,8 +69,20 @@ pub trait EffectStore: Send + Sync + 'static {
         false
     }
 
-    /// The key of an event in the outbox, if the item with this primary key is one. For what
+    /// Whether its outbox is in the table with that name. What is in the stream of another table is
+    /// none of its events, whatever key it has. A store whose outbox is in no table of a name says
+    /// yes to all.
+    fn has_outbox_in(&self, table: &str) -> bool {
+        _ = table;
+        true
+    }
+
+    /// The key of an event in the outbox, if the item with this primary key can be one. For what
     /// arrives in a stream of changes.
+    ///
+    /// It is told by its form alone, and other items may have such keys as well: a record whose
+    /// name somebody else chose, or an item of another [table](Self::has_outbox_in). So
+    /// [`read_outbox`](Self::read_outbox) has to find nothing where the item is no event.
     fn outbox_key(&self, primary_key: &HashMap<String, AttributeValue>) -> Option<OutboxKey>;
 }
 
@@ -110,7 +123,7 @@ impl OutboxKey {
         Self(RecordKey::new(format!("{}{}{index}", record.as_str(), Self::INFIX)))
     }
 
-    /// The key with that text, if it is one.
+    /// The key with that text, if it has the form of one. Other keys can have it, too.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (record, index) = text.rsplit_once(Self::INFIX)?;

@@ -13,7 +13,9 @@ use setpiece_testing::{
     ACCOUNT, EntryFault, FakeBus, LocalDynamoDb, StreamRecord, sample, stream_event,
 };
 
-use crate::shop::{LOYALTY, Loyalty, PointsAwarded, RuntimeSleep, Shop, award_points, failures};
+use crate::shop::{
+    LOYALTY, Loyalty, PointsAwarded, RuntimeSleep, Shop, award_points, failures, registered,
+};
 
 /// Commits and does not publish; says which items were put into the outbox.
 async fn abandoned(shop: &Shop) -> Vec<String> {
@@ -97,6 +99,73 @@ async fn an_outbox_that_is_not_ours_fails() {
     assert_eq!(failures(&answer).len(), 1);
 }
 
+fn keyed(key: &str) -> String {
+    serde_json::json!({ "id": { "S": key } }).to_string()
+}
+
+/// The item of the outbox with this key.
+fn outbox_item(key: &str) -> String {
+    let event = serde_json::to_string(&event()).unwrap();
+    serde_json::json!({ "id": { "S": key }, "outbox_event": { "S": event } }).to_string()
+}
+
+/// It would be looked for in our own, and taken for one that is published.
+#[tokio::test(start_paused = true)]
+async fn an_outbox_of_another_table_fails() {
+    let shop = Shop::new();
+    let (keys, new) = (keyed("a#b#c#outbox#0"), outbox_item("a#b#c#outbox#0"));
+    for new in [&new, &keys] {
+        for (table, failed) in [("records", 0), ("other", 1)] {
+            let handlers = shop.handlers().on(award_points).unhandled(Unhandled::Ignore);
+            let app = app_in("records", &shop, handlers, Allow::new());
+            let inserted = stream_event([StreamRecord::insert(&keys, new).of_table(table)]);
+            let answer = app.invoke(&inserted, shop.deadline()).await.unwrap();
+            assert_eq!(failures(&answer).len(), failed, "{table}");
+            assert!(shop.quarantine.items().is_empty());
+        }
+    }
+}
+
+/// A key can be anything.
+#[tokio::test(start_paused = true)]
+async fn an_item_with_a_key_like_the_outboxs_reaches_its_handler() {
+    let shop = Shop::new();
+    let keys = keyed("abc#outbox#7");
+    let item = r#"{"id":{"S":"abc#outbox#7"},"customer":{"S":"c0"}}"#;
+    // That of the outbox may have items of the business, too.
+    for (table, new) in [("orders", item), ("orders", &keys), ("records", item)] {
+        let app = app_in("records", &shop, shop.handlers().on_payload(note), Allow::new());
+        let change = stream_event([StreamRecord::insert(&keys, new).of_table(table)]);
+        let answer = app.invoke(&change, shop.deadline()).await.unwrap();
+        assert_eq!(failures(&answer), [""; 0]);
+        assert_eq!(std::mem::take(&mut *shop.state.order.lock().unwrap()), ["noted"]);
+    }
+}
+
+async fn note(cx: &Cx<Loyalty>, _: ItemChange) -> Result<Effects, Fault> {
+    cx.state.order.lock().unwrap().push("noted".to_owned());
+    Ok(Effects::none())
+}
+
+/// Whoever names events chooses what ends the keys of their records.
+#[tokio::test(start_paused = true)]
+async fn a_record_with_a_key_like_the_outboxs_blocks_nothing() {
+    let shop = Shop::new();
+    let database = database("records", &shop);
+    let handlers = shop.handlers().on(award_points);
+    let app = app_on(&database, "records", &shop, handlers, Allow::new());
+    let hostile = registered("c1").event_id("x#outbox#1").event_bridge();
+    app.invoke(&hostile, shop.deadline()).await.unwrap();
+    let [record] = &database.items("records")[..] else { panic!("the record alone is left") };
+    let keys = serde_json::json!({ "id": record["id"] }).to_string();
+    assert!(keys.contains("#outbox#1"));
+    for new in [&keys, &serde_json::to_string(record).unwrap()] {
+        let change = stream_event([StreamRecord::insert(&keys, new).of_table("records")]);
+        let answer = app.invoke(&change, shop.deadline()).await.unwrap();
+        assert_eq!(failures(&answer), [""; 0]);
+    }
+}
+
 /// The outbox is left as it is until the bus takes its events; what caused them comes again.
 #[tokio::test(start_paused = true)]
 async fn a_relay_that_fails_comes_again() {
@@ -140,8 +209,24 @@ async fn changes_of_a_table_keep_their_order() {
 
 /// An app whose records and outbox are in one table of DynamoDB.
 fn app_in(table: &str, shop: &Shop, handlers: Handlers<Loyalty>, allow: Allow) -> DynamoApp {
+    app_on(&database(table, shop), table, shop, handlers, allow)
+}
+
+fn database(table: &str, shop: &Shop) -> LocalDynamoDb {
     let database = LocalDynamoDb::new(shop.clock.clone());
-    database.create_table(table, "id");
+    for table in [table, "points"] {
+        database.create_table(table, if table == "points" { "customer" } else { "id" });
+    }
+    database
+}
+
+fn app_on(
+    database: &LocalDynamoDb,
+    table: &str,
+    shop: &Shop,
+    handlers: Handlers<Loyalty>,
+    allow: Allow,
+) -> DynamoApp {
     let retry = Retry::new(shop.clock.clone(), SeededRandom::new(1), RuntimeSleep);
     App::builder(
         LOYALTY,
@@ -166,10 +251,10 @@ type DynamoApp = App<Loyalty, DynamoDbEffects, FakeBus>;
 async fn the_stream_of_the_records_is_for_nobody() {
     let shop = Shop::new();
     let keys = r#"{"id":{"S":"shop#award#1:a"}}"#;
-    let change = stream_event([StreamRecord::insert(keys, keys).of_table("sample-table")]);
+    let change = stream_event([StreamRecord::insert(keys, keys).of_table("records")]);
     for allow in [Allow::new(), Allow::new().account(ACCOUNT)] {
         let handlers = shop.handlers().on(award_points);
-        let app = app_in("sample-table", &shop, handlers, allow);
+        let app = app_in("records", &shop, handlers, allow);
         let answer = app.invoke(&change, shop.deadline()).await.unwrap();
         assert_eq!(failures(&answer), [""; 0]);
         assert!(shop.quarantine.items().is_empty());

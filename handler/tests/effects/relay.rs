@@ -7,7 +7,7 @@ use setpiece_handler::{Applied, ApplyError, DynamoDbEffects, EffectStore, Outbox
 use setpiece_idempotency::{Key, dynamodb::Table};
 use setpiece_testing::EntryFault;
 
-use crate::world::{Place, World, award, in_both_places, replayed};
+use crate::world::{Place, World, award, fresh, in_both_places, replayed};
 
 /// Dies between the commit and the publish.
 async fn abandoned<P: Place>(world: &World<P>) -> Vec<OutboxKey> {
@@ -70,6 +70,25 @@ in_both_places! {
         assert_eq!(numbers(relayed), (1, 1));
     }
 
+    /// Whoever names events chooses what ends the keys of their records, and a stream of keys shows
+    /// nothing else.
+    async fn a_record_with_a_key_like_the_outboxs_is_none_of_it<P>(world: &World<P>) {
+        world.apply("x#outbox#1", award()).await.unwrap();
+        let record = world.guard.record_key(&Key::of("x#outbox#1").unwrap());
+        let key = OutboxKey::parse(record.as_str()).unwrap();
+        let relayed = world.applier.relay(&[key], world.deadline()).await.unwrap();
+        assert_eq!(numbers(relayed), (0, 1));
+        assert_eq!(world.apply("x#outbox#1", award()).await.unwrap(), replayed(0));
+        // Nor are they in each other's way.
+        for event in ["x", "x#outbox#0", "x#outbox#0#outbox#0"] {
+            assert_eq!(world.apply(event, award()).await.unwrap(), fresh(2, 2), "{event}");
+        }
+        for event in ["x", "x#outbox#0", "x#outbox#0#outbox#0"] {
+            assert_eq!(world.apply(event, award()).await.unwrap(), replayed(0), "{event}");
+        }
+        assert_eq!(world.published()["points_awarded"].len(), 4);
+    }
+
     async fn more_than_one_request_holds_are_relayed_in_portions<P>(world: &World<P>) {
         let keys = abandoned(world).await;
         let record = world.guard.record_key(&Key::of("none").unwrap());
@@ -98,6 +117,40 @@ async fn items_of_the_outbox_are_told_from_others() {
         .collect();
     found.sort_unstable();
     assert_eq!(found, keys, "and the record is none");
+}
+
+/// What can be seen to have been an event is not lost for not being readable.
+#[tokio::test]
+async fn an_event_that_has_lost_its_text_is_an_error() {
+    use crate::world::{Dynamo, RECORDS};
+    use aws_sdk_dynamodb::types::AttributeValue;
+    let world = World::<Dynamo>::new().await;
+    let keys = abandoned(&world).await;
+    for attribute in [
+        (DynamoDbEffects::EVENT, AttributeValue::N("1".to_owned())),
+        (DynamoDbEffects::CREATED_AT, AttributeValue::N("1".to_owned())),
+    ] {
+        let put = world.place.client.put_item().table_name(RECORDS);
+        let put = put.item("id", AttributeValue::S(keys[0].as_str().to_owned()));
+        put.item(attribute.0, attribute.1).send().await.unwrap();
+        let error = world.applier.relay(&keys[..1], world.deadline()).await.unwrap_err();
+        assert!(matches!(error, ApplyError::Outbox(_)), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_table_is_told_by_its_name_from_others() {
+    let world = World::<crate::world::Dynamo>::new().await;
+    let client = world.place.client;
+    let arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/records";
+    for name in ["records", arn] {
+        let store = DynamoDbEffects::new(client.clone(), Table::new(name));
+        assert!(store.has_outbox_in("records") && store.keeps("records"), "{name}");
+        assert!(!store.has_outbox_in("orders") && !store.keeps("orders"), "{name}");
+        let store = store.with_outbox(Table::new("outbox"));
+        assert!(!store.has_outbox_in("records") && store.keeps("records"), "{name}");
+        assert!(store.has_outbox_in("outbox") && store.keeps("outbox"), "{name}");
+    }
 }
 
 #[tokio::test]
