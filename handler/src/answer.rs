@@ -8,7 +8,6 @@ use setpiece_policy::{Fault, FaultKind};
 use crate::{Delivery, HttpForm, HttpResponse, Source, UnknownShape};
 
 /// How a delivery has ended.
-#[derive(Debug)]
 pub(crate) enum Ended {
     /// Everything that it asked for is durable. Some are answered, in JSON.
     Done(Option<String>),

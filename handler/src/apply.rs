@@ -115,7 +115,7 @@ pub struct Relayed {
 }
 
 /// What is kept of a decision: where its events are, and what was answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 struct Receipt {
     /// How many events were put into the outbox.
     outbox: usize,

@@ -312,7 +312,6 @@ impl<T: Serialize + Send + 'static> Respond for Json<T> {
 }
 
 /// What a handler has decided, of whichever kind it is.
-#[derive(Debug)]
 pub struct Decision {
     pub(crate) effects: Effects,
     /// The answer as JSON.
@@ -323,6 +322,16 @@ impl Decision {
     /// What should change.
     pub fn effects(&self) -> &Effects {
         &self.effects
+    }
+}
+
+impl fmt::Debug for Decision {
+    /// Shows whether there is an answer, and not what it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decision")
+            .field("effects", &self.effects)
+            .field("answers", &self.response.is_some())
+            .finish()
     }
 }
 

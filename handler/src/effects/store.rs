@@ -146,7 +146,7 @@ impl fmt::Debug for OutboxKey {
 }
 
 /// An event that is to be put into the outbox.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct OutboxEntry {
     /// Where.
@@ -172,6 +172,17 @@ impl OutboxEntry {
     ) -> Result<Self, InvalidWrite> {
         let json = serde_json::to_string(&event).map_err(|_| InvalidWrite::NotAnItem)?.into();
         Ok(Self { key, event, json, created_at })
+    }
+}
+
+impl fmt::Debug for OutboxEntry {
+    /// Leaves out the JSON.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutboxEntry")
+            .field("key", &self.key)
+            .field("event", &self.event)
+            .field("created_at", &self.created_at)
+            .finish_non_exhaustive()
     }
 }
 

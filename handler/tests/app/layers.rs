@@ -8,13 +8,15 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use setpiece_handler::{Decision, Handling, Next, Reason};
+use setpiece_handler::{Cx, Decision, Handling, Json, Next, Reason, Reply};
+use setpiece_idempotency::Key;
 use setpiece_policy::Fault;
 use tower::{
     BoxError, Layer, Service, ServiceBuilder,
     layer::layer_fn,
     limit::{ConcurrencyLimitLayer, GlobalConcurrencyLimitLayer},
     timeout::error::Elapsed,
+    util::MapResponseLayer,
 };
 
 use crate::shop::{Loyalty, Shop, award_points, failures, queue, registered, troubled};
@@ -115,6 +117,32 @@ async fn the_last_layer_is_the_outermost() {
         "outer left: 1 writes",
     ];
     assert_eq!(*entries.lock().unwrap(), expected);
+}
+
+/// A layer that logs decisions logs no customers.
+#[tokio::test(start_paused = true)]
+async fn what_a_layer_can_print_shows_no_data() {
+    async fn greet(
+        _: &Cx<Loyalty>,
+        _: Json<serde_json::Value>,
+    ) -> Result<Reply<Json<&'static str>>, Fault> {
+        Ok(Reply::new(Json("secret")))
+    }
+    let shop = Shop::new();
+    let printed: Arc<Mutex<Vec<String>>> = Arc::default();
+    let print = {
+        let printed = Arc::clone(&printed);
+        MapResponseLayer::new(move |decision: Decision| {
+            printed.lock().unwrap().push(format!("{decision:?}"));
+            decision
+        })
+    };
+    let key = |_: &Json<serde_json::Value>| Key::of("k");
+    let app = shop.app_of(shop.handlers().on_request(key, greet).layer(print)).build().unwrap();
+    let answer = app.invoke(br#"{"name":"secret"}"#, shop.deadline()).await.unwrap();
+    assert_eq!(answer, r#""secret""#);
+    let printed = printed.lock().unwrap().join("");
+    assert!(printed.contains("Decision") && !printed.contains("secret"), "{printed}");
 }
 
 /// Refuses every other run with that fault.

@@ -3,9 +3,14 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use setpiece_envelope::{DomainEvent, EventVersion, First, ServiceId};
-use setpiece_handler::{Effects, ItemKey, Write};
+use setpiece_bus::OutgoingEvent;
+use setpiece_envelope::{Clock as _, DomainEvent, EventVersion, First, FixedClock, ServiceId};
+use setpiece_handler::{
+    EffectStore as _, Effects, ItemKey, MemoryEffects, OutboxEntry, OutboxKey, Write,
+};
+use setpiece_idempotency::Key;
 use setpiece_policy::Fault;
+use setpiece_testing::sample;
 
 use crate::world::{LOYALTY, PointsAwarded, TierReached, award};
 
@@ -98,6 +103,18 @@ Effects {
 }"
     );
     assert!(!debug.contains("secret") && !debug.contains("cu-1") && !debug.contains("gold"));
+}
+
+#[test]
+fn debug_of_what_is_stored_shows_no_values() {
+    let secret = PointsAwarded { customer_id: "secret".to_owned(), points: 1 };
+    let event = OutgoingEvent::new(sample(secret).envelope()).unwrap();
+    let record = Key::of("secret").unwrap();
+    let key = OutboxKey::parse("secret#outbox#0").unwrap();
+    let entry = OutboxEntry::new(key, event, FixedClock::default().now()).unwrap();
+    let staged = MemoryEffects::new(FixedClock::default()).stage(&entry).unwrap();
+    let debug = format!("{entry:?} {staged:?} {record:?}");
+    assert!(debug.contains("points_awarded") && !debug.contains("secret"), "{debug}");
 }
 
 #[derive(Serialize)]

@@ -377,6 +377,19 @@ fn events_without_an_envelope_are_told_from_broken_ones() {
     assert!(matches!(delivery.open().unwrap().content, Content::Other(_)));
 }
 
+/// An ARN can name a customer, as that of an object in a bucket.
+#[test]
+fn what_an_event_is_about_is_not_shown() {
+    let json = r#"{"version":"0","id":"53dc4d37","detail-type":"x","source":"aws.s3",
+        "account":"123456789012","resources":["arn:aws:s3:::bucket/secret"],"detail":{}}"#;
+    let delivery = only(json.as_bytes());
+    let opened = delivery.open().unwrap();
+    let bus = opened.bus.as_ref().unwrap();
+    assert_eq!(&*bus.resources[0], "arn:aws:s3:::bucket/secret");
+    let debug = format!("{opened:?}");
+    assert!(debug.contains("53dc4d37") && !debug.contains("secret"), "{debug}");
+}
+
 #[test]
 fn other_json_is_taken_as_it_is() {
     let delivery = only(br#"{"command":"secret"}"#);
