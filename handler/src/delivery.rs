@@ -198,8 +198,9 @@ pub struct OutboxChange {
     pub change: Change,
     /// The key of the item.
     pub key: Item,
-    /// The event that is to be published, or was if the item is gone.
-    pub event: OutgoingEvent,
+    /// The event that is to be published, or was if the item is gone. `None` if it cannot be read
+    /// here: then it is one that another version of the service put there.
+    pub event: Option<OutgoingEvent>,
 }
 
 impl fmt::Debug for OutboxChange {

@@ -52,14 +52,14 @@ pub(super) fn read<'a>(record: &str) -> Result<Content<'a>, Violation> {
     let Images { keys, new, old } = images;
     let keys = keys.ok_or_else(|| missing("dynamodb.Keys"))?;
 
-    let (image, name) =
-        if change == Change::Remove { (&old, "OldImage") } else { (&new, "NewImage") };
-    if let Some(AttributeValue::S(event)) = image.as_ref().and_then(|image| image.get(OUTBOX_EVENT))
-    {
-        // What serde says may quote the event.
-        let event = serde_json::from_str(event).map_err(|_| {
-            Violation::new(Reason::Refused).within(OUTBOX_EVENT).within(name).within("dynamodb")
-        })?;
+    let image = if change == Change::Remove { &old } else { &new };
+    if let Some(event) = image.as_ref().and_then(|image| image.get(OUTBOX_EVENT)) {
+        // One that cannot be read is in the outbox all the same, and would be lost for those who
+        // can read it if the record were put aside.
+        let event = match event {
+            AttributeValue::S(event) => serde_json::from_str(event).ok(),
+            _ => None,
+        };
         return Ok(Content::Outbox(OutboxChange { change, key: keys, event }));
     }
     let event_id = event_id.filter(|id| !id.is_empty()).ok_or_else(|| missing("eventID"))?;

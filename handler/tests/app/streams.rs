@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use setpiece_bus::{OutgoingEvent, Publisher};
 use setpiece_handler::{
     Allow, App, Applier, Cx, DynamoDbEffects, EffectStore as _, Effects, Handlers, ItemChange,
@@ -124,6 +125,36 @@ async fn an_outbox_of_another_table_fails() {
             assert!(shop.quarantine.items().is_empty());
         }
     }
+}
+
+/// While two versions of a service run, the older one may read what the newer one put there.
+#[tokio::test(start_paused = true)]
+async fn an_event_of_a_newer_version_waits_for_one_that_can_read_it() {
+    let shop = Shop::new();
+    let database = database("records", &shop);
+    let handlers = shop.handlers().on(award_points);
+    let app = app_on(&database, "records", &shop, handlers, Allow::new());
+    let keys = keyed("a#b#c#outbox#0");
+    let newer = r#"{"id":{"S":"a#b#c#outbox#0"},"outbox_event":{"S":"{\"is\":\"newer\"}"}}"#;
+    let put = database.client().put_item().table_name("records");
+    let put = put.item("id", AttributeValue::S("a#b#c#outbox#0".to_owned()));
+    put.item("outbox_event", AttributeValue::S(r#"{"is":"newer"}"#.to_owned()))
+        .send()
+        .await
+        .unwrap();
+    let inserted = stream_event([StreamRecord::insert(&keys, newer).of_table("records")]);
+    let answer = app.invoke(&inserted, shop.deadline()).await.unwrap();
+    assert_eq!(failures(&answer).len(), 1);
+    assert!(shop.quarantine.items().is_empty());
+    // The newer one has published it.
+    let delete = database.client().delete_item().table_name("records");
+    delete.key("id", AttributeValue::S("a#b#c#outbox#0".to_owned())).send().await.unwrap();
+    let removed = stream_event([
+        StreamRecord::insert(&keys, newer).of_table("records"),
+        StreamRecord::remove(&keys, newer).of_table("records"),
+    ]);
+    let answer = app.invoke(&removed, shop.deadline()).await.unwrap();
+    assert_eq!(failures(&answer), [""; 0]);
 }
 
 /// A key can be anything.
