@@ -7,10 +7,10 @@ use super::Guard;
 use crate::{
     Key, Outcome, Skipped,
     core::{Answer, Claimant, Core, Judged, Step, Unanswered},
-    error::{After, Busy, GuardError, HandlerFailed, Phase, WriteRefused},
+    error::{After, Busy, GuardError, HandlerFailed, LeaseLost, LostHow, Phase, WriteRefused},
     held::Held,
     keep::Kept,
-    race::catch,
+    race::{First, catch, race},
     record::{Owner, Status},
     report::Event,
     store::{CommitReply, Once, Store},
@@ -76,7 +76,9 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
     ///
     /// # Errors
     ///
-    /// As in [`commit`](Self::commit). Without a claim, an error of the work changes nothing.
+    /// As in [`commit`](Self::commit). Without a claim, an error of the work changes nothing. Work
+    /// that goes on until the deadline is cancelled, and the error is that of a claim that was lost,
+    /// by the attempt 0.
     pub async fn commit_once<T, E, F, Fut>(
         &self,
         key: &Key,
@@ -97,16 +99,29 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         let owner = self.core.new_owner(self.core.clock.now());
         let held = Held::new(self.record_key(key), owner.clone(), 0, deadline);
         let unwritten = || self.core.report(Event::Released, &self.record_key(key), 0);
-        let (value, writes) = match catch(|| work(held)).await {
-            Ok(Ok(decision)) => decision,
-            Ok(Err(error)) => {
+        let clock = &*self.core.clock;
+        let timer = || self.core.sleep.sleep_boxed(deadline.remaining(clock));
+        let in_time = || !deadline.has_passed(clock);
+        let (value, writes) = match race(catch(|| work(held)), timer, in_time).await {
+            First::Work(Ok(Ok(decision))) => decision,
+            First::Work(Ok(Err(error))) => {
                 unwritten();
                 let after = After::Unclaimed;
                 return Err(GuardError::Handler(HandlerFailed { error, after }));
             }
-            Err(panic) => {
+            First::Work(Err(panic)) => {
                 unwritten();
                 resume_unwind(panic)
+            }
+            First::Other(()) | First::Late => {
+                let key = self.record_key(key);
+                self.core.report(Event::LeaseLost, &key, 0);
+                return Err(GuardError::LeaseLost(LeaseLost {
+                    key,
+                    attempt: 0,
+                    why: LostHow::TimeUp,
+                    may_have_happened: false,
+                }));
             }
         };
         self.write_once(key, deadline, owner, value, writes).await.map_err(GuardError::into_any)

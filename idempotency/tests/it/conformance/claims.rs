@@ -352,6 +352,14 @@ pub(crate) async fn work_is_cancelled_before_its_lease_is_over<H: Harness>(world
     let GuardError::LeaseLost(lost) = error else { panic!("{error:?}") };
     assert_eq!(lost.why, LostHow::TimeUp);
     assert_eq!(world.now(), start.saturating_add(30 * SECOND));
+    // Without a claim it is cancelled at the deadline.
+    let (start, key) = (world.now(), Key::of("once").unwrap());
+    let never = |_| std::future::pending::<Result<(i32, Vec<_>), Fault>>();
+    let once = guard.commit_once(&key, world.deadline_in(30 * SECOND), never);
+    let GuardError::LeaseLost(lost) = once.await.unwrap_err() else { panic!("it ended") };
+    assert_eq!((lost.why, lost.may_have_happened), (LostHow::TimeUp, false));
+    assert_eq!(world.now(), start.saturating_add(30 * SECOND));
+    assert_eq!(world.record(&key).await, None);
 }
 
 pub(crate) async fn process_that_stood_still_does_not_go_on<H: Harness>(world: &World<H>) {
