@@ -101,7 +101,10 @@ impl fmt::Debug for MessageAttribute {
 
 /// What the bus says about an event that came by EventBridge, on whatever way from there.
 ///
-/// A publisher cannot forge `account` and `region`.
+/// A publisher on a classic bus cannot forge `account`, `region` and `id`, as long as the event is
+/// delivered as it is. It can where a rule makes something else of it, as with an `InputPath`; on
+/// the newer bus, if it may use `PutRawEvents`; and so can whoever may send to a queue or a topic on
+/// the way, or invoke the function. [`Allow`](crate::Allow) says what to do about that.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BusFacts {
@@ -123,6 +126,8 @@ pub struct BusFacts {
     pub replay_name: Option<Box<str>>,
     /// Whether the event is delivered anew from an archive or from a bus that stores events.
     pub replayed: bool,
+    /// Whether it came with what the newer bus knows of it.
+    pub(crate) has_system_metadata: bool,
 }
 
 impl fmt::Debug for BusFacts {
@@ -157,6 +162,7 @@ impl From<&AnyEvent<'_>> for BusFacts {
             resources: resources.iter().map(|arn| arn.as_ref().into()).collect(),
             replay_name: owned(replay_name),
             replayed: replay_name.is_some(),
+            has_system_metadata: false,
         }
     }
 }

@@ -218,6 +218,7 @@ impl<'a> Shape<'a> {
         let mut opened = event.open_event()?;
         if let Some(bus) = &mut opened.bus {
             bus.replayed |= replayed;
+            bus.has_system_metadata = true;
         }
         Ok(opened)
     }

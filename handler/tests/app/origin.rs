@@ -1,6 +1,10 @@
-use setpiece_handler::{Allow, Cx, Effects, Ending, Reason, ScheduledEvent};
+use serde_json::{Value, json};
+use setpiece_handler::{
+    Allow, Cx, Effects, Ending, HttpRequest, HttpResponse, ItemChange, Json, Reason, ScheduledEvent,
+};
+use setpiece_idempotency::Key;
 use setpiece_policy::Fault;
-use setpiece_testing::{ACCOUNT, REGION};
+use setpiece_testing::{ACCOUNT, REGION, StreamRecord, event_array, stream_event};
 
 use crate::shop::{Loyalty, Shop, award_points, failures, queue, registered};
 
@@ -64,6 +68,80 @@ async fn a_queue_is_believed_only_if_it_is_named() {
     let app = shop.app_of(shop.handlers().on(award_points)).allow(allow()).build().unwrap();
     app.invoke(&event, shop.deadline()).await.unwrap();
     assert_eq!(shop.points("c1"), Some(100));
+}
+
+/// How an invocation ends when it may only come from our account.
+async fn ends(allow: Allow, invocation: &[u8]) -> (bool, Vec<Reason>) {
+    let shop = Shop::new();
+    let handlers = shop.handlers().on(award_points).on_payload(note).on_query(greet);
+    let handlers = handlers.on_payload_by(|_: &Json<Value>| Key::of("k"), command);
+    let app = shop.app_of(handlers).allow(allow.account(ACCOUNT)).build().unwrap();
+    let answer = app.invoke(invocation, shop.deadline()).await;
+    let is_fine = answer.is_ok_and(|answer| !answer.contains("\"statusCode\":500"));
+    let was_run = !shop.state.order.lock().unwrap().is_empty();
+    let reasons: Vec<_> = shop.quarantine.items().iter().map(|it| it.reason).collect();
+    assert_eq!(was_run, is_fine && reasons.is_empty());
+    (was_run, reasons)
+}
+
+async fn note(cx: &Cx<Loyalty>, _: ItemChange) -> Result<Effects, Fault> {
+    cx.state.order.lock().unwrap().push("noted".to_owned());
+    Ok(Effects::none())
+}
+
+async fn greet(cx: &Cx<Loyalty>, _: HttpRequest) -> Result<HttpResponse, Fault> {
+    cx.state.order.lock().unwrap().push("greeted".to_owned());
+    Ok(HttpResponse::new(200))
+}
+
+async fn command(cx: &Cx<Loyalty>, _: Json<Value>) -> Result<Effects, Fault> {
+    cx.state.order.lock().unwrap().push("commanded".to_owned());
+    Ok(Effects::none())
+}
+
+/// A classic rule is believed, and nothing that somebody else could have written.
+#[tokio::test(start_paused = true)]
+async fn each_way_is_believed_as_far_as_it_can_be() {
+    let event = registered("c1");
+    let topic = "arn:aws:sns:us-east-1:123456789012:sample-topic";
+    let stream =
+        "arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/2026-01-01T00:00:00.000";
+    let item = r#"{"id":{"S":"7"}}"#;
+    let changed = stream_event([StreamRecord::insert(item, item).of_table("orders")]);
+    let request = br#"{"version":"2.0","routeKey":"GET /","rawPath":"/","headers":{},
+        "requestContext":{"http":{"method":"GET","path":"/"},"requestId":"r"}}"#;
+    let with_metadata = |event: &[u8]| {
+        let event: Value = serde_json::from_slice(event).unwrap();
+        let system = json!({ "aws:DeliveryType": "LIVE", "aws:Source": "shop.catalog.products" });
+        json!({ "Data": event, "Metadata": {}, "SystemMetadata": system }).to_string()
+    };
+    let array = event_array([event.event_bridge()]);
+    let described = with_metadata(&event.event_bridge());
+    let described_array = event_array([described.as_bytes()]);
+    let subscribed = || Allow::new().through_subscriber();
+    let (named, done) = (Allow::new(), (true, vec![]));
+    let (aside, told) = ((false, vec![Reason::NotAllowed]), (false, vec![]));
+    for (what, allow, invocation, expected) in [
+        ("a rule", named.clone(), &event.event_bridge()[..], &done),
+        ("an array", named.clone(), &array, &aside),
+        ("an array that is named", subscribed(), &array, &done),
+        ("metadata", named.clone(), described.as_bytes(), &aside),
+        ("metadata, named", subscribed(), described.as_bytes(), &done),
+        ("metadata in an array", named.clone(), &described_array, &aside),
+        ("metadata in an array, named", subscribed(), &described_array, &done),
+        ("a topic", named.clone(), &event.sns(), &aside),
+        ("a topic that is named", named.clone().through(topic), &event.sns(), &done),
+        ("a topic beside one", named.clone().through("arn:other"), &event.sns(), &aside),
+        // Nothing is known of where these come from.
+        ("a stream", named.clone(), &changed, &aside),
+        ("a stream that is named", named.clone().through(stream), &changed, &aside),
+        // Who waits for an answer is told, and has the bytes.
+        ("a request", named.clone(), request, &told),
+        ("a direct call", named.clone(), br#"{"command":"rebuild"}"#, &told),
+        ("an event of a direct call", named.clone(), &event.detail(), &told),
+    ] {
+        assert_eq!(&ends(allow, invocation).await, expected, "{what}");
+    }
 }
 
 /// What came without a bus can say anything of itself.
