@@ -119,6 +119,8 @@ impl<S, X: EffectStore, B> App<S, X, B> {
 /// Until when what is to be done.
 #[derive(Clone, Copy)]
 struct Time {
+    /// When Lambda ends the function, or a little later.
+    ends_at: Deadline,
     /// When handlers must have ended, and after which none begins.
     work_until: Deadline,
     /// When the answer has to be on its way.
@@ -129,7 +131,11 @@ impl Time {
     fn new<S, X: EffectStore, B>(app: &Inner<S, X, B>, deadline: Deadline) -> Self {
         // A function with little time keeps most of it for its handlers.
         let reserve = app.reserve.min(deadline.remaining(&*app.clock) / 4);
-        Self { work_until: deadline.reserve(reserve), answer_by: deadline.reserve(reserve / 4) }
+        Self {
+            ends_at: deadline,
+            work_until: deadline.reserve(reserve),
+            answer_by: deadline.reserve(reserve / 4),
+        }
     }
 }
 

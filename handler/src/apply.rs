@@ -149,7 +149,7 @@ pub(crate) struct Call<'a, X: EffectStore, C = BySemantics> {
 
 /// What decides.
 pub(crate) type Work<'a> =
-    Box<dyn FnOnce(Held) -> BoxFuture<'static, Result<Decision, Fault>> + Send + 'a>;
+    Box<dyn FnOnce(Held) -> BoxFuture<'a, Result<Decision, Fault>> + Send + 'a>;
 
 /// A way to apply what work decides.
 pub(crate) type Answering<X, B> = for<'a> fn(

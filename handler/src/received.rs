@@ -57,6 +57,7 @@ pub struct Cx<S: ?Sized> {
     pub state: Arc<S>,
     correlation: Correlation,
     held: Held,
+    deadline: Deadline,
 }
 
 impl<S> Cx<S> {
@@ -65,13 +66,21 @@ impl<S> Cx<S> {
     /// It is the first attempt, in a flow of its own, and has all the time in the world.
     #[must_use]
     pub fn new(state: impl Into<Arc<S>>) -> Self {
-        Self::held(state.into(), Correlation::root(), Held::detached())
+        let held = Held::detached();
+        let deadline = held.deadline();
+        Self::held(state.into(), Correlation::root(), held, deadline)
     }
 }
 
 impl<S: ?Sized> Cx<S> {
-    pub(crate) fn held(state: Arc<S>, correlation: Correlation, held: Held) -> Self {
-        Self { state, correlation, held }
+    /// The claim lasts for longer than the handler may.
+    pub(crate) fn held(
+        state: Arc<S>,
+        correlation: Correlation,
+        held: Held,
+        deadline: Deadline,
+    ) -> Self {
+        Self { state, correlation, held, deadline }
     }
 
     /// The flow that what the handler causes belongs to. Events that are
@@ -102,7 +111,7 @@ impl<S: ?Sized> Cx<S> {
     /// Until when the handler must have ended. Then it is cancelled, and its event delivered again.
     #[must_use]
     pub fn deadline(&self) -> Deadline {
-        self.held.deadline()
+        self.deadline
     }
 }
 
@@ -112,6 +121,7 @@ impl<S: ?Sized> Clone for Cx<S> {
             state: Arc::clone(&self.state),
             correlation: self.correlation.clone(),
             held: self.held.clone(),
+            deadline: self.deadline,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::{
     FutureExt as _,
-    future::{Either, maybe_done, poll_fn, select},
+    future::{BoxFuture, maybe_done, poll_fn},
 };
 use serde_dynamo::Item;
 use setpiece_bus::Bus;
@@ -15,7 +15,7 @@ use setpiece_envelope::{
     Correlation, CorrelationId, EventId, IdSource as _, Metadata, RawEnvelope, SystemIds,
 };
 use setpiece_idempotency::{Held, Key, Lease, store::RecordKey};
-use setpiece_policy::{Disposition, Fault};
+use setpiece_policy::{Deadline, Disposition, Fault};
 use tracing::Instrument as _;
 
 use super::{Guarded, Inner, Time};
@@ -25,7 +25,7 @@ use crate::{
     answer::Ended,
     apply::{Call, flow},
     batch::Left,
-    handlers::{Decide, Guarding, Handling, Ready},
+    handlers::{Decide, Decision, Guarding, Handling, Ready},
 };
 
 /// What is known about a delivery while it is handled.
@@ -266,15 +266,17 @@ where
         correlation: Correlation,
     ) -> Result<(Ending<'static>, Option<String>), Fault> {
         let name = guarded.route.name();
-        let lease = Lease::until(known.time.work_until);
+        // Others are kept away for as long as the process may live, however soon its work ends.
+        let lease = Lease::until(known.time.ends_at);
+        let until = known.time.work_until;
         let cause = match known.metadata {
             Some(metadata) => Cause::handled(metadata),
             None => Cause::other(correlation),
         };
         let run = |held: Held| {
             tracing::Span::current().record("attempt", held.attempt());
-            let cx = Cx::held(Arc::clone(&self.state), flow(&held, &cause), held);
-            self.middleware.run(Handling::new(cx, name, decide))
+            let cx = Cx::held(Arc::clone(&self.state), flow(&held, &cause), held, until);
+            self.in_time(until, self.middleware.run(Handling::new(cx, name, decide))).boxed()
         };
         let deadline = known.time.answer_by;
         let call = Call { guard: &guarded.guard, key: &key, lease, cause: &cause, deadline };
@@ -301,12 +303,34 @@ where
         let key = RecordKey::new(SystemIds::new().next_id(now).as_str());
         let held = Held::unclaimed(key, until);
         let flow = flow(&held, &Cause::other(correlation));
-        let cx = Cx::held(Arc::clone(&self.state), flow, held);
+        let cx = Cx::held(Arc::clone(&self.state), flow, held, until);
         let run = self.middleware.run(Handling::new(cx, name, decide));
-        match select(run, (self.sleep)(until.remaining(&*self.clock))).await {
-            Either::Left((decision, _)) => Ok((Ending::Done, decision?.response)),
-            Either::Right(_) => Err(Fault::deadline("the handler took too long")),
-        }
+        Ok((Ending::Done, self.in_time(until, run).await?.response))
+    }
+
+    /// Runs a handler until its time is up, and drops it then.
+    ///
+    /// A process can stand still for longer than that, and what wakes it need not be the timer. So
+    /// the clock is asked before the handler goes on.
+    async fn in_time(
+        &self,
+        until: Deadline,
+        mut run: BoxFuture<'static, Result<Decision, Fault>>,
+    ) -> Result<Decision, Fault> {
+        let mut timer = None;
+        poll_fn(|cx| {
+            if until.has_passed(&*self.clock) {
+                let has_begun = timer.is_some();
+                return Poll::Ready(Err(too_slow().with_may_have_happened(has_begun)));
+            }
+            if let Poll::Ready(decided) = run.poll_unpin(cx) {
+                return Poll::Ready(decided);
+            }
+            let sleep = || (self.sleep)(until.remaining(&*self.clock));
+            let timer = timer.get_or_insert_with(sleep);
+            timer.poll_unpin(cx).map(|()| Err(too_slow().with_may_have_happened(true)))
+        })
+        .await
     }
 
     fn check_origin<'a>(
@@ -471,6 +495,10 @@ fn all(ends: Vec<End<'_>>) -> End<'_> {
         }
     }
     worst.map_or(Ok(answer), Err)
+}
+
+fn too_slow() -> Fault {
+    Fault::deadline("the handler took too long")
 }
 
 /// A panic may be a matter of the moment. What it said can be anything, and is for the panic hook.

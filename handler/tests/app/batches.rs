@@ -68,6 +68,10 @@ async fn a_slow_message_is_cancelled_in_time_to_answer() {
         assert_eq!(failures(&answer.unwrap()), ["m1"]);
         // A second is kept for what follows.
         assert_eq!(started.elapsed(), Duration::from_secs(9), "{optimistic}");
+        // It was cancelled, so nobody has to wait for its claim to lapse.
+        let error = app.invoke(&troubled("c1", "slow").event_bridge(), shop.deadline()).await;
+        assert_eq!(error.unwrap_err().error_type(), "Setpiece.Deadline");
+        assert_eq!(shop.state.order.lock().unwrap().len(), 2);
     }
 }
 

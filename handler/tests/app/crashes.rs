@@ -214,6 +214,21 @@ fn two_crashes_do_not_either() {
     }
 }
 
+/// Lambda may end a function a little after its deadline, so nobody else may begin before.
+#[test]
+fn a_claim_lasts_until_a_second_after_the_deadline() {
+    let invocation = queue(false, &[("m1", None, &registered("c1").detail())]);
+    // Clocks may differ by another second.
+    for (after, failed) in [(11_000, 1), (12_000, 1), (13_000, 0)] {
+        let region = Region::new(false);
+        // In the handler.
+        assert_eq!(region.deliver(&invocation, 2), None);
+        region.clock.advance(Duration::from_millis(after));
+        let answer = region.deliver(&invocation, usize::MAX).expect("an answer");
+        assert_eq!(failures(&answer).len(), failed, "{after}");
+    }
+}
+
 /// A process freezes at any point; another one gets the message, at once or when the claim has
 /// lapsed; then the first one goes on.
 #[test]
