@@ -81,7 +81,8 @@ where
     ///
     /// Nothing is acknowledged then, so everything is delivered again. What was done is not done
     /// again; what was begun is locked until its lease is over, which is a second after the
-    /// deadline.
+    /// deadline, and for what [clocks may differ by](setpiece_idempotency::GuardBuilder::skew)
+    /// beyond that.
     ///
     /// # Errors
     ///

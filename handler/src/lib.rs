@@ -92,7 +92,10 @@
 //! | a handler returns a [permanent](setpiece_policy::FaultKind::Permanent) fault | [quarantine](Quarantine), then acknowledged |
 //! | it is no event, or not the one that was agreed on | the same |
 //! | it comes from [elsewhere](Allow), or is too deep in its flow | the same |
+//! | it would be put aside, and came over HTTP or by a direct invocation | it fails: the caller is told, and has the bytes |
 //! | the quarantine does not take it, or there is none | it fails |
+//! | an event waits in our outbox, and comes by the stream of its table | published and removed, then acknowledged |
+//! | what is in the outbox is of another table, or cannot be read here | it fails |
 //! | a write says that it [is stale](Write::or_skip) | acknowledged, and nothing is changed |
 //! | no handler takes it | as [`Unhandled`] says |
 //! | too little time is left to begin | it fails |

@@ -20,6 +20,9 @@ use crate::Facts;
 /// A delivery is acknowledged after its quarantine has it, and not before. Somebody looks into it,
 /// repairs the cause, and sends the bytes again.
 ///
+/// HTTP requests and direct invocations, such as those of Step Functions, never come here: they
+/// fail, and whoever waits for the answer is told and has the bytes.
+///
 /// It is not the dead-letter queue of the source, which gets what has *failed* too often, later and
 /// without a reason.
 pub trait Quarantine: Send + Sync + 'static {

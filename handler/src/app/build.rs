@@ -129,7 +129,8 @@ where
     B: Bus,
 {
     /// Where to put what can never be handled. Without a quarantine it fails, so that it ends in
-    /// the dead-letter queue of its source.
+    /// the dead-letter queue of its source. What came over HTTP or by a direct invocation fails in
+    /// any case.
     pub fn quarantine(mut self, quarantine: impl Quarantine) -> Self {
         self.app.quarantine = Some(Arc::new(quarantine));
         self

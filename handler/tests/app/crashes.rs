@@ -101,7 +101,8 @@ impl Region {
 
     /// The messages are delivered until they are acknowledged; then everything is as it should be.
     fn ends_well(&self, invocation: &[u8], customers: &[&str], what: &str) {
-        // The process that died holds its claim until a second after its deadline.
+        // The process that died holds its claim until a second after its deadline, and clocks may
+        // differ by another one.
         self.clock.advance(Duration::from_secs(13));
         let acknowledged = (0..3).any(|_| {
             let answer = self.deliver(invocation, usize::MAX).expect("an answer");
