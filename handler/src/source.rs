@@ -128,6 +128,8 @@ impl<'a> Invocation<'a> {
 struct Outline<'a> {
     records: Option<Records<'a>>,
     request: Option<Request>,
+    /// When it was published, if it is an event.
+    time: Option<&'a str>,
     /// A bit for each of [`TELLING`] that is there.
     seen: u16,
 }
@@ -169,7 +171,8 @@ fn object<'a>(scanner: &mut Scanner<'a>, text: &'a str) -> Result<Invocation<'a>
         return records.finish();
     }
     if outline.is_event() {
-        return Ok(Invocation::one(Source::EventBridge, Body::Bus(text)));
+        let deliveries = vec![Delivery::new(outline.facts(), Body::Bus(text))];
+        return Ok(Invocation { source: Source::EventBridge, deliveries });
     }
     let form = match outline.request {
         _ if outline.has("type") => None,
@@ -195,6 +198,12 @@ impl<'a> Outline<'a> {
     fn has(&self, member: &str) -> bool {
         let index = TELLING.iter().position(|name| *name == member);
         index.is_some_and(|index| self.seen & (1 << index) != 0)
+    }
+
+    /// What the bus says of an event that it delivers itself.
+    fn facts(&self) -> Facts {
+        let time = self.time.and_then(|json| Scanner::new(json).string().ok()?.parse().ok());
+        Facts { sent_at: time, ..Facts::default() }
     }
 
     fn is_event(&self) -> bool {
@@ -227,6 +236,9 @@ impl<'a> Outline<'a> {
             }
             _ => {
                 let value = scanner.skip()?;
+                if member == "time" {
+                    self.time = Some(value);
+                }
                 let tells = match member {
                     "Service" => value == "\"Amazon S3\"",
                     "Event" => value == "\"s3:TestEvent\"",
@@ -269,11 +281,11 @@ fn array<'a>(scanner: &mut Scanner<'a>) -> Result<Invocation<'a>, UnknownShape> 
                 "Records" | "requestContext" => scanner.skip().map(drop),
                 _ => outline.read_member(scanner, member, &mut unknown),
             })?;
-            Ok(outline.is_event())
+            Ok((outline.is_event(), outline.facts()))
         })?;
         too_many |= deliveries.len() == Invocation::MAX_RECORDS;
         if !too_many {
-            deliveries.push((text, matches!(read, Ok(true))));
+            deliveries.push((text, read.unwrap_or_default()));
         }
         Ok(())
     })?;
@@ -282,11 +294,11 @@ fn array<'a>(scanner: &mut Scanner<'a>) -> Result<Invocation<'a>, UnknownShape> 
         return Err(UnknownShape::TooManyRecords { limit: Invocation::MAX_RECORDS });
     }
     // One event tells what the array is. The others are read as such, and may be broken.
-    if !deliveries.iter().any(|(_, is_event)| *is_event) {
+    if !deliveries.iter().any(|(_, (is_event, _))| *is_event) {
         let seen = deliveries.first().map(|(text, _)| Seen::of(text)).unwrap_or_default();
         return Err(UnknownShape::Members(seen));
     }
-    let delivery = |(text, _)| Delivery::new(Facts::default(), Body::Bus(text));
+    let delivery = |(text, (_, facts))| Delivery::new(facts, Body::Bus(text));
     let deliveries = deliveries.into_iter().map(delivery).collect();
     Ok(Invocation { source: Source::EventBridgeArray, deliveries })
 }

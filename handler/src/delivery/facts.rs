@@ -33,7 +33,8 @@ pub struct Facts {
     pub partition_key: Option<Box<str>>,
     /// The ARN of the queue, topic or stream.
     pub source_arn: Option<Arc<str>>,
-    /// When it was sent to the queue, topic or stream, or written to the table.
+    /// When it was sent to the queue, topic or stream, or written to the table; straight from the
+    /// bus, when it was published, to the second.
     pub sent_at: Option<Timestamp>,
     /// The X-Ray trace header that came with the message.
     pub trace_header: Option<Box<str>>,

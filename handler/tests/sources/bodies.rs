@@ -377,6 +377,27 @@ fn events_without_an_envelope_are_told_from_broken_ones() {
     assert!(matches!(delivery.open().unwrap().content, Content::Other(_)));
 }
 
+/// Straight from the bus, it was sent when it was published.
+#[test]
+fn an_event_of_the_bus_is_as_old_as_the_bus_says() {
+    let event = order("7").event_bridge();
+    let published = FixedClock::default().now();
+    let later = published.saturating_add(Duration::from_secs(90));
+    for bytes in [&event[..], &event_array([&event])] {
+        let facts = only(bytes).facts;
+        assert_eq!(facts.sent_at, Some(published));
+        assert_eq!(facts.age(later), Some(Duration::from_secs(90)));
+    }
+    for json in [
+        r#"{"detail-type":"x","source":"a","detail":{}}"#,
+        r#"{"detail-type":"x","source":"a","detail":{},"time":"yesterday"}"#,
+        r#"{"detail-type":"x","source":"a","detail":{},"time":7}"#,
+        r#"{"time":"2026-01-01T00:00:00Z"}"#,
+    ] {
+        assert_eq!(only(json.as_bytes()).facts.age(later), None, "{json}");
+    }
+}
+
 /// An ARN can name a customer, as that of an object in a bucket.
 #[test]
 fn what_an_event_is_about_is_not_shown() {
