@@ -16,7 +16,7 @@ use setpiece_envelope::{
 };
 use setpiece_idempotency::{Held, Key, Lease, store::RecordKey};
 use setpiece_policy::{Deadline, Disposition, Fault};
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use super::{Guarded, Inner, Time};
 use crate::{
@@ -240,11 +240,13 @@ where
         let run = async {
             let Ready { guarding, decide } = ready?;
             match guarding {
-                Guarding::Key(key) => self.run_once(known, guarded, key, decide, correlation).await,
+                Guarding::Key(key) => {
+                    self.run_once(known, guarded, key, decide, correlation, &span).await
+                }
                 Guarding::Query => self.run_query(known, name, decide, correlation).await,
             }
         };
-        let run = AssertUnwindSafe(run).catch_unwind().instrument(span);
+        let run = AssertUnwindSafe(run).catch_unwind().instrument(span.clone());
         match run.await.unwrap_or_else(|_| Err(panicked())) {
             Ok((ending, response)) => {
                 self.report(ending, known, Some(name));
@@ -264,6 +266,7 @@ where
         key: Key,
         decide: Decide<S>,
         correlation: Correlation,
+        span: &Span,
     ) -> Result<(Ending<'static>, Option<String>), Fault> {
         let name = guarded.route.name();
         // Others are kept away for as long as the process may live, however soon its work ends.
@@ -274,7 +277,7 @@ where
             None => Cause::other(correlation),
         };
         let run = |held: Held| {
-            tracing::Span::current().record("attempt", held.attempt());
+            span.record("attempt", held.attempt());
             let cx = Cx::held(Arc::clone(&self.state), flow(&held, &cause), held, until);
             self.in_time(until, self.middleware.run(Handling::new(cx, name, decide))).boxed()
         };
@@ -421,7 +424,7 @@ impl<'a> Known<'a> {
         Self { source, delivery, metadata, time }
     }
 
-    fn span(self) -> tracing::Span {
+    fn span(self) -> Span {
         let item_id = self.delivery.facts.item_id.as_deref();
         let Some(metadata) = self.metadata else {
             return tracing::info_span!("delivery", item_id);

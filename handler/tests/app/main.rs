@@ -18,5 +18,6 @@ mod reports;
 mod requests;
 mod routing;
 mod shop;
+mod spans;
 mod sqs;
 mod streams;
