@@ -1,11 +1,16 @@
 use std::time::Duration;
 
-use setpiece_handler::{BoxFuture, InvokeError, Poison, Quarantine, Reason};
+use setpiece_envelope::EventVersion;
+use setpiece_handler::{
+    BoxFuture, Cx, Effects, InvokeError, ItemChange, Poison, Quarantine, Reason, Write,
+};
 use setpiece_policy::Deadline;
 use setpiece_policy::Fault;
-use setpiece_testing::{EntryFault, event_array};
+use setpiece_testing::{EntryFault, StreamRecord, event_array, stream_event};
 
-use crate::shop::{Shop, award_points, failures, kinesis, queue, registered, troubled};
+use crate::shop::{
+    Loyalty, PointsAwarded, Shop, award_points, failures, kinesis, queue, registered, troubled,
+};
 
 /// Ten messages, of which half are bad, each in another way.
 fn mixed() -> [(&'static str, Vec<u8>); 10] {
@@ -336,6 +341,95 @@ async fn a_stream_with_ten_bad_records_goes_on_from_one_failure_to_the_next() {
         begin = failed + 1;
     }
     assert_eq!(shop.awarded(), ["c0", "c3", "c7", "c8"]);
+}
+
+#[derive(serde::Deserialize)]
+struct Customer {
+    customer: String,
+    trouble: Option<String>,
+}
+
+/// Gets into the trouble that the item asks for.
+async fn watch(cx: &Cx<Loyalty>, change: ItemChange) -> Result<Effects, Fault> {
+    let Customer { customer, trouble } =
+        change.after::<Customer>()?.expect("an item that is there");
+    cx.state.order.lock().unwrap().push(customer.clone());
+    match trouble.as_deref() {
+        None => {}
+        Some("panic") => panic!("as asked for"),
+        Some("permanent") => return Err(Fault::permanent("the customer is unknown")),
+        Some("transient") => return Err(Fault::transient("the catalog does not answer")),
+        Some(_) => std::future::pending().await,
+    }
+    Ok(Effects::new()
+        .write(Write::update("points", ("customer", customer.as_str())).add("points", 100))
+        .emit(PointsAwarded { customer, points: 100 }))
+}
+
+/// The same of a table: what is bad is put aside or holds up its shard, and each good item counts
+/// once.
+#[tokio::test(start_paused = true)]
+async fn a_table_with_ten_bad_changes_goes_on_from_one_failure_to_the_next() {
+    let shop = Shop::new();
+    let app = shop.app_of(shop.handlers().on_payload(watch)).build().unwrap();
+    let item = |customer: &str, trouble: &str| {
+        format!(r#"{{"customer":{{"S":"{customer}"}},"trouble":{{"S":"{trouble}"}}}}"#)
+    };
+    let good = |customer: &str| format!(r#"{{"customer":{{"S":"{customer}"}}}}"#);
+    let items = [
+        good("c0"),
+        // In no form of an item.
+        r#"{"customer":{"S":7}}"#.to_owned(),
+        item("c2", "panic"),
+        good("c3"),
+        // An item, and not the one that was agreed on.
+        r#"{"name":{"S":"c4"}}"#.to_owned(),
+        item("c5", "permanent"),
+        item("c6", "slow"),
+        good("c7"),
+        good("c8"),
+        item("c9", "transient"),
+    ];
+    let keys: Vec<_> = (0..10).map(|number| format!(r#"{{"id":{{"N":"{number}"}}}}"#)).collect();
+    let records = keys.iter().zip(&items).map(|(keys, new)| StreamRecord::insert(keys, new));
+    let all: serde_json::Value = serde_json::from_slice(&stream_event(records)).unwrap();
+    let all = all["Records"].as_array().unwrap();
+    let mut begin = 0;
+    for (failed, quarantined) in [(2, 1), (6, 3), (9, 3)] {
+        // Somebody delivers the batch again before the next one goes on behind it.
+        for _ in 0..2 {
+            let batch = serde_json::json!({ "Records": all[begin..] }).to_string();
+            let answer = app.invoke(batch.as_bytes(), shop.deadline()).await.unwrap();
+            let number = all[failed]["dynamodb"]["SequenceNumber"].as_str().unwrap();
+            assert_eq!(failures(&answer), [number]);
+        }
+        let mut reasons: Vec<_> = shop.quarantine.items().iter().map(|it| it.reason).collect();
+        reasons.dedup();
+        let expected = [Reason::Unreadable, Reason::Contract, Reason::Permanent];
+        assert_eq!(reasons[..quarantined], expected[..quarantined]);
+        begin = failed + 1;
+    }
+    for poison in shop.quarantine.items() {
+        assert!(all.iter().any(|record| record.to_string().as_bytes() == poison.bytes));
+    }
+    assert_eq!(shop.awarded(), ["c0", "c3", "c7", "c8"]);
+    for customer in ["c0", "c3", "c7", "c8"] {
+        assert_eq!(shop.points(customer), Some(100));
+    }
+}
+
+/// The producer was deployed first: the event waits for the consumer, and is not put aside.
+#[tokio::test(start_paused = true)]
+async fn a_version_that_is_newer_than_the_reader_is_held() {
+    let shop = Shop::new();
+    let app = shop.app();
+    let newer = registered("c1").with_metadata(|metadata| metadata.version = EventVersion::new(2));
+    let (newer, good) = (newer.detail(), registered("c0").detail());
+    let messages = [("m0", None, &good[..]), ("m1", None, &newer[..])];
+    let answer = app.invoke(&queue(false, &messages), shop.deadline()).await.unwrap();
+    assert_eq!(failures(&answer), ["m1"]);
+    assert!(shop.quarantine.items().is_empty());
+    assert_eq!(*shop.state.order.lock().unwrap(), ["c0"]);
 }
 
 /// The newer bus delivers arrays, and cannot be told which of the events has failed.
