@@ -146,7 +146,9 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         };
         let request = self.once(key, deadline, owner, kept, type_name).await?;
         let answer = match self.send_once(&request, &writes, deadline).await {
-            Err(fault) if fault.may_have_happened() => self.look_once(&request, fault).await,
+            Err(fault) if fault.may_have_happened() => {
+                self.look_once(&request, fault, deadline).await
+            }
             answer => answer,
         };
         match answer {
@@ -251,8 +253,10 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         &self,
         request: &Once,
         fault: Fault,
+        deadline: Deadline,
     ) -> Result<Answer<Result<(), usize>, Refusal>, Fault> {
-        match self.core.store.read(&request.key).await {
+        let core = &self.core;
+        match core.within(deadline.instant(), core.store.read(&request.key)).await {
             Ok(Some(record))
                 if record.status == Status::Completed
                     && record.owner.as_ref() == Some(&request.owner) =>

@@ -123,6 +123,41 @@ async fn committed_effects_happen_once<H: Harness>(world: &World<H>) {
     }
 }
 
+/// Trouble with looking what became of a request that was not answered, or with probing first: what
+/// cannot be read is not known, and nobody waits for it for ever.
+async fn trouble_with_reading_is_survived<H: Harness>(world: &World<H>) {
+    for trouble in TROUBLES {
+        for lost in [Trouble::RequestLost, Trouble::AnswerLost] {
+            let name = format!("{trouble:?} {lost:?}");
+            let key = Key::of(name.as_str()).unwrap();
+            let guard = world.guard();
+            let work = async |_| Ok::<_, Fault>((29, vec![world.harness.add(&name, 1)]));
+            world.probe.always(Some(Op::CommitOnce), lost);
+            world.probe.next(Op::Read, trouble);
+            let begin = world.now();
+            let first = guard.commit_once(&key, world.deadline(), work).await;
+            world.probe.calm();
+            match &first {
+                Ok(_) => assert_eq!(lost, Trouble::AnswerLost, "{name}"),
+                Err(error) => assert!(error.may_have_happened(), "{name}: {error}"),
+            }
+            let end = begin.saturating_add(31 * SECOND);
+            assert!(world.now() <= end, "{name}: it ended at {:?}", world.now());
+            assert_eq!(
+                guard.commit_once(&key, world.deadline(), work).await.unwrap().value(),
+                Some(29),
+                "{name}"
+            );
+            assert_eq!(world.harness.number(&name).await, 1, "{name}");
+        }
+    }
+}
+
+#[test]
+fn no_trouble_with_reading_keeps_a_call_for_ever() {
+    run(trouble_with_reading_is_survived);
+}
+
 #[test]
 fn no_trouble_makes_an_effect_happen_twice_or_locks_a_key_for_ever() {
     run(trouble_is_survived);
