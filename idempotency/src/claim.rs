@@ -23,7 +23,7 @@ use crate::{
     record::{Body, Encoding, Record, Status},
     report::Event,
     store::{CommitReply, End, Extend, RecordKey, Release, Reply, Semantics, Settle, Store},
-    time, verdict,
+    verdict,
 };
 
 /// The exclusive right to do the work of one key, until its lease is over.
@@ -101,10 +101,16 @@ impl<S: Store + ?Sized> Claim<S> {
         self.lease_until
     }
 
-    /// Until when the work may go on: what clocks may differ by before the lease ends.
+    /// Until when the work may go on: what clocks may differ by before the lease ends, and no later
+    /// than the deadline.
     #[must_use]
     pub fn work_until(&self) -> Timestamp {
-        time::earlier(self.lease_until, self.core.settings.skew)
+        self.lease.work_until(self.lease_until, self.core.settings.skew)
+    }
+
+    /// Until when the store is waited for.
+    fn wait_until(&self) -> Timestamp {
+        self.lease.wait_until(self.lease_until)
     }
 
     /// Ends it with a result, which later calls replay.
@@ -242,7 +248,7 @@ impl<S: Store + ?Sized> Claim<S> {
         type_name: &str,
     ) -> Result<(Completed, bool), GuardError> {
         let fault = match self.settlement(end, kept, type_name).await {
-            Ok(request) => match self.core.settle(&request, self.lease_until).await {
+            Ok(request) => match self.core.settle(&request, self.wait_until()).await {
                 Err(fault) => fault,
                 answer => return Ok((self.settled(event, answer)?, true)),
             },
@@ -252,7 +258,7 @@ impl<S: Store + ?Sized> Claim<S> {
             return Err(self.completion_lost(fault));
         }
         let answer = match self.settlement(end, None, type_name).await {
-            Ok(request) => self.core.settle(&request, self.lease_until).await,
+            Ok(request) => self.core.settle(&request, self.wait_until()).await,
             Err(fault) => Err(fault),
         };
         let event = match end {
@@ -273,7 +279,7 @@ impl<S: Store + ?Sized> Claim<S> {
         let claimant = Claimant {
             key: self.held.record_key(),
             owner: self.held.owner(),
-            until: self.lease_until,
+            until: self.wait_until(),
         };
         let result = self.core.place(claimant, kept, type_name, expires_at).await?;
         let (key, owner) = (claimant.key.clone(), claimant.owner.clone());
@@ -340,7 +346,7 @@ impl<S: Store + ?Sized> Claim<S> {
         };
         let core = Arc::clone(&self.core);
         let unanswered = Unanswered::default();
-        let answer = core.write(&core.patient, self.lease_until, || async {
+        let answer = core.write(&core.patient, self.wait_until(), || async {
             Ok(match unanswered.watch(core.store.commit(&request, writes)).await? {
                 CommitReply::Applied => Judged::Applied(Ok(())),
                 CommitReply::WriteRefused(index) => Judged::Applied(Err(index)),
@@ -490,7 +496,7 @@ impl<S: Store + ?Sized> Claim<S> {
         let now = core.clock.now();
         let (key, owner) = (self.held.record_key().clone(), self.held.owner().clone());
         let request = Release::new(key, owner, now, core.expiry(now));
-        let answer = core.write(&core.patient, self.lease_until, || async {
+        let answer = core.write(&core.patient, self.wait_until(), || async {
             Ok(match core.store.release(&request).await? {
                 Reply::Applied(()) => Judged::Applied(()),
                 Reply::Refused(found) => Judged::Refused(verdict::release(&request, found)),
@@ -514,7 +520,7 @@ impl<S: Store + ?Sized> Claim<S> {
         let release = Release::new(key.clone(), owner.clone(), now, core.expiry(now));
         let until = self.lease_until;
         let request = Extend::new(key, owner, now, until, core.expiry(until));
-        let answer = core.write(&core.patient, until, || async {
+        let answer = core.write(&core.patient, self.wait_until(), || async {
             Ok(match core.store.extend(&request).await? {
                 Reply::Applied(()) => Judged::Raced,
                 Reply::Refused(found) => Judged::Applied(verdict::release(&release, found)),

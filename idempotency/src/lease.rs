@@ -3,6 +3,8 @@ use std::time::Duration;
 use setpiece_envelope::Timestamp;
 use setpiece_policy::Deadline;
 
+use crate::time;
+
 /// How long a claim keeps others away.
 ///
 /// It is always given: a claim without an end would lock its key until somebody looks, and nobody
@@ -64,7 +66,8 @@ impl Lease {
         Self { length: Some(length.max(Self::SHORTEST)), ..Self::until(deadline) }
     }
 
-    /// How long after the deadline the lease ends.
+    /// How long after the deadline the lease ends. The work ends at the deadline all the same, and so
+    /// does every wait; the grace is for what a process does that nobody waits for any more.
     #[must_use]
     pub fn with_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
@@ -98,6 +101,18 @@ impl Lease {
             Some(length) => last.min(now.saturating_add(length)),
             None => last,
         }
+    }
+
+    /// Until when work may go on under a lease that ends at `end`, where clocks may differ by `skew`.
+    ///
+    /// A long grace keeps others away for longer, but nobody waits for the work after the deadline.
+    pub(crate) fn work_until(&self, end: Timestamp, skew: Duration) -> Timestamp {
+        time::earlier(end, skew).min(self.deadline.instant())
+    }
+
+    /// Until when the store is waited for under a lease that ends at `end`.
+    pub(crate) fn wait_until(&self, end: Timestamp) -> Timestamp {
+        end.min(self.deadline.instant())
     }
 
     /// How long it is until the next heartbeat, if there is one.

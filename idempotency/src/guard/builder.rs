@@ -249,7 +249,7 @@ impl<S: Store + ?Sized, C> GuardBuilder<S, C> {
     }
 }
 
-/// As often as a store is told that work is done, within the lease. The budget of all retries ends
+/// As often as a store is told that work is done, within the deadline. The budget of all retries ends
 /// it earlier when the store is down.
 const PATIENT_ATTEMPTS: u32 = 20;
 

@@ -127,6 +127,7 @@ macro_rules! conformance {
             claims::heartbeat_without_answers_cancels_the_work_in_time
             claims::trouble_with_a_heartbeat_is_survived
             claims::work_is_cancelled_before_its_lease_is_over
+            claims::nothing_goes_on_after_the_deadline
             claims::process_that_stood_still_does_not_go_on
             claims::answer_that_outlasts_the_lease_begins_nothing
             claims::late_heartbeat_makes_no_lease_shorter

@@ -9,7 +9,8 @@ use std::{
 };
 
 use setpiece_idempotency::{
-    Completed, Event, GuardError, Key, Lease, LostHow, OnBusy, Outcome, RecordedError, Store as _,
+    Completed, Event, GuardError, Key, Lease, LostHow, OnBusy, Outcome, RecordedError, Semantics,
+    Store as _,
     record::{Owner, Status, Stored},
     store::{Acquire, Acquired, CommitReply, Extend, Once, RecordKey, Release, Reply},
     verdict::{self, Refusal},
@@ -360,6 +361,50 @@ pub(crate) async fn work_is_cancelled_before_its_lease_is_over<H: Harness>(world
     assert_eq!((lost.why, lost.may_have_happened), (LostHow::TimeUp, false));
     assert_eq!(world.now(), start.saturating_add(30 * SECOND));
     assert_eq!(world.record(&key).await, None);
+}
+
+pub(crate) async fn nothing_goes_on_after_the_deadline<H: Harness>(world: &World<H>) {
+    // A lease that ends long after it, by more than clocks differ.
+    let lease = || world.lease().with_grace(HOUR);
+    let deadline = world.deadline().instant();
+    let slow = async |_| {
+        world.sleep_for(HOUR).await;
+        Ok::<_, Fault>(1)
+    };
+    let error = world.guard().run(&KEY, lease(), slow).await.unwrap_err();
+    let GuardError::LeaseLost(lost) = error else { panic!("{error:?}") };
+    assert_eq!((lost.why, world.now()), (LostHow::TimeUp, deadline));
+
+    for semantics in [Semantics::AtLeastOnce, Semantics::AtMostOnce] {
+        for op in [Op::Settle, Op::PutSpill, Op::Commit, Op::Release, Op::Extend] {
+            let name = format!("{semantics:?} {op:?}");
+            let guard = world.builder().semantics(semantics).build().unwrap();
+            let key = Key::of(name.as_str()).unwrap();
+            world.probe.always(Some(op), Trouble::Stalled);
+            if let Op::Settle | Op::PutSpill = op {
+                let size = if op == Op::Settle { 1 } else { 10_000 };
+                let work = async |_| Ok::<_, Fault>("x".repeat(size));
+                in_time(world, &name, guard.run(&key, lease(), work)).await.unwrap_err();
+            } else {
+                world.probe.next(Op::Commit, Trouble::Stalled);
+                let work = async |_| Ok::<_, Fault>((1, vec![world.harness.add("sum", 1)]));
+                in_time(world, &name, guard.commit(&key, lease(), work)).await.unwrap_err();
+                let fails = async |_| Err::<i32, _>(Fault::throttled("no"));
+                let other = Key::of(&format!("{name}, fails")).unwrap();
+                in_time(world, &name, guard.run(&other, lease(), fails)).await.unwrap_err();
+            }
+            world.probe.calm();
+        }
+    }
+}
+
+/// Makes a call, which must not go on for longer than it may.
+async fn in_time<H: Harness, T>(world: &World<H>, name: &str, call: impl Future<Output = T>) -> T {
+    // What must be said at the end is given a moment: a commit, and what became of it.
+    let end = world.deadline().instant().saturating_add(400 * MILLI);
+    let ended = call.await;
+    assert!(world.now() <= end, "{name}: it ended at {:?}", world.now());
+    ended
 }
 
 pub(crate) async fn process_that_stood_still_does_not_go_on<H: Harness>(world: &World<H>) {
