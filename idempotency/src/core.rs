@@ -190,8 +190,29 @@ impl<S: Store + ?Sized> Core<S> {
     ) -> Result<T, Fault> {
         /// What an answer is given when no time is left.
         const LEAST: Duration = Duration::from_millis(200);
+        self.answered(until, LEAST, call).await
+    }
+
+    /// Reads before anything is asked for, which may take half of the time: what is not known by
+    /// then is asked for with the write.
+    pub(crate) async fn probe<T>(
+        &self,
+        deadline: Deadline,
+        read: impl AsyncFnOnce(Timestamp) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let half = deadline.remaining(&*self.clock) / 2;
+        let until = self.clock.now().saturating_add(half);
+        self.answered(until, Duration::ZERO, read(until)).await
+    }
+
+    async fn answered<T>(
+        &self,
+        until: Timestamp,
+        least: Duration,
+        call: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
         let timer = || {
-            let remaining = until.saturating_duration_since(self.clock.now()).max(LEAST);
+            let remaining = until.saturating_duration_since(self.clock.now()).max(least);
             self.sleep.sleep_boxed(remaining)
         };
         match race(call, timer, || true).await {

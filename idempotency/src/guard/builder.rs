@@ -171,7 +171,8 @@ impl<S: Store + ?Sized, C> GuardBuilder<S, C> {
     /// Reads the record before it is claimed.
     ///
     /// A duplicate then costs a read unit in place of a write unit, which costs five times as much,
-    /// and a first call a read unit more: worth it where one call in five is a duplicate.
+    /// and a first call a read unit more: worth it where one call in five is a duplicate. A read that
+    /// is not answered is waited for half of the time, and then the key is claimed without it.
     pub fn probe_first(mut self) -> Self {
         self.settings.probe_first = true;
         self

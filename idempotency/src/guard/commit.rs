@@ -91,10 +91,11 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         Fut: Future<Output = Result<(T, Vec<S::Write>), E>>,
     {
         self.check_time(key, deadline).map_err(GuardError::into_any)?;
-        if self.core.settings.probe_first
-            && let Some(outcome) = self.probe(key, deadline).await.map_err(GuardError::into_any)?
-        {
-            return Ok(outcome);
+        if self.core.settings.probe_first {
+            if let Some(outcome) = self.probe(key, deadline).await.map_err(GuardError::into_any)? {
+                return Ok(outcome);
+            }
+            self.check_time(key, deadline).map_err(GuardError::into_any)?;
         }
         let owner = self.core.new_owner(self.core.clock.now());
         let held = Held::new(self.record_key(key), owner.clone(), 0, deadline);
@@ -274,8 +275,11 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
     ) -> Result<Option<Outcome<T>>, GuardError> {
         let core = &self.core;
         let key_of_record = self.record_key(key);
-        let read = core.insist(&core.retry, deadline.instant(), || async {
-            core.store.read(&key_of_record).await.map(Step::Done)
+        let read = core.probe(deadline, async |until| {
+            core.insist(&core.retry, until, || async {
+                core.store.read(&key_of_record).await.map(Step::Done)
+            })
+            .await
         });
         // What cannot be read is asked for with the write.
         let Ok(Some(record)) = read.await else { return Ok(None) };

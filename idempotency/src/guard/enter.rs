@@ -113,7 +113,8 @@ impl<S: Store + ?Sized> Core<S> {
             };
         }
         if self.settings.probe_first {
-            let refusal = self.look(&entry).await.ok().flatten();
+            let probe = self.probe(lease.deadline(), async |until| self.look(&entry, until).await);
+            let refusal = probe.await.ok().flatten();
             if let Some(Refusal::Completed(record) | Refusal::Failed(record)) = refusal {
                 leader.iter_mut().for_each(Leader::done);
                 return Ok(Entered::Done(self.done(&entry, record)));
@@ -130,6 +131,11 @@ impl<S: Store + ?Sized> Core<S> {
     ) -> Result<Entered<S>, GuardError> {
         let mut pause = FIRST_LOOK;
         loop {
+            // Whatever was waited for so far has taken some of it.
+            if !self.has_time(entry.lease) {
+                self.report(Event::NoTime, &entry.key, 0);
+                return Err(GuardError::NoTime);
+            }
             let mut found = match self.ask(&entry, &mut leader, open).await? {
                 Found::Entered(entered) => return Ok(entered),
                 found @ (Found::Busy(_) | Found::Raced) => found,
@@ -151,21 +157,15 @@ impl<S: Store + ?Sized> Core<S> {
                 self.report(Event::Waiting, &entry.key, 0);
                 self.sleep.sleep_boxed(pause.min(left)).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
-                found = match self.look(&entry).await {
+                found = match self.look(&entry, entry.wait_until).await {
                     Ok(Some(refusal)) => self.refused(&entry, refusal)?,
                     Ok(None) => Found::Raced,
                     // It will be asked in the end.
                     Err(_) => Found::Busy(record),
                 };
             }
-            match found {
-                Found::Entered(entered) => return Ok(entered),
-                Found::Busy(_) | Found::Raced => {
-                    if !self.has_time(entry.lease) {
-                        self.report(Event::NoTime, &entry.key, 0);
-                        return Err(GuardError::NoTime);
-                    }
-                }
+            if let Found::Entered(entered) = found {
+                return Ok(entered);
             }
         }
     }
@@ -336,8 +336,7 @@ impl<S: Store + ?Sized> Core<S> {
     }
 
     /// Reads the record and judges it as if it had refused a claim: `None` if it would not.
-    async fn look(&self, entry: &Entry<'_>) -> Result<Option<Refusal>, Fault> {
-        let until = entry.lease.deadline().instant();
+    async fn look(&self, entry: &Entry<'_>, until: Timestamp) -> Result<Option<Refusal>, Fault> {
         let found = self
             .insist(&self.retry, until, || async {
                 self.store.read(&entry.key).await.map(Step::Done)

@@ -173,6 +173,8 @@ macro_rules! conformance {
             writes::one_of_many_commits_once
             writes::lost_answer_to_a_single_request_is_recognised
             writes::probing_first_does_not_run_what_is_done
+            writes::probe_without_an_answer_leaves_time_to_work
+            writes::reading_while_waiting_ends_with_the_wait
             writes::refused_single_request_writes_nothing
             writes::key_is_seen_for_the_first_time_once
             desk::what_is_not_there_is_not_shown

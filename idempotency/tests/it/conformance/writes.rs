@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use setpiece_idempotency::{
-    After, Completed, Event, GuardError, Outcome, Sighting, record::Status,
+    After, Completed, Event, GuardError, OnBusy, Outcome, Sighting, record::Status,
 };
 use setpiece_policy::{Disposition, Fault};
 
@@ -278,6 +278,41 @@ pub(crate) async fn probing_first_does_not_run_what_is_done<H: Harness>(world: &
     let outcome = guard.run(&KEY, world.lease(), never_run::<i32>).await;
     assert_eq!(outcome.unwrap(), Outcome::Replayed(1));
     assert_eq!(world.probe.asked(), [Op::Read, Op::Read]);
+}
+
+pub(crate) async fn probe_without_an_answer_leaves_time_to_work<H: Harness>(world: &World<H>) {
+    let work = async |_| Ok::<_, Fault>((1, vec![world.harness.add("sum", 1)]));
+    let patient = world.builder().probe_first().build().unwrap();
+    // It begins only with so much time, and half of it is gone when nothing was heard.
+    let hasty = world.builder().probe_first().min_time(20 * SECOND).build().unwrap();
+    for (guard, expected) in [(&patient, None), (&hasty, Some("NoTime"))] {
+        for once in [false, true] {
+            let key = setpiece_idempotency::Key::of(&format!("{once} {expected:?}")).unwrap();
+            let half = world.now().saturating_add(15 * SECOND);
+            world.probe.next(Op::Read, Trouble::Stalled);
+            world.probe.asked();
+            let answer = if once {
+                guard.commit_once(&key, world.deadline(), work).await
+            } else {
+                guard.commit(&key, world.lease(), work).await
+            };
+            let name = answer.as_ref().err().map(GuardError::name);
+            assert_eq!((name, world.now()), (expected, half), "{once}");
+            let asked = world.probe.asked();
+            assert!(expected.is_none() || asked == [Op::Read], "{once}: {asked:?}");
+        }
+    }
+    assert_eq!(world.harness.number("sum").await, 2);
+}
+
+pub(crate) async fn reading_while_waiting_ends_with_the_wait<H: Harness>(world: &World<H>) {
+    let guard = world.builder().on_busy(OnBusy::Wait(5 * SECOND)).build().unwrap();
+    let claim = owned(world.guard().claim(&KEY, world.lease()).await);
+    let end = world.now().saturating_add(5 * SECOND);
+    world.probe.always(Some(Op::Read), Trouble::Stalled);
+    let error = guard.run(&KEY, world.lease(), never_run::<i32>).await.unwrap_err();
+    assert_eq!((error.name(), world.now()), ("InProgress", end));
+    drop(claim);
 }
 
 pub(crate) async fn refused_single_request_writes_nothing<H: Harness>(world: &World<H>) {
