@@ -96,7 +96,7 @@ impl Lease {
     /// When a lease ends that is taken or made longer at `now`.
     pub(crate) fn end(&self, now: Timestamp) -> Timestamp {
         // The instant, since other machines compare it with their own clocks.
-        let last = self.deadline.instant().saturating_add(self.grace);
+        let last = self.last();
         match self.length {
             Some(length) => last.min(now.saturating_add(length)),
             None => last,
@@ -123,6 +123,16 @@ impl Lease {
 
     /// Whether a lease that ends at `end` can be made longer.
     pub(crate) fn can_grow(&self, end: Timestamp) -> bool {
-        end < self.deadline.instant().saturating_add(self.grace)
+        end < self.last()
+    }
+
+    /// Until when work may go on, whenever it begins, where clocks may differ by `skew`.
+    pub(crate) fn last_work(&self, skew: Duration) -> Timestamp {
+        self.work_until(self.last(), skew)
+    }
+
+    /// When the longest lease ends.
+    fn last(&self) -> Timestamp {
+        self.deadline.instant().saturating_add(self.grace)
     }
 }

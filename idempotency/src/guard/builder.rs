@@ -131,6 +131,10 @@ impl<S: Store + ?Sized, C> GuardBuilder<S, C> {
     /// It is counted anew when the work is done, when somebody on call gives the key back, and
     /// when the store has deleted the expired record. That it has expired is not enough: when it is
     /// deleted is up to the store, and until then the attempts go on as well.
+    ///
+    /// A claim counts also when it was given back before the work began: it was one too many, or the
+    /// answer to it came when there was no time left to begin. A call that [has no
+    /// time](Self::min_time) from the start claims nothing.
     pub fn max_attempts(mut self, attempts: u64) -> Self {
         self.settings.max_attempts = attempts;
         self
@@ -161,8 +165,8 @@ impl<S: Store + ?Sized, C> GuardBuilder<S, C> {
         self
     }
 
-    /// How much time must be left for a key to be claimed; the default is 100 ms. With less than
-    /// the store needs for an answer, it would only be locked.
+    /// How much time must be left for the work when a key is claimed; the default is 100 ms. With
+    /// less than the store needs for an answer, it would only be locked.
     pub fn min_time(mut self, min_time: Duration) -> Self {
         self.settings.min_time = min_time;
         self

@@ -359,14 +359,20 @@ impl<S: Store + ?Sized> Core<S> {
     }
 
     pub(super) fn has_time(&self, lease: &Lease) -> bool {
-        lease.deadline().remaining(&*self.clock) >= self.settings.min_time
+        self.time_left(lease) >= self.settings.min_time
+    }
+
+    /// How long work that began now could go on at most.
+    fn time_left(&self, lease: &Lease) -> Duration {
+        let last = lease.last_work(self.settings.skew);
+        let left = last.saturating_duration_since(self.clock.now());
+        left.min(lease.deadline().remaining(&*self.clock))
     }
 
     fn wait_until(&self, now: Timestamp, lease: &Lease) -> Timestamp {
         match self.settings.on_busy {
             OnBusy::Wait(longest) => {
-                let remaining = lease.deadline().remaining(&*self.clock);
-                let kept = remaining.saturating_sub(self.settings.min_time);
+                let kept = self.time_left(lease).saturating_sub(self.settings.min_time);
                 now.saturating_add(longest.min(kept))
             }
             OnBusy::Fail | OnBusy::Skip => now,

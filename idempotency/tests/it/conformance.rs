@@ -133,6 +133,7 @@ macro_rules! conformance {
             claims::late_heartbeat_makes_no_lease_shorter
             claims::late_claim_has_the_lease_that_is_on_the_record
             claims::too_little_time_claims_nothing
+            claims::time_that_clocks_may_differ_by_is_no_time_to_begin
             claims::contended_record_is_busy_and_no_fault
             claims::record_that_keeps_changing_is_given_up
             claims::attempts_are_bounded

@@ -527,6 +527,21 @@ pub(crate) async fn too_little_time_claims_nothing<H: Harness>(world: &World<H>)
     assert_eq!(outcome.await.unwrap(), Outcome::Fresh(1));
 }
 
+pub(crate) async fn time_that_clocks_may_differ_by_is_no_time_to_begin<H: Harness>(
+    world: &World<H>,
+) {
+    let guard = world.builder().skew(10 * SECOND).max_attempts(1).build().unwrap();
+    // Until nine seconds from now, so that the work would have to end a second ago.
+    for _ in 0..3 {
+        let lease = Lease::until(world.deadline_in(8 * SECOND));
+        let error = guard.run(&KEY, lease, never_run::<i32>).await.unwrap_err();
+        assert_eq!(error.name(), "NoTime");
+        assert_eq!(world.probe.asked(), []);
+    }
+    let outcome = guard.run(&KEY, world.lease(), async |held| Ok::<_, Fault>(held.attempt()));
+    assert_eq!(outcome.await.unwrap(), Outcome::Fresh(1));
+}
+
 pub(crate) async fn contended_record_is_busy_and_no_fault<H: Harness>(world: &World<H>) {
     let guard = world.guard();
     world.probe.next(Op::Acquire, Trouble::Contended);
