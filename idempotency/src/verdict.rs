@@ -3,6 +3,7 @@
 //! A store that refuses hands over the record that it found. These functions look at nothing else
 //! but that record and the request, so every store that refuses alike is understood alike.
 
+use serde_json::{Number, Value};
 use setpiece_envelope::Timestamp;
 
 use crate::{
@@ -240,8 +241,42 @@ fn is_body(found: &Body, sent: &Body) -> bool {
 }
 
 fn is_json(found: &[u8], sent: &[u8]) -> bool {
-    let read = |json| serde_json::from_slice::<serde_json::Value>(json).ok();
-    read(found).is_some_and(|found| read(sent) == Some(found))
+    let read = |json| serde_json::from_slice(json).ok();
+    read(found).zip(read(sent)).is_some_and(|(found, sent)| is_value(&found, &sent))
+}
+
+fn is_value(found: &Value, sent: &Value) -> bool {
+    match (found, sent) {
+        (Value::Number(found), Value::Number(sent)) => is_number(found, sent),
+        (Value::Array(found), Value::Array(sent)) => {
+            let mut pairs = found.iter().zip(sent);
+            found.len() == sent.len() && pairs.all(|(found, sent)| is_value(found, sent))
+        }
+        (Value::Object(found), Value::Object(sent)) => {
+            let is_member = |(name, found): (&String, &Value)| {
+                sent.get(name).is_some_and(|sent| is_value(found, sent))
+            };
+            found.len() == sent.len() && found.iter().all(is_member)
+        }
+        _ => found == sent,
+    }
+}
+
+/// A store with numbers of its own keeps what a number is worth and not how it was written: 30.0
+/// comes back as 30, and -0.0 as 0.
+fn is_number(found: &Number, sent: &Number) -> bool {
+    match (whole(found), whole(sent)) {
+        (None, None) => found.as_f64() == sent.as_f64(),
+        (found, sent) => found == sent,
+    }
+}
+
+/// The value of a whole number, unless it is so large that only a float can be it.
+fn whole(number: &Number) -> Option<i128> {
+    const MOST: f64 = 1e38;
+    let float = || number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < MOST);
+    #[expect(clippy::cast_possible_truncation, reason = "it is whole and in range")]
+    number.as_i128().or_else(|| float().map(|float| float as i128))
 }
 
 fn is_owner(record: &Record, owner: &Owner) -> bool {

@@ -143,6 +143,33 @@ fn own_result_is_told_from_another_one() {
 }
 
 #[test]
+fn own_result_is_known_by_the_values_of_its_numbers() {
+    for (sent, found, is_own) in [
+        ("30.0", "30", true),
+        ("-0.0", "0", true),
+        ("[1e2, {\"a\": 1.5}]", "[100, {\"a\": 1.50}]", true),
+        ("1.8446744073709552e19", "18446744073709552000", true),
+        ("18446744073709551615", "18446744073709551615", true),
+        ("30.5", "30", false),
+        ("9007199254740992.0", "9007199254740993", false),
+        ("-1", "18446744073709551615", false),
+        ("1", "\"1\"", false),
+        ("[1]", "[1, 1]", false),
+        ("{\"a\": 1}", "{\"b\": 1}", false),
+    ] {
+        let result = Stored::json(sent);
+        let end = End::Completed;
+        let request = Settle::new(key(), Owner::new("me"), at(100), end, result, at(3730));
+        let mut record = Record::new(Status::Completed);
+        record.owner = Some(Owner::new("me"));
+        record.result = Some(Stored::json(found));
+        record.updated_at = Some(at(100));
+        let unsettled = settle(&request, Some(Box::new(record)));
+        assert_eq!(unsettled == Unsettled::Own, is_own, "{sent} {found}");
+    }
+}
+
+#[test]
 fn lease_that_is_as_long_already_is_still_ours() {
     let request = Extend::new(key(), Owner::new("me"), at(100), at(130), at(3730));
     let judge = |status, owner: &str, until| {
