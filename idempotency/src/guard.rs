@@ -64,6 +64,9 @@ pub enum OnBusy {
 }
 
 /// What to do when the store does not answer, so that nobody knows whether the work was done.
+///
+/// It is not down when it did answer once in a call, and what it said was that the record is held or
+/// changes all the time. Then somebody is at work on it, and the call fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnStoreDown {

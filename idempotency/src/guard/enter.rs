@@ -1,4 +1,11 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use setpiece_envelope::Timestamp;
 use setpiece_policy::Fault;
@@ -191,8 +198,11 @@ impl<S: Store + ?Sized> Core<S> {
         request.stale_before = self.stale_before(now);
         request.semantics = self.settings.semantics;
         let until = entry.lease.deadline().instant();
+        let answered = AtomicBool::new(false);
         let answer = self.write(&self.retry, until, || async {
-            Ok(match self.store.acquire(&request).await? {
+            let reply = self.store.acquire(&request).await?;
+            answered.store(true, Ordering::Relaxed);
+            Ok(match reply {
                 Reply::Applied(acquired) => Judged::Applied((acquired, lease_until)),
                 Reply::Refused(found) => match verdict::acquire(&request, found) {
                     // It may have been a try that was given up long ago, with the lease of then.
@@ -227,7 +237,8 @@ impl<S: Store + ?Sized> Core<S> {
                 self.refused(entry, refusal)
             }
             Ok(Answer::Contended) => Ok(Found::Busy(None)),
-            Err(fault) => self.store_down(entry, fault, open).await,
+            // A store that says whose the record is, or that it changes, is not down.
+            Err(fault) => self.store_down(entry, fault, open && !answered.into_inner()).await,
         }
     }
 

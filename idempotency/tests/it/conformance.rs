@@ -100,6 +100,7 @@ macro_rules! conformance {
             calls::operations_do_not_meet
             calls::store_that_is_down_fails_closed
             calls::store_that_is_down_can_fail_open
+            calls::store_that_answers_is_not_down
             calls::nothing_is_kept_where_nothing_is_to_be
             calls::receipt_is_replayed_in_place_of_the_result
             calls::result_that_is_no_json_is_not_run_again

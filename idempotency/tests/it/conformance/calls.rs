@@ -353,6 +353,27 @@ pub(crate) async fn store_that_is_down_can_fail_open<H: Harness>(world: &World<H
     assert_eq!(error.await.unwrap_err().name(), "Store", "there is nothing to write to");
 }
 
+pub(crate) async fn store_that_answers_is_not_down<H: Harness>(world: &World<H>) {
+    let open = || world.builder().on_store_down(OnStoreDown::RunUnguarded).build().unwrap();
+    for (first, then) in [
+        (Trouble::Raced, Trouble::Raced),
+        (Trouble::RequestLost, Trouble::Contended),
+        (Trouble::Contended, Trouble::RequestLost),
+    ] {
+        world.probe.next(Op::Acquire, first);
+        world.probe.always(Some(Op::Acquire), then);
+        let error = open().run(&KEY, world.lease(), never_run::<i32>).await.unwrap_err();
+        assert_eq!((error.name(), error.may_have_happened()), ("Store", false), "{first:?}");
+        world.probe.calm();
+    }
+    for silence in [Trouble::RequestLost, Trouble::Stalled, Trouble::Throttled] {
+        world.probe.always(Some(Op::Acquire), silence);
+        let outcome = open().run(&KEY, world.lease(), async |_| Ok::<_, Fault>(1)).await;
+        assert_eq!(outcome.unwrap(), Outcome::Unguarded(1), "{silence:?}");
+        world.probe.calm();
+    }
+}
+
 pub(crate) async fn nothing_is_kept_where_nothing_is_to_be<H: Harness>(world: &World<H>) {
     let guard = world.builder().keep(Keep::nothing()).build().unwrap();
     let outcome = guard.run(&KEY, world.lease(), async |_| Ok::<_, Fault>("secret".to_owned()));
