@@ -135,7 +135,8 @@ impl Keep {
         self
     }
 
-    /// Compresses what is too large to be kept on the record.
+    /// Compresses what is too large to be kept on the record, up to 64 MiB. What is larger is kept as
+    /// it is, where the store has room for it.
     ///
     /// Whoever is to replay it must have been built with this feature as well.
     #[cfg(feature = "compress")]
@@ -173,7 +174,7 @@ impl Keep {
 
     #[cfg(feature = "compress")]
     fn pack(&self, bytes: Vec<u8>) -> Kept {
-        if self.compress && bytes.len() > self.inline_up_to {
+        if self.compress && bytes.len() > self.inline_up_to && bytes.len() <= LARGEST {
             let packed = miniz_oxide::deflate::compress_to_vec(&bytes, 6);
             if packed.len() < bytes.len() {
                 return Kept { bytes: packed, encoding: Encoding::JsonDeflate };
@@ -229,11 +230,13 @@ fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, UnreadableWhy> {
     })
 }
 
+/// Nothing larger is compressed, so bytes that would become more are no result.
+#[cfg(feature = "compress")]
+const LARGEST: usize = 64 << 20;
+
 #[cfg(feature = "compress")]
 fn inflate(bytes: &[u8]) -> Result<Vec<u8>, UnreadableWhy> {
-    /// No result that was ever stored is larger; bytes that claim to be are not one.
-    const MAX: usize = 64 << 20;
-    miniz_oxide::inflate::decompress_to_vec_with_limit(bytes, MAX)
+    miniz_oxide::inflate::decompress_to_vec_with_limit(bytes, LARGEST)
         .map_err(|_| UnreadableWhy::Corrupt)
 }
 
@@ -241,3 +244,6 @@ fn inflate(bytes: &[u8]) -> Result<Vec<u8>, UnreadableWhy> {
 fn inflate(_: &[u8]) -> Result<Vec<u8>, UnreadableWhy> {
     Err(UnreadableWhy::UnknownEncoding)
 }
+
+#[cfg(test)]
+mod tests;
