@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
         Arc,
@@ -109,7 +110,10 @@ impl<S: Store + ?Sized> Core<S> {
     ) {
         if let Some(observer) = &self.observer {
             let Settings { namespace, operation, .. } = &self.settings;
-            observer(&Report { event, namespace, operation, key, attempt, expires_at });
+            let report = Report { event, namespace, operation, key, attempt, expires_at };
+            // Metrics are not worth a call, nor the process: a claim that is dropped while a panic
+            // goes on is reported as well.
+            _ = catch_unwind(AssertUnwindSafe(|| observer(&report)));
         }
     }
 

@@ -198,6 +198,9 @@ impl<S: Store + ?Sized, C> GuardBuilder<S, C> {
     }
 
     /// Calls `observer` with whatever there is to say about calls, for metrics and logs.
+    ///
+    /// It is called in the middle of calls, so it should be quick. A panic in it is caught, and
+    /// changes nothing.
     pub fn observer(mut self, observer: impl Fn(&Report<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Arc::new(observer));
         self

@@ -202,6 +202,7 @@ macro_rules! conformance {
             reports::every_call_ends_with_one_final_event
             reports::every_commit_ends_with_one_final_event
             reports::every_claim_ends_with_one_final_event
+            reports::panic_of_an_observer_changes_nothing
             batches::panic_of_work_that_must_not_be_run_twice_holds_the_key
         }
     };

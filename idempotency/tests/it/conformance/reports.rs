@@ -283,6 +283,23 @@ pub(crate) async fn every_commit_ends_with_one_final_event<H: Harness>(world: &W
     ends_with(world, Event::Fresh, "seen", guard.seen(&key, deadline())).await;
 }
 
+pub(crate) async fn panic_of_an_observer_changes_nothing<H: Harness>(world: &World<H>) {
+    let guard = world.builder().observer(|_| panic!("a mistake")).build().unwrap();
+    // Also where something is said before the call has ended.
+    world.probe.next(Op::Acquire, Trouble::AnswerLost);
+    let outcome = guard.run(&KEY, world.lease(), one).await;
+    assert_eq!(outcome.unwrap(), Outcome::Fresh(1));
+    let outcome = guard.run(&KEY, world.lease(), one).await;
+    assert_eq!(outcome.unwrap(), Outcome::Replayed(1));
+    // A second panic, while another one goes on, would be the end of the process.
+    let mistaken = catch(async {
+        let _claim = owned(guard.claim(&named("claim"), world.lease()).await);
+        panic!("another mistake")
+    });
+    let panic = mistaken.await.map(|()| "none").unwrap_err();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"another mistake"));
+}
+
 pub(crate) async fn every_claim_ends_with_one_final_event<H: Harness>(world: &World<H>) {
     let guard = world.guard();
     let writes = [world.harness.add("sum", 1)];
