@@ -62,9 +62,7 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         seen: &Inspected,
         deadline: Deadline,
     ) -> Result<Amended, GuardError> {
-        let stale_before = self.core.stale_before(self.core.clock.now());
-        let is_held = seen.record.status == Status::InProgress;
-        if is_held && seen.record.lease_until.is_some_and(|until| until >= stale_before) {
+        if self.is_live(seen) {
             return Ok(Amended::Live);
         }
         self.release_live(seen, deadline).await
@@ -132,7 +130,9 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
     /// Deletes the record of a key, so that the next call is the first one.
     ///
     /// Attempts are counted anew then, so what an earlier attempt may still write is not fenced
-    /// any more. To [release](Self::release) it is better where that is possible.
+    /// any more. To [release](Self::release) it is better where that is possible. What somebody
+    /// holds a lease on stays; where it is known that nobody is at work, it can be [deleted all the
+    /// same](Self::forget_live).
     ///
     /// # Errors
     ///
@@ -142,7 +142,33 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         seen: &Inspected,
         deadline: Deadline,
     ) -> Result<Amended, GuardError> {
+        if self.is_live(seen) {
+            return Ok(Amended::Live);
+        }
+        self.forget_live(seen, deadline).await
+    }
+
+    /// The same for a key that somebody holds a lease on, of whom it is known that nobody is there.
+    ///
+    /// If somebody is at work all the same, the work may be run by two at the same time, and their
+    /// attempts have the same numbers. To [release](Self::release_live) it fences the first one.
+    ///
+    /// # Errors
+    ///
+    /// The store did not answer.
+    pub async fn forget_live(
+        &self,
+        seen: &Inspected,
+        deadline: Deadline,
+    ) -> Result<Amended, GuardError> {
         self.amend(seen, Change::Forget, deadline).await
+    }
+
+    /// Whether somebody may be at work, by the lease on what was seen.
+    fn is_live(&self, seen: &Inspected) -> bool {
+        let stale_before = self.core.stale_before(self.core.clock.now());
+        seen.record.status == Status::InProgress
+            && seen.record.lease_until.is_some_and(|until| until >= stale_before)
     }
 
     async fn settle_as(

@@ -187,6 +187,7 @@ macro_rules! conformance {
             desk::forgotten_work_is_run_anew
             desk::completed_work_is_not_released
             desk::live_work_is_not_released_by_mistake
+            desk::live_work_is_not_forgotten_by_mistake
             desk::what_has_changed_is_not_amended
             desk::result_of_somebody_on_call_stands
             batches::equal_keys_of_a_batch_are_one_call

@@ -18,7 +18,8 @@
 //! A request arrives within the retention if it arrives at all. What was committed is not committed
 //! again by one that comes when the record is another's, after it has expired or was forgotten: the
 //! store does not know any more. Nor does it know, when the result is gone that was the answer to a
-//! commit in one request, that this was answered.
+//! commit in one request, that this was answered. And a commit that was given up is not fenced where
+//! its record was forgotten and its claim arrives once more, since attempts are counted anew.
 
 mod reference;
 
@@ -229,8 +230,12 @@ impl<'a, H: Harness> History<'a, H> {
             let is_another = record.is_none_or(|entry| entry.claim != late.id);
             let is_answered = matches!(late.sent, Sent::Once { .. })
                 && told.get(&late.id) == Some(&Told::NotWritten);
-            let is_over =
-                (is_another && model.written.contains_key(&late.id)) || (is_answered && !is_done);
+            let is_unfenced = matches!(late.sent, Sent::Commit { .. })
+                && told.get(&late.id) == Some(&Told::NotWritten)
+                && record.is_none();
+            let is_over = (is_another && model.written.contains_key(&late.id))
+                || (is_answered && !is_done)
+                || is_unfenced;
             late.since.unix_millis() >= oldest && !is_over
         });
     }
@@ -428,11 +433,12 @@ impl<'a, H: Harness> History<'a, H> {
         self.trouble(Op::Amend, mishap);
         let now = self.actors[actor].clock.now();
         let (guard, deadline) = (&self.actors[actor].guard, far(now));
-        let (change, answer) = match self.pick(6) {
+        let (change, answer) = match self.pick(7) {
             0 | 1 => (Change::Release, guard.release(&inspected, deadline).await),
             2 => (Change::ReleaseLive, guard.release_live(&inspected, deadline).await),
             3 | 4 => (Change::Resolve(step), guard.resolve(&inspected, &step, deadline).await),
-            _ => (Change::Forget, guard.forget(&inspected, deadline).await),
+            5 => (Change::Forget, guard.forget(&inspected, deadline).await),
+            _ => (Change::ForgetLive, guard.forget_live(&inspected, deadline).await),
         };
         let said = match answer {
             Ok(Amended::Done) => Verdict::Amended,

@@ -723,7 +723,7 @@ pub(crate) async fn record_that_vanishes_does_not_take_the_result_along<H: Harne
     let outcome = guard
         .run(&KEY, Lease::until(world.deadline_in(4 * HOUR)), async |_| {
             let seen = guard.inspect(&KEY, world.deadline()).await.unwrap().unwrap();
-            _ = guard.forget(&seen, world.deadline()).await.unwrap();
+            _ = guard.forget_live(&seen, world.deadline()).await.unwrap();
             Ok::<_, Fault>(1)
         })
         .await;

@@ -1,7 +1,7 @@
 //! What people on call do.
 
 use setpiece_idempotency::{
-    Amended, GuardError, Inspected, Outcome, RecordedError, record::Status,
+    Amended, Completed, GuardError, Inspected, Outcome, RecordedError, record::Status,
 };
 use setpiece_policy::Fault;
 
@@ -90,6 +90,24 @@ pub(crate) async fn live_work_is_not_released_by_mistake<H: Harness>(world: &Wor
     assert_eq!(error.name(), "LeaseLost");
 }
 
+pub(crate) async fn live_work_is_not_forgotten_by_mistake<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    let seen = inspect(world).await;
+    assert_eq!(guard.forget(&seen, world.deadline()).await.unwrap(), Amended::Live);
+    assert_eq!(inspect(world).await, seen);
+    let forgotten = guard.forget_live(&seen, world.deadline()).await.unwrap();
+    assert_eq!(forgotten, Amended::Done);
+    assert_eq!(claim.complete(&1).await.unwrap(), Completed::Vanished);
+    // Nor does a lease that is over protect it.
+    world.clock.advance(40 * SECOND);
+    let again = owned(guard.claim(&KEY, world.lease()).await);
+    drop(again);
+    world.clock.advance(40 * SECOND);
+    let seen = inspect(world).await;
+    assert_eq!(guard.forget(&seen, world.deadline()).await.unwrap(), Amended::Done);
+}
+
 pub(crate) async fn what_has_changed_is_not_amended<H: Harness>(world: &World<H>) {
     let guard = world.guard();
     let deadline = world.deadline();
@@ -108,10 +126,10 @@ pub(crate) async fn what_has_changed_is_not_amended<H: Harness>(world: &World<H>
         let unchanged = Amended::Changed(Some(Box::new(extended.clone())));
         assert_eq!(guard.release_live(seen, deadline).await.unwrap(), unchanged);
         assert_eq!(guard.resolve(seen, &1, deadline).await.unwrap(), unchanged);
-        assert_eq!(guard.forget(seen, deadline).await.unwrap(), unchanged);
+        assert_eq!(guard.forget_live(seen, deadline).await.unwrap(), unchanged);
     }
-    assert_eq!(guard.forget(&extended, deadline).await.unwrap(), Amended::Done);
-    assert_eq!(guard.forget(&extended, deadline).await.unwrap(), Amended::Changed(None));
+    assert_eq!(guard.forget_live(&extended, deadline).await.unwrap(), Amended::Done);
+    assert_eq!(guard.forget_live(&extended, deadline).await.unwrap(), Amended::Changed(None));
     drop(claim);
 }
 
@@ -121,7 +139,7 @@ pub(crate) async fn result_of_somebody_on_call_stands<H: Harness>(world: &World<
     let seen = inspect(world).await;
     _ = guard.resolve(&seen, &"theirs", world.deadline()).await.unwrap();
     let completed = claim.complete(&"ours").await.unwrap();
-    assert!(matches!(completed, setpiece_idempotency::Completed::Superseded(_)), "{completed:?}");
+    assert!(matches!(completed, Completed::Superseded(_)), "{completed:?}");
     let outcome = guard.run(&KEY, world.lease(), never_run::<String>).await;
     assert_eq!(outcome.unwrap(), Outcome::Replayed("theirs".to_owned()));
 }

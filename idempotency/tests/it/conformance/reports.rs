@@ -166,7 +166,7 @@ pub(crate) async fn every_call_ends_with_one_final_event<H: Harness>(world: &Wor
             let seen = guard.inspect(&key, world.deadline()).await.unwrap().unwrap();
             _ = match event {
                 Event::Superseded => guard.resolve(&seen, &7, world.deadline()).await.unwrap(),
-                _ => guard.forget(&seen, world.deadline()).await.unwrap(),
+                _ => guard.forget_live(&seen, world.deadline()).await.unwrap(),
             };
             one(held).await
         };

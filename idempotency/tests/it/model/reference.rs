@@ -104,6 +104,7 @@ pub(super) enum Change {
     ReleaseLive,
     Resolve(i64),
     Forget,
+    ForgetLive,
 }
 
 /// What was answered, or should be.
@@ -207,7 +208,9 @@ impl Reference {
                 return self.commit(id, sent, (attempt, fits), mishap);
             }
             Sent::Amend { now, seen, change } => match (change, seen.state) {
-                (Change::Release, State::Working { until }) if until >= now - SKEW => {
+                (Change::Release | Change::Forget, State::Working { until })
+                    if until >= now - SKEW =>
+                {
                     return Verdict::Live;
                 }
                 (
@@ -359,7 +362,7 @@ impl Reference {
                 let state = State::Done(Ending::Value(result));
                 Some(Entry { claim: id, state, expires, ..entry })
             }
-            Change::Forget => None,
+            Change::Forget | Change::ForgetLive => None,
         };
         Verdict::Amended
     }
