@@ -17,7 +17,7 @@ use crate::{
     error::{
         After, GuardError, Inspected, LeaseLost, LostHow, NotKept, Phase, Unreadable, WriteRefused,
     },
-    flights::Leader,
+    flights::{Landed, Leader},
     held::Held,
     keep::{self, UnreadableWhy},
     record::{Body, Encoding, Record, Status},
@@ -609,8 +609,13 @@ impl<S: Store + ?Sized> Claim<S> {
     pub(crate) fn end(&mut self, event: Event) {
         if !self.ended {
             self.ended = true;
-            if matches!(event, Event::Fresh | Event::Recorded | Event::Superseded) {
-                self.leader.iter_mut().for_each(Leader::done);
+            let landed = match event {
+                Event::Fresh | Event::Recorded | Event::Superseded => Landed::Done,
+                Event::Exhausted => Landed::Exhausted,
+                _ => Landed::Open,
+            };
+            if let Some(leader) = &mut self.leader {
+                leader.land(landed);
             }
             self.core.report(event, self.held.record_key(), self.held.attempt());
         }

@@ -11,9 +11,10 @@ use crate::store::RecordKey;
 
 /// The keys that calls of this process work on.
 ///
-/// It holds nothing that a call depends on: whoever follows asks the store in the end, and the store
-/// alone says what has become of it. When the leader's work is done, all who follow ask at once;
-/// when it is not, one of them is the next leader, so that they do not all find one another busy.
+/// It holds no result: whoever follows asks the store in the end, and the store alone says what has
+/// become of it. When the leader's work is done, all who follow ask at once; when it is not, one of
+/// them is the next leader, so that they do not all find one another busy. Only that the work was
+/// begun as often as it may be is passed on, since each who asked would claim the key for nothing.
 #[derive(Clone, Default)]
 pub(crate) struct Flights(Arc<Mutex<HashMap<RecordKey, Arc<Flight>>>>);
 
@@ -22,8 +23,8 @@ struct Flight(Mutex<Landing>);
 
 #[derive(Default)]
 struct Landing {
-    /// Once the leader is gone: whether its work is done.
-    landed: Option<bool>,
+    /// Once the leader is gone: what it has left.
+    landed: Option<Landed>,
     waiting: Vec<Waker>,
 }
 
@@ -38,7 +39,18 @@ pub(crate) struct Leader {
     flights: Flights,
     key: RecordKey,
     flight: Arc<Flight>,
-    done: bool,
+    landed: Landed,
+}
+
+/// What a leader has left.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Landed {
+    /// The work is still to be done.
+    Open,
+    /// The work is done, or nobody will do it, so there is nothing left to wait for.
+    Done,
+    /// The work was begun as often as it may be.
+    Exhausted,
 }
 
 /// A later call on a key.
@@ -53,24 +65,29 @@ impl Flights {
         let flight = Arc::<Flight>::default();
         flights.insert(key.clone(), Arc::clone(&flight));
         drop(flights);
-        Place::Leader(Leader { flights: self.clone(), key: key.clone(), flight, done: false })
+        Place::Leader(Leader {
+            flights: self.clone(),
+            key: key.clone(),
+            flight,
+            landed: Landed::Open,
+        })
     }
 }
 
 impl Leader {
-    /// The work is done, or nobody will do it, so there is nothing left to wait for.
-    pub(crate) fn done(&mut self) {
-        self.done = true;
+    /// Says what it will leave.
+    pub(crate) fn land(&mut self, landed: Landed) {
+        self.landed = landed;
     }
 }
 
 impl Follower {
-    /// Waits until the leader is gone, and says whether the work is done.
-    pub(crate) async fn landed(&self) -> bool {
+    /// Waits until the leader is gone, and says what it has left.
+    pub(crate) async fn landed(&self) -> Landed {
         poll_fn(|cx| {
             let mut landing = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(done) = landing.landed {
-                return Poll::Ready(done);
+            if let Some(landed) = landing.landed {
+                return Poll::Ready(landed);
             }
             if !landing.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
                 landing.waiting.push(cx.waker().clone());
@@ -87,7 +104,7 @@ impl Drop for Leader {
         flights.remove(&self.key);
         drop(flights);
         let mut landing = self.flight.0.lock().unwrap_or_else(PoisonError::into_inner);
-        landing.landed = Some(self.done);
+        landing.landed = Some(self.landed);
         let waiting = std::mem::take(&mut landing.waiting);
         drop(landing);
         waiting.into_iter().for_each(Waker::wake);

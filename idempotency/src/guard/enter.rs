@@ -16,7 +16,7 @@ use crate::{
     claim::{Claim, Done},
     core::{Answer, Core, Judged, Step},
     error::{Busy, Exhausted, GuardError, Phase},
-    flights::{Follower, Leader, Place},
+    flights::{Follower, Landed, Leader, Place},
     held::Held,
     race::{First, race},
     record::{Owner, Record},
@@ -111,11 +111,14 @@ impl<S: Store + ?Sized> Core<S> {
             leader = loop {
                 match self.flights.join(&entry.key) {
                     Place::Leader(leader) => break Some(leader),
-                    Place::Follower(follower) => {
-                        if !self.follow(&entry, follower).await {
-                            break None;
+                    Place::Follower(follower) => match self.follow(&entry, follower).await {
+                        Some(Landed::Open) => {}
+                        Some(Landed::Exhausted) => {
+                            self.report(Event::Exhausted, &entry.key, 0);
+                            return Err(self.exhausted(&entry));
                         }
-                    }
+                        Some(Landed::Done) | None => break None,
+                    },
                 }
             };
         }
@@ -123,7 +126,9 @@ impl<S: Store + ?Sized> Core<S> {
             let probe = self.probe(lease.deadline(), async |until| self.look(&entry, until).await);
             let refusal = probe.await.ok().flatten();
             if let Some(Refusal::Completed(record) | Refusal::Failed(record)) = refusal {
-                leader.iter_mut().for_each(Leader::done);
+                if let Some(leader) = &mut leader {
+                    leader.land(Landed::Done);
+                }
                 return Ok(Entered::Done(self.done(&entry, record)));
             }
         }
@@ -231,8 +236,10 @@ impl<S: Store + ?Sized> Core<S> {
             }
             Ok(Answer::Refused(refusal)) => {
                 // What everybody is told who asks.
-                if !matches!(refusal, Refusal::Busy(_) | Refusal::Mismatch(_)) {
-                    leader.iter_mut().for_each(Leader::done);
+                if !matches!(refusal, Refusal::Busy(_) | Refusal::Mismatch(_))
+                    && let Some(leader) = leader
+                {
+                    leader.land(Landed::Done);
                 }
                 self.refused(entry, refusal)
             }
@@ -254,12 +261,16 @@ impl<S: Store + ?Sized> Core<S> {
             claim.free_after(Event::NoTime).await;
             return Err(GuardError::NoTime);
         }
-        let max_attempts = self.settings.max_attempts;
-        if tries <= max_attempts {
+        if tries <= self.settings.max_attempts {
             return Ok(Found::Entered(Entered::Owned(claim)));
         }
         claim.free_after(Event::Exhausted).await;
-        Err(GuardError::Exhausted(Exhausted { key: entry.key.clone(), max_attempts }))
+        Err(self.exhausted(entry))
+    }
+
+    fn exhausted(&self, entry: &Entry<'_>) -> GuardError {
+        let max_attempts = self.settings.max_attempts;
+        GuardError::Exhausted(Exhausted { key: entry.key.clone(), max_attempts })
     }
 
     fn refused(
@@ -332,17 +343,17 @@ impl<S: Store + ?Sized> Core<S> {
         GuardError::Busy(Busy { key: entry.key.clone(), attempt, until, retry_after })
     }
 
-    /// Waits for another call of this process, and says whether to get in line again: its work is
-    /// not done, and there is time left to wait.
-    async fn follow(&self, entry: &Entry<'_>, follower: Follower) -> bool {
+    /// Waits for another call of this process, and says what it has left; `None` if there is no time
+    /// left to wait.
+    async fn follow(&self, entry: &Entry<'_>, follower: Follower) -> Option<Landed> {
         self.report(Event::Waiting, &entry.key, 0);
         let timer = || {
             let left = entry.wait_until.saturating_duration_since(self.clock.now());
             self.sleep.sleep_boxed(left)
         };
         match race(follower.landed(), timer, || true).await {
-            First::Work(done) => !done,
-            First::Other(()) | First::Late => false,
+            First::Work(landed) => Some(landed),
+            First::Other(()) | First::Late => None,
         }
     }
 

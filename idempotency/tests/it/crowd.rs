@@ -2,9 +2,10 @@
 
 use std::{cell::Cell, pin::Pin};
 
-use setpiece_idempotency::{GuardError, OnBusy, Outcome};
+use setpiece_idempotency::{Event, GuardError, OnBusy, Outcome};
 use setpiece_policy::Fault;
 
+use crate::conformance::calls::{never_run, owned};
 use crate::support::{Harness, KEY, Op, SECOND, TestGuard, World, join, run};
 
 const CALLS: usize = 1000;
@@ -43,6 +44,33 @@ pub(crate) async fn one_runs_and_the_others_get_its_result<H: Harness>(world: &W
     let asked = world.probe.asked();
     assert_eq!(asked.len(), CALLS + 1, "one for each, and one more for the first");
     assert_eq!(asked.iter().filter(|op| **op == Op::Settle).count(), 1);
+}
+
+pub(crate) async fn all_share_the_verdict_on_an_exhausted_key<H: Harness>(world: &World<H>) {
+    let guard = world.builder().max_attempts(1).on_busy(OnBusy::Wait(20 * SECOND)).build().unwrap();
+    let claim = owned(world.guard().claim(&KEY, world.lease()).await);
+    world.probe.asked();
+    let release = async {
+        world.sleep_for(SECOND).await;
+        claim.release().await.unwrap();
+        Err(GuardError::NoTime)
+    };
+    let mut calls: Vec<Pin<Box<dyn Future<Output = Answer> + '_>>> = vec![Box::pin(release)];
+    for _ in 0..CALLS {
+        calls.push(Box::pin(guard.run(&KEY, world.lease(), never_run::<i32>)));
+    }
+    let answers = join(calls).await;
+    let exhausted = answers.iter().filter(|it| matches!(it, Err(GuardError::Exhausted(_))));
+    assert_eq!(exhausted.count(), CALLS);
+    let events = world.events();
+    assert_eq!(events.iter().filter(|event| **event == Event::Exhausted).count(), CALLS);
+    let asked = world.probe.asked();
+    assert_eq!(asked.iter().filter(|op| **op == Op::Acquire).count(), 2, "busy, and exhausted");
+}
+
+#[test]
+fn of_a_thousand_calls_on_an_exhausted_key_one_asks() {
+    run(all_share_the_verdict_on_an_exhausted_key);
 }
 
 #[test]

@@ -493,7 +493,7 @@ pub(crate) async fn replays_say_when_they_will_be_forgotten<H: Harness>(world: &
 }
 
 /// Work that must not be run.
-pub(super) async fn never_run<T>(_: setpiece_idempotency::Held) -> Result<T, Fault> {
+pub(crate) async fn never_run<T>(_: setpiece_idempotency::Held) -> Result<T, Fault> {
     panic!("it was run")
 }
 
