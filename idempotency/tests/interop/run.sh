@@ -2,7 +2,8 @@
 # Shares one table with Powertools for AWS Lambda, in Python and in TypeScript.
 #
 # The packages are installed below target/ once. Without npm, or with INTEROP_LANGUAGES=python, only
-# Python is on the other side. Fails if anything comes out as it should not.
+# Python is on the other side, and without npm that is said. Fails if anything comes out as it should
+# not.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -24,7 +25,9 @@ if [[ " $languages " == *" python "* ]]; then
     arguments+=("python=$venv/bin/python $here/powertools.py")
 fi
 
-if [[ " $languages " == *" typescript "* ]] && command -v npm >/dev/null; then
+if [[ " $languages " == *" typescript "* ]] && ! command -v npm >/dev/null; then
+    echo "SKIPPED: TypeScript, since there is no npm. Nothing is known about it from this run." >&2
+elif [[ " $languages " == *" typescript "* ]]; then
     node="$tools/typescript-2.35.0"
     if [[ ! -e "$node/installed" ]]; then
         rm -rf "$node"
