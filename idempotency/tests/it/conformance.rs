@@ -23,7 +23,8 @@
 //! | 26, 27 | `completion_that_is_lost_says_so`, `replay_that_cannot_be_read_says_so` |
 //! | 28, 76 | `store_that_is_down_fails_closed` |
 //! | 29, 92 | `panic_releases_the_key_and_goes_on`, `panic_of_one_record_leaves_the_others_done` |
-//! | 30, 31 | `refused_calls_leave_the_record_as_it_is` |
+//! | 30 | `layer::what_fails_before_the_guard_asks_nothing` |
+//! | 31 | `refused_calls_leave_the_record_as_it_is` |
 //! | 32, 33, 35, 37, 38 | `another_payload_is_a_mismatch` |
 //! | 40, 43 | `keys`, `missing_key_runs_nothing_and_asks_nothing` |
 //! | 10 | `keys_are_of_what_the_work_is_given` of the keys, `layer::envelope_makes_no_difference` |

@@ -13,11 +13,13 @@ use lambda_runtime::{Context, Diagnostic, Error, LambdaEvent, Runtime};
 use serde::{Deserialize, Serialize};
 use setpiece_envelope::FixedClock;
 use setpiece_idempotency::{
-    Event, Guard, GuardBuilder, GuardError, Held, IdempotencyLayer, Keep, Key, KeyError, Lease,
-    MemoryStore, Skipped,
+    After, Event, Guard, GuardBuilder, GuardError, Held, IdempotencyLayer, Keep, Key, KeyError,
+    Lease, MemoryStore, Skipped,
 };
 use setpiece_policy::{Deadline, InstantSleep, SeededRandom};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+
+use crate::support::{Op, Probe};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Order {
@@ -192,6 +194,57 @@ fn request_without_a_key_is_reported() {
     block_on(call(&mut service, event(Some("a"), 29))).unwrap();
     assert_eq!(*events.lock().unwrap(), [Event::Keyless, Event::Fresh]);
     assert!(Event::Keyless.is_final());
+}
+
+#[test]
+fn what_fails_before_the_guard_asks_nothing() {
+    let clock = FixedClock::default();
+    let probe = Arc::new(Probe::new(Arc::new(MemoryStore::new(clock.clone()))));
+    let guard = {
+        let (store, sleep) = (Arc::clone(&probe), InstantSleep::new(clock.clone()));
+        let builder = Guard::builder(store, "shop", "charge", clock, SeededRandom::new(1), sleep);
+        builder.build().unwrap()
+    };
+    let layer = IdempotencyLayer::new(guard, number, lease);
+    let handler = service_fn(|_: LambdaEvent<Order>| async { Ok::<_, Error>(29) });
+    let guarded = ServiceBuilder::new().layer(layer.clone()).service(handler);
+    // A layer around it that refuses what it does not like.
+    let mut outer = service_fn(move |event: LambdaEvent<Order>| {
+        let guarded = guarded.clone();
+        async move {
+            if event.payload.total == 0 {
+                return Err(Error::from("nothing to charge"));
+            }
+            guarded.oneshot(event).await.map_err(|error| Error::from(error.name()))
+        }
+    });
+    block_on(call(&mut outer, event(Some("a"), 0))).unwrap_err();
+    assert_eq!(probe.asked(), []);
+    // And a handler that is not ready.
+    let mut unready = ServiceBuilder::new().layer(layer).service(Unready);
+    let error = block_on(call(&mut unready, event(Some("a"), 29))).unwrap_err();
+    let GuardError::Handler(failed) = error else { panic!("{error:?}") };
+    assert_eq!(failed.after, After::Unclaimed);
+    assert_eq!(probe.asked(), []);
+    assert_eq!(block_on(call(&mut outer, event(Some("a"), 29))).unwrap(), 29);
+    assert_eq!(probe.asked(), [Op::Acquire, Op::Settle]);
+}
+
+#[derive(Clone)]
+struct Unready;
+
+impl Service<LambdaEvent<Order>> for Unready {
+    type Response = u32;
+    type Error = Error;
+    type Future = std::future::Ready<Result<u32, Error>>;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Err(Error::from("not now")))
+    }
+
+    fn call(&mut self, _: LambdaEvent<Order>) -> Self::Future {
+        panic!("it was not ready")
+    }
 }
 
 /// It is enough that this compiles: both ways to run a function take the guarded handler.

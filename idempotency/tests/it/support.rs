@@ -278,15 +278,6 @@ pub(crate) async fn join<T>(futures: Vec<Pin<Box<dyn Future<Output = T> + '_>>>)
     running.into_iter().filter_map(|(_, output)| output).collect()
 }
 
-/// Polls a future once, and hands it back when it waits.
-pub(crate) async fn poll_once<F: Future + Unpin>(mut future: F) -> Result<F::Output, F> {
-    let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut future).poll(cx))).await;
-    match polled {
-        Poll::Ready(output) => Ok(output),
-        Poll::Pending => Err(future),
-    }
-}
-
 /// A sleep that ends when the clock has come to its end, and not before.
 #[derive(Clone)]
 pub(crate) struct Timers {

@@ -1,16 +1,20 @@
 //! First calls and what follows them, keys in use, payloads and errors.
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    task::Poll,
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 use setpiece_idempotency::{
-    After, AfterError, ByFault, Claimed, Event, GuardError, Keep, Key, OnStoreDown, Outcome,
+    After, AfterError, ByFault, Claimed, Event, GuardError, Held, Keep, Key, OnStoreDown, Outcome,
     RecordedError, Semantics, Skipped, record::Status,
 };
 use setpiece_policy::{Disposition, Fault, FaultKind};
 
 use super::batches::catch;
-use crate::support::{HOUR, Harness, KEY, Op, SECOND, Trouble, World, join, key, poll_once};
+use crate::support::{HOUR, Harness, KEY, Op, SECOND, Trouble, World, join, key};
 
 pub(crate) async fn first_call_runs_the_work_with_two_requests<H: Harness>(world: &World<H>) {
     let outcome = world.guard().run(&KEY, world.lease(), async |_| Ok::<_, Fault>(29)).await;
@@ -131,8 +135,15 @@ pub(crate) async fn calls_on_different_keys_do_not_mix<H: Harness>(world: &World
         let guard = &guard;
         async move {
             let key = Key::of(&number).unwrap();
-            let work = async |_| {
+            let work = async |held: Held| {
+                // All of them have begun by the end of it, each with a lease of its own.
                 world.sleep_for(SECOND).await;
+                let end = lease.deadline().instant();
+                assert_eq!(held.deadline().instant(), end);
+                let seen = guard.inspect(&key, lease.deadline()).await.unwrap().unwrap();
+                let record = seen.record;
+                assert_eq!(record.lease_until, Some(end.saturating_add(SECOND)));
+                assert_eq!(record.owner.as_ref(), Some(held.owner()));
                 Ok::<_, Fault>(number)
             };
             let outcome = guard.run(&key, lease, work).await.unwrap();
@@ -460,15 +471,19 @@ pub(crate) async fn dropped_call_locks_its_key_until_the_lease_is_over<H: Harnes
     world: &World<H>,
 ) {
     let guard = world.guard();
-    let claim = owned(guard.claim(&KEY, world.lease()).await);
-    drop(claim);
-    {
-        let call = Box::pin(async {
-            world.sleep_for(SECOND).await;
-        });
-        assert!(poll_once(call).await.is_err());
-    }
+    let has_begun = Cell::new(false);
+    let mut call = Box::pin(guard.run(&KEY, world.lease(), async |_| {
+        has_begun.set(true);
+        std::future::pending::<Result<i32, Fault>>().await
+    }));
+    poll_fn(|cx| {
+        assert!(call.as_mut().poll(cx).is_pending());
+        if has_begun.get() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    drop(call);
     assert_eq!(world.events(), [Event::Dropped]);
+    assert_eq!(world.probe.asked(), [Op::Acquire], "nobody is there to give it back");
     let error = guard.run(&KEY, world.lease(), never_run::<i32>).await.unwrap_err();
     assert_eq!(error.name(), "InProgress");
     world.clock.advance(33 * SECOND);
@@ -485,15 +500,21 @@ pub(crate) async fn replays_say_when_they_will_be_forgotten<H: Harness>(world: &
         });
         builder.build().unwrap()
     };
-    _ = guard.run(&KEY, world.lease(), async |_| Ok::<_, Fault>(1)).await.unwrap();
-    _ = guard.run(&KEY, world.lease(), never_run::<i32>).await.unwrap();
     let expires_at = world.now().saturating_add(HOUR);
-    let expected = [(Event::Fresh, None), (Event::Replayed, Some(expires_at))];
-    assert_eq!(*seen.lock().unwrap(), expected);
+    for (name, value) in [("some", Some(1)), ("none", None)] {
+        let key = Key::of(name).unwrap();
+        let first = guard.run(&key, world.lease(), async |_| Ok::<_, Fault>(value)).await;
+        assert_eq!(first.unwrap(), Outcome::Fresh(value));
+        // The response is the caller's, and an observer is told of the record.
+        let again = guard.run(&key, world.lease(), never_run::<Option<i32>>).await;
+        assert_eq!(again.unwrap(), Outcome::Replayed(value));
+        let expected = [(Event::Fresh, None), (Event::Replayed, Some(expires_at))];
+        assert_eq!(std::mem::take(&mut *seen.lock().unwrap()), expected);
+    }
 }
 
 /// Work that must not be run.
-pub(crate) async fn never_run<T>(_: setpiece_idempotency::Held) -> Result<T, Fault> {
+pub(crate) async fn never_run<T>(_: Held) -> Result<T, Fault> {
     panic!("it was run")
 }
 
