@@ -4,7 +4,10 @@
 //! [`DynamoDbStore`] makes a table of DynamoDB that place. To claim a key is one conditional
 //! `UpdateItem`; if its condition does not hold, the answer brings the record that was found, so
 //! nothing is read that need not be, and the one action `dynamodb:UpdateItem` is all that a guard
-//! [needs to be allowed](Mode).
+//! [needs to be allowed](Mode) as long as results stay on their records. A result of more than [400
+//! bytes](crate::Keep::inline_up_to) does not, by default: it is put beside its record with the same
+//! action, but to replay it takes `dynamodb:GetItem` as well, which is
+//! [`LargeResults`](Mode::LargeResults).
 //!
 //! # Costs
 //!
@@ -24,7 +27,8 @@
 //!
 //! The retries are the guard's, which knows the deadline and pays out of a budget. Those of the
 //! client are to be off, or else each try is several: `.retry_config(RetryConfig::disabled())`.
-//! The client should have timeouts, since a try is not interrupted at the deadline.
+//! A guard interrupts a try at its deadline and not before, so one that is never answered takes all
+//! the time there is. The client should have timeouts that leave some for another try.
 //!
 //! # One table with Python and TypeScript
 //!
@@ -38,6 +42,9 @@
 //!   statuses that it does not know. A function that shares its table keeps its results inline.
 //! - When it claims a record, it replaces the item, and the attempts are counted anew. When it
 //!   completes or deletes one, it does so without looking at whose it is by then.
+//! - It takes over whatever lease has lapsed. So work that [must not be run
+//!   twice](crate::Semantics::AtMostOnce) here is run again there after it was interrupted: a table
+//!   whose keys are shared makes no such promise.
 //!
 //! Powertools for Python stores results as JSON text, the one for TypeScript as maps and lists of
 //! DynamoDB. Both are read; which is written is the [table's](TableBuilder::native_data).

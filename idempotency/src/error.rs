@@ -26,7 +26,8 @@ pub enum GuardError<E = Never> {
     Mismatch(Box<Inspected>),
     /// The work was begun once and did not come back, and it must not be run again. Somebody has to
     /// find out how far it was, and [resolve](crate::Guard::resolve) or
-    /// [release](crate::Guard::release) it.
+    /// [release](crate::Guard::release) it, before the record expires a
+    /// [retention](crate::GuardBuilder::retention) after the lease: then the work is run again.
     Interrupted(Box<Inspected>),
     /// The work was begun as often as it may be.
     Exhausted(Exhausted),

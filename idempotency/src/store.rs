@@ -149,7 +149,11 @@ pub enum Semantics {
     /// Again after a lease has lapsed, since nobody knows how far the work was.
     #[default]
     AtLeastOnce,
-    /// Never again once it has begun. A lease that has lapsed must be looked at by somebody.
+    /// Never again once it has begun, for as long as there is a record of that. A lease that has
+    /// lapsed must be looked at by somebody, and before the record expires: that is a
+    /// [retention](crate::GuardBuilder::retention) after the lease, and then the key is a new one. A
+    /// table that functions of Powertools claim the same keys in does not promise even that, since
+    /// they take over what has lapsed.
     ///
     /// Work whose claim got no answer counts as begun, since the claim may still arrive; the guard
     /// tries once to give it back. Work that ended in writes which were

@@ -39,7 +39,11 @@ pub enum Refusal {
     /// Somebody began and did not come back, and it must not be run again.
     Interrupted(Box<Record>),
     /// What was found would not have been refused, so it changed in between. Or it is what this
-    /// owner's claim has left, which somebody gave back. Ask again; another owner gets it.
+    /// owner's claim has left, which somebody gave back.
+    ///
+    /// A guard asks again with the very same request, as often as its
+    /// [retries](crate::GuardBuilder::retry) allow, which is three times in all by default. The same
+    /// owner does not get again what it gave back; another one, as that of the next call, does.
     Raced,
 }
 

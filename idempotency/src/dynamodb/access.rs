@@ -12,13 +12,17 @@ use super::{Table, table::SortKey};
 #[non_exhaustive]
 pub enum Mode {
     /// Runs, replays, extends and releases; also pure deduplication.
+    ///
+    /// It is enough where no result is larger than what is [kept on the
+    /// record](crate::Keep::inline_up_to), 400 bytes by default. A larger one is written with it, but
+    /// each replay of it fails without [`LargeResults`](Self::LargeResults).
     Guard,
     /// Commits together with writes of the caller, after a claim.
     Commit,
     /// Commits together with writes of the caller, in one request, and looks at the record when
     /// the answer was lost.
     CommitOnce,
-    /// Keeps results that are too large for the record beside it.
+    /// Replays results that are too large for the record, and kept beside it.
     LargeResults,
     /// Waits for another call with the same key, or looks before it writes.
     Wait,

@@ -39,7 +39,7 @@ use super::names;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Beside these attributes the store keeps some of its own: `owner_token`, `attempt`,
+/// Beside these attributes the store keeps some of its own: `owner_token`, `attempt`, `try_count`,
 /// `record_version`, `created_at`, `updated_at`, `released_at`, `result_encoding`, `result_spill` and
 /// `result_type`. All others stay as they are, so an item may hold more.
 #[derive(Clone, Debug, PartialEq, Eq)]
