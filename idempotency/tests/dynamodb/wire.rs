@@ -253,7 +253,7 @@ fn broken(kind: io::ErrorKind) -> ConnectorError {
     ConnectorError::io(Box::new(io::Error::from(kind)))
 }
 
-fn response(status: u16, answer: &Value) -> HttpResponse {
+pub(crate) fn response(status: u16, answer: &Value) -> HttpResponse {
     let body = SdkBody::from(serde_json::to_vec(answer).unwrap());
     let mut response = HttpResponse::new(StatusCode::try_from(status).unwrap(), body);
     response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
