@@ -9,7 +9,7 @@ use std::{
     task::{Context as TaskContext, Poll, Waker},
 };
 
-use lambda_runtime::{Context, Diagnostic, Error, LambdaEvent, Runtime};
+use lambda_runtime::{Context, Diagnostic, Error, LambdaEvent};
 use serde::{Deserialize, Serialize};
 use setpiece_envelope::FixedClock;
 use setpiece_idempotency::{
@@ -22,13 +22,13 @@ use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 use crate::support::{Op, Probe};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Order {
+pub(crate) struct Order {
     number: Option<String>,
     total: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Receipt {
+pub(crate) struct Receipt {
     charged: u32,
     run: u32,
 }
@@ -49,7 +49,7 @@ fn lease(event: &LambdaEvent<Order>) -> Lease {
 }
 
 /// A handler behind the layer, as a function's `main` builds it.
-fn guarded(
+pub(crate) fn guarded(
     runs: Arc<AtomicU32>,
 ) -> impl Service<LambdaEvent<Order>, Response = Receipt, Error = GuardError<Error>, Future: Send>
 + Clone
@@ -245,11 +245,4 @@ impl Service<LambdaEvent<Order>> for Unready {
     fn call(&mut self, _: LambdaEvent<Order>) -> Self::Future {
         panic!("it was not ready")
     }
-}
-
-/// It is enough that this compiles: both ways to run a function take the guarded handler.
-#[expect(dead_code, reason = "running it needs Lambda")]
-async fn both_ways_to_run_take_it(runs: Arc<AtomicU32>, concurrent: bool) -> Result<(), Error> {
-    let runtime = Runtime::new(guarded(runs));
-    if concurrent { runtime.run_concurrent().await } else { runtime.run().await }
 }

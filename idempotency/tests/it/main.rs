@@ -13,4 +13,6 @@ mod faults;
 mod layer;
 mod memory;
 mod model;
+#[cfg(all(feature = "lambda", feature = "tower"))]
+mod runtime;
 mod support;
