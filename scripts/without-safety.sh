@@ -89,4 +89,16 @@ without quarantine handler/src/app/deliver.rs \
 without removal handler/src/apply/relay.rs \
     'Ok(_) => self.remove(&keys, deadline).await,' \
     'Ok(_) => Ok(()),' "$app" "$in_memory"
+without one-step idempotency/src/dynamodb.rs \
+    'self.transact(&once.key, &once.owner, draft, writes).await' \
+    'let reply = self.change(&once.key, draft, "committing").await?;
+            let apart = self.client.transact_write_items();
+            _ = apart.set_transact_items(Some(writes.to_vec())).send().await;
+            Ok(reply.into())' "$app" ''
+without stream-relay handler/src/app/deliver.rs \
+    'let relayed = self.applier.relay(&[key], known.time.answer_by).await;' \
+    'let relayed: Result<(), crate::ApplyError> = Ok(drop(key));' "$app" relay::an_event_is_published_though_its_process_never_comes_back
+without partial-stream handler/src/answer.rs \
+    'Source::Kinesis | Source::DynamoDbStream if !whole_batches => self.write_failures(1),' \
+    'Source::Kinesis | Source::DynamoDbStream if !whole_batches => self.write_failures(0),' "$app" relay::an_event_is_published_though_its_process_never_comes_back
 exit "$failed"

@@ -18,6 +18,5 @@ mod reports;
 mod requests;
 mod routing;
 mod shop;
-mod spans;
 mod sqs;
 mod streams;

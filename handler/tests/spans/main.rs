@@ -1,4 +1,13 @@
 //! What those who listen are told, and where.
+//!
+//! It is alone in its process: with a single listener, whoever else comes first to a place where
+//! something is said, in a thread without one, turns it off for all.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "the helpers of tests fail as tests do"
+)]
 
 use std::{
     fmt,
@@ -6,15 +15,40 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
+use setpiece_bus::Publisher;
+use setpiece_envelope::{DomainEvent, FixedClock, ServiceId};
+use setpiece_handler::{
+    App, Cx, Effects, Handlers, InMemoryQuarantine, MemoryEffects, Received, Write,
+};
+use setpiece_policy::{Deadline, Fault, InstantSleep, Retry, SeededRandom};
+use setpiece_testing::{FakeBus, sample, sqs_event};
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
     span::{Attributes, Id, Record},
 };
 
-use crate::shop::{Shop, failures, queue, registered, troubled};
+const PRODUCTS: ServiceId = ServiceId::new("shop", "catalog", "products");
+const LOYALTY: ServiceId = ServiceId::new("shop", "customers", "loyalty");
+
+#[derive(Serialize, Deserialize, DomainEvent)]
+#[event(service = PRODUCTS, name = "product_registered", version = 1, view)]
+struct ProductRegistered {
+    customer: String,
+    is_known: bool,
+}
+
+async fn award_points(_: &Cx<()>, event: Received<ProductRegistered>) -> Result<Effects, Fault> {
+    if !event.data.is_known {
+        return Err(Fault::transient("the catalog does not answer"));
+    }
+    let customer = ("customer", event.data.customer);
+    Ok(Effects::new().write(Write::update("points", customer).add("points", 100)))
+}
 
 /// A span: its name, the span that it is in, and its fields.
 #[derive(Clone, Debug, Default)]
@@ -105,65 +139,80 @@ impl Subscriber for Recording {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn spans_of_deliveries_and_handlers_carry_ids() {
     let recording = Recording::default();
     let _listening = tracing::subscriber::set_default(recording.clone());
-    let shop = Shop::new();
-    let cause = registered("c-cause");
-    let event = registered("secret").event_id("e-1").caused_by(cause.metadata());
-    let bad = troubled("secret", "transient").event_id("e-2");
-    let bodies = [event.detail(), bad.detail(), b"not JSON but secret".to_vec()];
-    let messages: Vec<_> =
-        ["m1", "m2", "m3"].iter().zip(&bodies).map(|(id, body)| (*id, None, &body[..])).collect();
-    let app = shop.app();
-    let answer = app.invoke(&queue(false, &messages), shop.deadline()).await.unwrap();
-    assert_eq!(failures(&answer), ["m2"]);
+    let clock = FixedClock::default();
+    let sleep = InstantSleep::new(clock.clone());
+    let retry = Retry::new(clock.clone(), SeededRandom::new(1), sleep.clone());
+    let app = App::builder(
+        LOYALTY,
+        Handlers::new(()).on(award_points),
+        MemoryEffects::new(clock.clone()),
+        Publisher::new(FakeBus::new(), retry),
+        clock.clone(),
+        SeededRandom::new(1),
+        sleep,
+    )
+    .quarantine(InMemoryQuarantine::new())
+    .build()
+    .unwrap();
+
+    let registered = |is_known| sample(ProductRegistered { customer: "secret".into(), is_known });
+    let cause = registered(true).event_id("e-0");
+    let good = registered(true).event_id("e-1").caused_by(cause.metadata());
+    let bodies = [
+        good.detail(),
+        registered(false).event_id("e-2").detail(),
+        b"not JSON but secret".to_vec(),
+    ];
+    let batch = sqs_event(&bodies);
+    let json: serde_json::Value = serde_json::from_slice(&batch).unwrap();
+    let id = |index: usize| json["Records"][index]["messageId"].as_str().unwrap().to_owned();
+    let deadline = Deadline::after(&clock, Duration::from_secs(10));
+    let answer = app.invoke(&batch, deadline).await.unwrap();
+    assert_eq!(answer, format!(r#"{{"batchItemFailures":[{{"itemIdentifier":"{}"}}]}}"#, id(1)));
 
     let deliveries = recording.of("delivery");
-    let delivery = |id: &str| {
-        let mut found = deliveries.iter().filter(|(_, it)| it.field("item_id") == Some(id));
+    let delivery = |item: &str| {
+        let mut found = deliveries.iter().filter(|(_, it)| it.field("item_id") == Some(item));
         let (index, span) = found.next().expect("a span of it");
         assert!(found.next().is_none() && span.parent.is_none());
         (u64::try_from(*index).unwrap() + 1, span)
     };
-    let (own, span) = delivery("m1");
-    let metadata = event.metadata();
+    let span = delivery(&id(0)).1;
+    let correlation = &good.metadata().correlation;
     for (field, expected) in [
         ("event_id", "e-1"),
         ("event_name", "product_registered"),
         ("event_version", "1"),
-        ("correlation_id", metadata.correlation.correlation_id.as_ref().unwrap().as_str()),
-        ("causation_id", "registered-c-cause"),
+        ("correlation_id", correlation.correlation_id.as_ref().unwrap().as_str()),
+        ("causation_id", "e-0"),
         ("depth", "1"),
     ] {
         assert_eq!(span.field(field), Some(expected), "{field}");
     }
     // What cannot be read has no ids but that of its message.
-    assert_eq!(delivery("m3").1.fields, [("item_id", "m3".to_owned())]);
+    assert_eq!(delivery(&id(2)).1.fields, [("item_id", id(2))]);
 
     // Each run is in the span of its delivery, and knows which attempt it is.
     let handlers = recording.of("handler");
     assert_eq!(handlers.len(), 2);
-    let handler_in = |parent| {
-        handlers.iter().map(|(_, span)| span).find(|span| span.parent == Some(parent)).unwrap()
-    };
-    for parent in [own, delivery("m2").0] {
-        let span = handler_in(parent);
-        assert_eq!(
-            (span.field("handler"), span.field("attempt")),
-            (Some("award_points"), Some("1"))
-        );
+    for index in [0, 1] {
+        let parent = Some(delivery(&id(index)).0);
+        let mut within = handlers.iter().filter(|(_, span)| span.parent == parent);
+        let (_, span) = within.next().expect("a run of it");
+        let fields = (span.field("handler"), span.field("attempt"));
+        assert_eq!(fields, (Some("award_points"), Some("1")));
     }
 
     // How each ended is said in its span.
     let said = recording.said.lock().unwrap().clone();
-    for (id, ending) in [("m1", "Acknowledged"), ("m2", "Failed"), ("m3", "Quarantined")] {
-        let own = Some(delivery(id).0);
-        let is_ending = |(inside, fields): &&Said| {
-            *inside == own && fields.contains(&("ending", ending.to_owned()))
-        };
-        assert!(said.iter().any(|it| is_ending(&it)), "{id}: {said:?}");
+    for (index, ending) in [(0, "Acknowledged"), (1, "Failed"), (2, "Quarantined")] {
+        let own = Some(delivery(&id(index)).0);
+        let mut within = said.iter().filter(|(inside, _)| *inside == own);
+        assert!(within.any(|(_, fields)| fields.contains(&("ending", ending.to_owned()))));
     }
     let all = format!("{:?} {said:?}", recording.spans.lock().unwrap());
     assert!(!all.contains("secret"), "{all}");
