@@ -3,11 +3,7 @@
 //! It is alone in its process: with a single listener, whoever else comes first to a place where
 //! something is said, in a thread without one, turns it off for all.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "the helpers of tests fail as tests do"
-)]
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
 use std::{
     fmt,
