@@ -126,7 +126,8 @@ impl Database {
             return None;
         }
         let event = serde_json::from_str(item[OUTBOX_EVENT]["S"].as_str()?).ok()?;
-        Some(Staged { key: key.to_string(), image: item.to_string(), event })
+        let table = Some(table.to_owned());
+        Some(Staged { table, key: key.to_string(), image: item.to_string(), event })
     }
 
     /// How many records are in progress, how many events are in the outbox, and the units that

@@ -45,12 +45,14 @@ pub(super) struct StreamState {
 /// An item that has come into the outbox.
 pub(super) struct Record {
     pub(super) letter: Letter,
+    table: Option<String>,
     key: String,
     image: String,
 }
 
-/// An item in the outbox: its key, its image, and the event in it.
+/// An item in the outbox: its table, unless it is in memory, its key, its image, and the event in it.
 pub(super) struct Staged {
+    pub(super) table: Option<String>,
     pub(super) key: String,
     pub(super) image: String,
     pub(super) event: OutgoingEvent,
@@ -73,7 +75,7 @@ impl World {
         let staged = self.newly_staged();
         for (index, stream) in self.streams.iter_mut().enumerate() {
             let name = self.functions.get(stream.function).map(|it| it.name.to_string());
-            for Staged { key, image, event } in &staged {
+            for Staged { table, key, image, event } in &staged {
                 let entry = self.deliveries.len();
                 let text: Arc<str> = event.detail().into();
                 self.deliveries.push(WorldDelivery {
@@ -87,8 +89,8 @@ impl World {
                     acknowledged_at: None,
                 });
                 let letter = Letter { entry, text };
-                let (key, image) = (key.clone(), image.clone());
-                stream.records.push_back(Record { letter, key, image });
+                let (table, key, image) = (table.clone(), key.clone(), image.clone());
+                stream.records.push_back(Record { letter, table, key, image });
             }
             if !staged.is_empty() && !std::mem::replace(&mut stream.is_busy, true) {
                 self.core.after(LAG, Act::Read(index));
@@ -112,7 +114,7 @@ impl World {
             let key = json!({ "id": { "S": key.as_str() } });
             let mut image = key.clone();
             image["outbox_event"] = json!({ "S": text });
-            Some(Staged { key: key.to_string(), image: image.to_string(), event })
+            Some(Staged { table: None, key: key.to_string(), image: image.to_string(), event })
         });
         #[cfg_attr(not(feature = "dynamodb"), expect(unused_mut, reason = "there is nothing else"))]
         let mut staged: Vec<Staged> = in_memory.collect();
@@ -135,7 +137,10 @@ impl World {
             return;
         }
         let records = stream.records.iter().take(count);
-        let payload = stream_event(records.map(|it| StreamRecord::insert(&it.key, &it.image)));
+        let payload = stream_event(records.map(|it| {
+            let record = StreamRecord::insert(&it.key, &it.image);
+            it.table.iter().fold(record, |record, table| record.of_table(table))
+        }));
         let function = stream.function;
         self.start(function, payload.into(), Task::Records(index, count));
     }
