@@ -2,6 +2,7 @@
 
 mod engine;
 mod faults;
+mod tokens;
 
 use std::{
     fmt, io,

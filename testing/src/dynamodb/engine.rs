@@ -1,25 +1,34 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use dynoxide::{Database, DynoxideError};
+use dynoxide::{
+    Database, DynoxideError, actions::transact_write_items::TransactWriteItemsRequest,
+    storage_backend::Clock as _,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use setpiece_envelope::Clock;
 
-use super::Answer;
+use super::{Answer, tokens::Tokens};
 use crate::must::must;
 
 /// The engine, asked as its server would ask it, but without a socket.
-pub(super) struct Engine(Database);
+pub(super) struct Engine {
+    database: Database,
+    clock: Arc<EngineClock>,
+    tokens: Mutex<Tokens>,
+}
 
 impl Engine {
     #[track_caller]
     pub(super) fn new(clock: impl Clock) -> Self {
         let clock = Arc::new(EngineClock(Box::new(clock)));
-        Self(must("a database in memory", Database::memory_with_clock(clock)))
+        let database = Database::memory_with_clock(Arc::<EngineClock>::clone(&clock));
+        let database = must("a database in memory", database);
+        Self { database, clock, tokens: Mutex::default() }
     }
 
     pub(super) fn answer(&self, operation: &str, body: &str) -> Answer {
-        let Self(db) = self;
+        let db = &self.database;
         let answer = match operation {
             "BatchGetItem" => ask(body, |it| db.batch_get_item(it)),
             "BatchWriteItem" => ask(body, |it| db.batch_write_item(it)),
@@ -34,7 +43,16 @@ impl Engine {
             "Query" => ask(body, |it| db.query(it)),
             "Scan" => ask(body, |it| db.scan(it)),
             "TransactGetItems" => ask(body, |it| db.transact_get_items(it)),
-            "TransactWriteItems" => ask(body, |it| db.transact_write_items(it)),
+            "TransactWriteItems" => {
+                // Nobody else asks until it is done, so that one of two gets the other's answer.
+                let tokens = &mut *self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+                tokens.once(body, self.clock.now_unix_secs(), || {
+                    ask(body, |it| {
+                        let it = TransactWriteItemsRequest { client_request_token: None, ..it };
+                        db.transact_write_items(it)
+                    })
+                })
+            }
             "UpdateItem" => ask(body, |it| db.update_item(it)),
             "UpdateTimeToLive" => ask(body, |it| db.update_time_to_live(it)),
             _ => Err(DynoxideError::ValidationException(format!("{operation} is not known here"))),
@@ -47,7 +65,7 @@ impl Engine {
 
     #[track_caller]
     pub(super) fn sweep(&self) -> usize {
-        must("sweeping", self.0.sweep_ttl())
+        must("sweeping", self.database.sweep_ttl())
     }
 }
 

@@ -1,9 +1,13 @@
 use std::{
     pin::pin,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::{
+    error::ProvideErrorMetadata as _,
+    types::{AttributeValue, TransactWriteItem, Update},
+};
 use setpiece_envelope::FixedClock;
 
 use super::{DynamoDbFault, DynamoDbFaults, LocalDynamoDb};
@@ -94,4 +98,61 @@ fn chance_is_the_same_for_the_same_seed() {
     };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
+}
+
+/// Adds a point to a customer in a transaction with a token, and says what is wrong with it.
+fn add(database: &LocalDynamoDb, customer: &str, token: &str) -> Result<(), String> {
+    let update = Update::builder()
+        .table_name("points")
+        .key("customer", AttributeValue::S(customer.to_owned()))
+        .update_expression("ADD points :one")
+        .expression_attribute_values(":one", AttributeValue::N("1".to_owned()));
+    let item = TransactWriteItem::builder().update(update.build().unwrap()).build();
+    let transaction = database.client().transact_write_items().transact_items(item);
+    let done = block_on(transaction.client_request_token(token).send());
+    done.map(drop).map_err(|error| error.into_service_error().code().unwrap().to_owned())
+}
+
+#[track_caller]
+fn check_points(database: &LocalDynamoDb, points: &str) {
+    let items = database.items("points");
+    let points = serde_dynamo::AttributeValue::N(points.to_owned());
+    assert_eq!(items.first().and_then(|item| item.get("points")), Some(&points));
+}
+
+#[test]
+fn a_token_is_remembered_for_ten_minutes_of_the_test() {
+    let clock = FixedClock::default();
+    let database = LocalDynamoDb::new(clock.clone());
+    database.create_table("points", "customer");
+    add(&database, "c1", "t1").unwrap();
+    clock.advance(Duration::from_secs(599));
+    add(&database, "c1", "t1").unwrap();
+    check_points(&database, "1");
+    clock.advance(Duration::from_secs(1));
+    add(&database, "c1", "t1").unwrap();
+    check_points(&database, "2");
+    add(&database, "c1", "t2").unwrap();
+    check_points(&database, "3");
+}
+
+#[test]
+fn a_token_is_that_of_one_transaction() {
+    let database = database();
+    add(&database, "c1", "t1").unwrap();
+    let error = add(&database, "c2", "t1").unwrap_err();
+    assert_eq!(error, "IdempotentParameterMismatchException");
+    let error = add(&database, "c1", &"t".repeat(37)).unwrap_err();
+    assert_eq!(error, "ValidationException");
+    check_points(&database, "1");
+    assert_eq!(database.items("points").len(), 1);
+}
+
+#[test]
+fn a_transaction_that_was_refused_has_used_no_token() {
+    let database = LocalDynamoDb::new(FixedClock::default());
+    assert!(add(&database, "c1", "t1").is_err());
+    database.create_table("points", "customer");
+    add(&database, "c1", "t1").unwrap();
+    check_points(&database, "1");
 }
