@@ -1,36 +1,69 @@
-//! The samples of other people: those that come with `aws_lambda_events`, which are AWS's own.
+//! AWS's own sample events, which come with `aws_lambda_events`.
 
-use std::{collections::BTreeMap, path::PathBuf, process::Command};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+};
 
 use setpiece_handler::{ContentKind, HttpForm, Invocation, Source};
 
-/// Where the sources of a dependency are, by what cargo says.
-fn fixtures() -> PathBuf {
+/// The folder with the samples in the sources of `aws_lambda_events`.
+///
+/// `cargo metadata` of the workspace needs every crate of it, also those that `cargo test` never
+/// downloads. A package that depends on `aws_lambda_events` alone, with the same lock file and the
+/// same features, needs only what this test was built from.
+static FIXTURES: LazyLock<PathBuf> = LazyLock::new(|| {
+    // Test runners may run each test in a process of its own.
+    let asking = format!("samples-of-aws-{}", std::process::id());
+    let asking = Path::new(env!("CARGO_TARGET_TMPDIR")).join(asking);
+    fs::create_dir_all(asking.join("src")).unwrap();
+    fs::write(asking.join("src/lib.rs"), "").unwrap();
+    fs::write(
+        asking.join("Cargo.toml"),
+        r#"
+            [package]
+            name = "samples-of-aws"
+            edition = "2024"
+
+            [workspace]
+
+            [dependencies.aws_lambda_events]
+            version = "*"
+            default-features = false
+            features = ["eventbridge", "sqs"]
+        "#,
+    )
+    .unwrap();
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    fs::copy(workspace.join("Cargo.lock"), asking.join("Cargo.lock")).unwrap();
     let cargo = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO"))
-            .args(arguments)
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .output()
-            .unwrap();
+        let output =
+            Command::new(env!("CARGO")).args(arguments).current_dir(&asking).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "cargo {}: {errors}", arguments.join(" "));
         String::from_utf8(output.stdout).unwrap()
     };
     let version = cargo(&["-vV"]);
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
     let metadata =
         cargo(&["metadata", "--offline", "--format-version", "1", "--filter-platform", host]);
+    fs::remove_dir_all(&asking).unwrap();
     let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
     let mut packages = metadata["packages"].as_array().unwrap().iter();
     let package = packages.find(|package| package["name"] == "aws_lambda_events").unwrap();
     let manifest = PathBuf::from(package["manifest_path"].as_str().unwrap());
     manifest.parent().unwrap().join("src/fixtures")
-}
+});
 
-/// What each file is, by its name.
+/// Reads the samples, by name.
 fn samples() -> BTreeMap<String, Vec<u8>> {
-    let files = std::fs::read_dir(fixtures()).unwrap().map(|file| file.unwrap().path());
+    let files = fs::read_dir(&*FIXTURES).unwrap().map(|file| file.unwrap().path());
     let samples = files.filter_map(|path| {
         let name = path.file_name()?.to_str()?.strip_prefix("example-")?.strip_suffix(".json")?;
-        Some((name.to_owned(), std::fs::read(&path).unwrap()))
+        Some((name.to_owned(), fs::read(&path).unwrap()))
     });
     samples.collect()
 }
