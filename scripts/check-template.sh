@@ -9,25 +9,20 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-CFN_LINT=1.58.0
-PARLIAMENT=1.6.4
-SAM_TRANSLATOR=1.115.0
-SAM=1.170.0
 TEMPLATE=examples/product-registration/template.yaml
-TOOLS="$PWD/target/tools/template-$CFN_LINT-$PARLIAMENT-$SAM_TRANSLATOR"
 
-venv() { # DIRECTORY PACKAGE...
-    local to=$1
-    shift
+venv() { # NAME: installs what scripts/requirements/NAME.txt says, and prints where
+    local requirements="scripts/requirements/$1.txt" to
+    to="$PWD/target/tools/$1-$(sha256sum "$requirements" | cut -c1-16)"
     if [[ ! -e "$to/installed" ]]; then
         python3 -m venv "$to"
-        "$to/bin/pip" install --quiet --disable-pip-version-check "$@"
+        "$to/bin/pip" install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$requirements" >&2
         touch "$to/installed"
     fi
+    echo "$to"
 }
 
-venv "$TOOLS" "cfn-lint==$CFN_LINT" "parliament==$PARLIAMENT" \
-    "aws-sam-translator==$SAM_TRANSLATOR"
+TOOLS=$(venv template)
 AWS_DEFAULT_REGION=eu-west-1 "$TOOLS/bin/python" scripts/transformed.py "$TEMPLATE" \
     >target/template.json
 "$TOOLS/bin/cfn-lint" --regions eu-west-1 --template "$TEMPLATE"
@@ -36,7 +31,7 @@ AWS_DEFAULT_REGION=eu-west-1 "$TOOLS/bin/python" scripts/transformed.py "$TEMPLA
 echo "cfn-lint: nothing to say"
 "$TOOLS/bin/python" scripts/policies_of.py "$TEMPLATE"
 if [[ "${1:-}" == --sam ]]; then
-    venv "target/tools/sam-$SAM" "aws-sam-cli==$SAM"
-    SAM_CLI_TELEMETRY=0 "target/tools/sam-$SAM/bin/sam" validate --lint \
+    SAM_TOOLS=$(venv sam)
+    SAM_CLI_TELEMETRY=0 "$SAM_TOOLS/bin/sam" validate --lint \
         --template "$TEMPLATE" --region eu-west-1
 fi

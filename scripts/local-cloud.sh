@@ -7,15 +7,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-MINISTACK=1.5.33
-BOTO3=1.43.106
-SAM_TRANSLATOR=1.115.0
-VENV="$PWD/target/tools/ministack-$MINISTACK-$BOTO3-$SAM_TRANSLATOR"
+REQUIREMENTS=scripts/requirements/local-cloud.txt
+VENV="$PWD/target/tools/local-cloud-$(sha256sum "$REQUIREMENTS" | cut -c1-16)"
 
 if [[ ! -e "$VENV/installed" ]]; then
     python3 -m venv "$VENV"
-    "$VENV/bin/pip" install --quiet --disable-pip-version-check \
-        "ministack==$MINISTACK" "boto3==$BOTO3" "aws-sam-translator==$SAM_TRANSLATOR"
+    "$VENV/bin/pip" install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$REQUIREMENTS"
     touch "$VENV/installed"
 fi
 
