@@ -17,7 +17,7 @@ pub(crate) use self::marks::{Arm, Marks, Pii, Subject};
 pub(crate) struct Checked<'a> {
     pub(crate) ident: &'a Ident,
     pub(crate) generics: &'a Generics,
-    pub(crate) krate: Option<&'a Path>,
+    pub(crate) krate: &'a Path,
     pub(crate) service: &'a ExprPath,
     pub(crate) name: &'a LitStr,
     pub(crate) version: &'a Version,
@@ -43,7 +43,7 @@ pub(crate) fn check<'a>(input: &'a Input<'a>, errors: &mut Errors) -> Option<Che
     Some(Checked {
         ident: input.ident,
         generics: input.generics,
-        krate: attrs.krate.value(),
+        krate: &input.krate,
         service: attrs.service.value()?,
         name: attrs.name.value()?,
         version: attrs.version.value()?,

@@ -10,14 +10,14 @@ use syn::{DeriveInput, Path, Type, spanned::Spanned};
 use crate::{
     check::{self, Arm, Checked, Marks, Pii, Subject},
     errors::Errors,
-    model::{Input, Shape},
+    model::{Input, Root, Shape},
     types,
 };
 
 /// The impl of `DomainEvent`, or everything that is wrong with `ast`.
-pub(crate) fn domain_event(ast: &DeriveInput) -> TokenStream {
+pub(crate) fn domain_event(ast: &DeriveInput, root: Root) -> TokenStream {
     let mut errors = Errors::default();
-    let input = Input::parse(ast, &mut errors);
+    let input = Input::parse(ast, root, &mut errors);
     let event = check::check(&input, &mut errors);
     match (errors.into_compile_errors(), event) {
         (None, Some(event)) => implementation(&event),
@@ -30,7 +30,7 @@ pub(crate) fn domain_event(ast: &DeriveInput) -> TokenStream {
 
 fn implementation(event: &Checked<'_>) -> TokenStream {
     let Checked { ident, generics, service, name, version, .. } = event;
-    let krate = crate_path(event.krate);
+    let krate = event.krate;
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
 
     let previous =
@@ -48,8 +48,8 @@ fn implementation(event: &Checked<'_>) -> TokenStream {
         quote! { const TYPE: #krate::EventType = #krate::EventType::from_static(#event_type); }
     });
     let view = event.view.then(|| quote! { const VIEW: bool = true; });
-    let marks = marks(&event.marks, &krate);
-    let history = history(event, &krate);
+    let marks = marks(&event.marks, krate);
+    let history = history(event, krate);
 
     // An old version may be deprecated, and is none the less an event that later ones refer to.
     quote! {
@@ -71,7 +71,7 @@ fn implementation(event: &Checked<'_>) -> TokenStream {
     }
 }
 
-fn marks(marks: &Marks<'_>, krate: &TokenStream) -> TokenStream {
+fn marks(marks: &Marks<'_>, krate: &Path) -> TokenStream {
     let place = marks.subject_place.as_ref().map(|place| {
         quote! {
             const SUBJECT: ::core::option::Option<&'static str> =
@@ -154,7 +154,7 @@ fn text(ty: &Type, reference: &TokenStream) -> TokenStream {
 }
 
 /// Compares an event with its previous version, with messages that name both.
-fn history(event: &Checked<'_>, krate: &TokenStream) -> Option<TokenStream> {
+fn history(event: &Checked<'_>, krate: &Path) -> Option<TokenStream> {
     let Checked { ident, name, version, .. } = event;
     let previous = event.previous?;
     let span = generated_at(previous.span());
@@ -199,10 +199,6 @@ fn history(event: &Checked<'_>, krate: &TokenStream) -> Option<TokenStream> {
 /// not applied to it.
 fn generated_at(span: Span) -> Span {
     span.resolved_at(Span::call_site())
-}
-
-fn crate_path(given: Option<&Path>) -> TokenStream {
-    given.map_or_else(|| quote! { ::setpiece_envelope }, ToTokens::to_token_stream)
 }
 
 /// A type's path without its arguments, as a message shows it.

@@ -1,6 +1,9 @@
 //! A borrowed view of the derive's input, with all attributes read.
 
-use syn::{Data, DeriveInput, Fields, Generics, Ident, Index, Member, Type, spanned::Spanned};
+use syn::{
+    Data, DeriveInput, Fields, Generics, Ident, Index, Member, Path, Type, parse_quote,
+    spanned::Spanned,
+};
 
 use crate::{
     attr::{self, FieldAttrs, TypeAttrs},
@@ -8,10 +11,28 @@ use crate::{
     serde_names::{FieldNames, Side, TypeNames, VariantNames},
 };
 
+/// The crate that re-exports the derive, and so the place of the trait when nothing else is said.
+#[derive(Clone, Copy)]
+pub(crate) enum Root {
+    Envelope,
+    Facade,
+}
+
+impl Root {
+    fn path(self) -> Path {
+        match self {
+            Self::Envelope => parse_quote! { ::setpiece_envelope },
+            Self::Facade => parse_quote! { ::setpiece::envelope },
+        }
+    }
+}
+
 pub(crate) struct Input<'a> {
     pub(crate) ident: &'a Ident,
     pub(crate) generics: &'a Generics,
     pub(crate) attrs: TypeAttrs,
+    /// The crate or module with the trait.
+    pub(crate) krate: Path,
     /// Which side of serde decides what the event looks like.
     pub(crate) side: Side,
     pub(crate) names: TypeNames,
@@ -46,8 +67,9 @@ pub(crate) struct Field<'a> {
 }
 
 impl<'a> Input<'a> {
-    pub(crate) fn parse(input: &'a DeriveInput, errors: &mut Errors) -> Self {
+    pub(crate) fn parse(input: &'a DeriveInput, root: Root, errors: &mut Errors) -> Self {
         let attrs = TypeAttrs::parse(&input.attrs, errors);
+        let krate = attrs.krate.value().cloned().unwrap_or_else(|| root.path());
         let side = if attrs.view.is_missing() { Side::Write } else { Side::Read };
         let body = match &input.data {
             Data::Struct(data) => Body::Struct(Shape::parse(&data.fields, side, errors)),
@@ -60,6 +82,7 @@ impl<'a> Input<'a> {
             ident: &input.ident,
             generics: &input.generics,
             attrs,
+            krate,
             side,
             names: TypeNames::parse(&input.attrs, side),
             body,

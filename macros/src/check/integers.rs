@@ -24,8 +24,8 @@ pub(super) fn check(input: &Input<'_>, errors: &mut Errors) {
     if input.names.stands_for.is_some() || input.names.remote || input.side == Side::Read {
         return;
     }
-    let krate = input.attrs.krate.value();
-    let krate = krate.map_or_else(|| "setpiece_envelope".to_owned(), types::path_text);
+    let krate = types::path_text(&input.krate);
+    let krate = krate.trim_start_matches("::");
     let with = |how: &str| format!("write it as text with `#[serde(with = \"{krate}::{how}\")]`");
     let remedies = Remedies {
         plain: with("AsString"),

@@ -1,11 +1,11 @@
 use expect_test::{Expect, expect};
 use syn::{DeriveInput, parse_quote};
 
-use crate::expand;
+use crate::{expand, model::Root};
 
 /// Compares the messages alone, in their order.
 fn check_mistakes(input: &DeriveInput, expect: &Expect) {
-    let file: syn::File = syn::parse2(expand::domain_event(input)).unwrap();
+    let file: syn::File = syn::parse2(expand::domain_event(input, Root::Envelope)).unwrap();
     let messages = file.items.iter().filter_map(|item| match item {
         syn::Item::Macro(item) => Some(item.mac.parse_body::<syn::LitStr>().unwrap().value()),
         _ => None,

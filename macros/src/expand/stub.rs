@@ -8,12 +8,11 @@ use crate::model::Input;
 /// Without it the compiler would complain at every use of the type, and the mistakes themselves
 /// would be hard to find among those complaints.
 pub(super) fn implementation(input: &Input<'_>) -> Option<TokenStream> {
-    let Input { ident, generics, attrs, .. } = input;
+    let Input { ident, generics, attrs, krate, .. } = input;
     // There is no trait to implement if it is unknown where the crate is.
     if attrs.krate.is_unusable() {
         return None;
     }
-    let krate = super::crate_path(attrs.krate.value());
     // Without a name, the type is not compared with the version that comes after it.
     let (service, name, version) =
         match (attrs.service.value(), attrs.name.value(), attrs.version.value()) {

@@ -3,8 +3,10 @@ mod enums;
 use expect_test::{Expect, expect};
 use syn::{DeriveInput, parse_quote};
 
+use crate::model::Root;
+
 fn check(input: &DeriveInput, expect: &Expect) {
-    let tokens = super::domain_event(input);
+    let tokens = super::domain_event(input, Root::Envelope);
     expect.assert_eq(&prettyplease::unparse(&syn::parse2(tokens).unwrap()));
 }
 
@@ -353,4 +355,22 @@ fn many_mistakes_are_reported_at_once_with_what_could_be_read() {
             }
         "#]],
     );
+}
+
+#[test]
+fn the_paths_of_the_facade_begin_with_it() {
+    let input: DeriveInput = parse_quote! {
+        #[event(service = ORDERS, name = "order_submitted", version = 2, previous = OrderSubmittedV1)]
+        struct OrderSubmitted {
+            #[event(subject)]
+            order_number: String,
+        }
+    };
+    let of = |root| super::domain_event(&input, root).to_string();
+    let facade = of(Root::Facade);
+    assert_eq!(
+        facade.replace(":: setpiece :: envelope ::", ":: setpiece_envelope ::"),
+        of(Root::Envelope)
+    );
+    assert!(!facade.contains("setpiece_envelope"));
 }
