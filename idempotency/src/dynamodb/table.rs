@@ -127,6 +127,19 @@ impl Table {
         &self.name
     }
 
+    /// Returns the same table with another name, such as that of another stage.
+    #[must_use]
+    pub fn renamed(self, name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
+    /// The attribute that holds the time, in seconds since 1970, after which DynamoDB may delete a
+    /// record.
+    #[must_use]
+    pub fn expiry(&self) -> &str {
+        &self.names.expiry
+    }
+
     /// The primary key of the item that is stored under `key`: a record, or what is kept beside
     /// records under a key of its own.
     #[must_use]
