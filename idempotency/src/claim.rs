@@ -135,7 +135,8 @@ impl<S: Store + ?Sized> Claim<S> {
         self.record_error(error).await
     }
 
-    /// Gives it back, so that the next call runs the work.
+    /// Gives it back, so that the next call runs the work, also with another
+    /// [payload](crate::Key::with_fingerprint).
     ///
     /// # Errors
     ///

@@ -37,7 +37,9 @@ pub trait Classify<E>: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AfterError {
-    /// Give it back: the next call runs the work again.
+    /// Give it back, payload and all: the next call runs the work, also when it was corrected and
+    /// has another [fingerprint](crate::Key::with_fingerprint). An error after which something may
+    /// have happened that only the same payload may complete is to be [held](Self::Hold).
     Release,
     /// Keep the error: the next call gets it without running the work.
     Record(RecordedError),

@@ -224,6 +224,10 @@ impl Key {
     /// That goes as far as the store remembers: a record that has expired but was not deleted yet
     /// keeps it, too, until a call brings another one.
     ///
+    /// A key that was given back has no payload any more: the call that failed did nothing, so a
+    /// corrected one may use the same key. What failed for good or was done keeps its payload, and so
+    /// does a claim whose lease has lapsed, since nobody knows what it did.
+    ///
     /// # Errors
     ///
     /// The payload cannot be written as JSON.

@@ -313,6 +313,7 @@ impl<T: Beside> Store for MemoryStore<T> {
         self.request(|state| match state.claimed(&release.key, &release.owner) {
             Ok(record) => {
                 record.status = Status::Released;
+                record.fingerprint = None;
                 record.lease_until = None;
                 record.expires_at = Some(release.expires_at);
                 record.updated_at = Some(release.now);
@@ -392,6 +393,7 @@ impl<T: Beside> Store for MemoryStore<T> {
             match &amend.change {
                 Change::Release { expires_at } => {
                     record.status = Status::Released;
+                    record.fingerprint = None;
                     record.lease_until = None;
                     record.result = None;
                     record.tries = 0;

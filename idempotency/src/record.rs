@@ -24,7 +24,7 @@ pub struct Record {
     /// How often it was claimed since it was done last, or somebody on call gave it back. It goes
     /// on when the record has expired, as the attempts do, until the record is deleted.
     pub tries: u64,
-    /// The fingerprint of the payload that the key was used with.
+    /// The fingerprint of the payload that the key was used with. A released record has none.
     pub fingerprint: Option<Fingerprint>,
     /// Until when the owner has it for itself. An in-progress record without a lease belongs to
     /// its owner until it expires.

@@ -54,8 +54,8 @@ pub trait Store: Send + Sync + 'static {
     /// its attempt where the request names one. The tries are counted anew then.
     fn settle<'a>(&'a self, settle: &'a Settle) -> BoxFuture<'a, Result<Reply<()>, Fault>>;
 
-    /// Gives a claim back, if the record is in progress and the owner's. Attempt, owner and
-    /// fingerprint stay.
+    /// Gives a claim back, if the record is in progress and the owner's. Attempt and owner stay; the
+    /// fingerprint goes, since nothing was done with its payload.
     fn release<'a>(&'a self, release: &'a Release) -> BoxFuture<'a, Result<Reply<()>, Fault>>;
 
     /// Makes the lease longer, if the record is in progress and the owner's, and the lease ends
@@ -434,7 +434,7 @@ impl Seen {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
-    /// Give it back, so that it may be claimed at once.
+    /// Give it back, so that it may be claimed at once, with any payload.
     Release {
         /// When the record may be forgotten, in whole seconds.
         expires_at: Timestamp,

@@ -53,7 +53,7 @@ const ONCE: &str = "SET #s = :end, owner_token = :me, #x = :expires, updated_at 
 
 const RELEASE: &str = "SET #s = :inprogress, #l = :zero, released_at = :now, #x = :expires, \
     updated_at = :now, record_version = if_not_exists(record_version, :version) \
-    REMOVE #d, result_encoding, result_spill, result_type";
+    REMOVE #d, #v, result_encoding, result_spill, result_type";
 
 const EXTEND: &str = "SET #l = :lease, #x = :expires, updated_at = :now";
 

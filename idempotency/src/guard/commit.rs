@@ -234,13 +234,16 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
             })
         });
         let answer = answer.await;
+        // What holds a try off now will pass, and an earlier one may arrive after that. So does
+        // another payload that somebody works on, since it is forgotten when it is given back.
+        let passes = match &answer {
+            Ok(Answer::Refused(Refusal::Mismatch(record))) => record.status == Status::InProgress,
+            Ok(Answer::Refused(Refusal::Busy(_) | Refusal::Interrupted(_)))
+            | Ok(Answer::Applied(Err(_)) | Answer::Contended) => true,
+            Ok(_) | Err(_) => false,
+        };
         match answer {
-            // What holds a try off now will pass, and an earlier one may arrive after that.
-            Ok(
-                Answer::Applied(Err(_))
-                | Answer::Refused(Refusal::Busy(_) | Refusal::Interrupted(_))
-                | Answer::Contended,
-            ) if unanswered.any() => {
+            Ok(_) if passes && unanswered.any() => {
                 let fault = Fault::conflict("it was refused after a try without an answer");
                 Err(fault.with_may_have_happened(true))
             }

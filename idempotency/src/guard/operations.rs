@@ -47,7 +47,7 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         }
     }
 
-    /// Gives a key back, so that the next call runs the work.
+    /// Gives a key back, so that the next call runs the work, whatever its payload.
     ///
     /// It is for work that was interrupted, or has failed for good, and whose effect did not
     /// happen. What is completed stays so; it can be [forgotten](Self::forget). So does what

@@ -97,6 +97,7 @@ macro_rules! conformance {
             calls::another_payload_is_a_mismatch
             calls::another_payload_does_not_take_over_a_lapsed_claim
             calls::fingerprint_outlives_a_call_without_one
+            calls::corrected_payload_runs_after_one_that_was_given_back
             calls::missing_key_runs_nothing_and_asks_nothing
             calls::operations_do_not_meet
             calls::store_that_is_down_fails_closed

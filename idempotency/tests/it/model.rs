@@ -203,6 +203,7 @@ impl<'a, H: Harness> History<'a, H> {
                 | Verdict::Superseded
                 | Verdict::Busy
                 | Verdict::Interrupted
+                | Verdict::Mismatch
                 | Verdict::Done(_)
                 | Verdict::Live
         );
@@ -294,13 +295,25 @@ impl<'a, H: Harness> History<'a, H> {
         writes
     }
 
+    /// The payload of a call, most have the same or none, and the key with it.
+    fn payload(&self) -> (Option<u64>, Key) {
+        match self.pick(8) {
+            payload @ 0..4 => {
+                let payload = u64::from(payload == 0);
+                (Some(payload), self.key.clone().with_fingerprint(&payload).unwrap())
+            }
+            _ => (None, self.key.clone()),
+        }
+    }
+
     async fn acquire(&mut self, actor: usize, mishap: Mishap) -> (Verdict, Verdict, Mishap) {
         let (id, length) = (self.next_id(), Duration::from_secs(5 + self.pick(6)));
+        let (payload, key) = self.payload();
         self.trouble(Op::Acquire, mishap);
         let now = self.actors[actor].clock.now();
-        let (said, claim) = self.actors[actor].acquire(&self.key, length).await;
-        let sent =
-            Sent::Acquire { now: now.unix_millis(), until: now.unix_millis() + millis(length) };
+        let (said, claim) = self.actors[actor].acquire(&key, length).await;
+        let now = now.unix_millis();
+        let sent = Sent::Acquire { now, until: now + millis(length), payload };
         let expected = self.expected(id, sent, mishap);
         if let Some(claim) = claim {
             if !self.is_shared {
@@ -378,11 +391,12 @@ impl<'a, H: Harness> History<'a, H> {
         mishap: Mishap,
     ) -> (Verdict, Verdict, Mishap) {
         let (id, fits) = (self.next_id(), self.pick(4) > 0);
+        let (payload, key) = self.payload();
         self.trouble(Op::CommitOnce, mishap);
         let now = self.actors[actor].clock.now();
         let work = async |_| Ok::<_, Fault>((step, self.writes(id, fits)));
         let guard = &self.actors[actor].guard;
-        let answer = guard.commit_once(&self.key, far(now), work).await;
+        let answer = guard.commit_once(&key, far(now), work).await;
         self.tell(id, &answer, Outcome::was_run);
         let said = match answer {
             Ok(Outcome::Fresh(_)) => Verdict::Kept,
@@ -391,21 +405,23 @@ impl<'a, H: Harness> History<'a, H> {
             Ok(other) => panic!("{other:?}"),
             Err(error) => refused(error),
         };
-        let sent = Sent::Once { now: now.unix_millis(), result: step, fits };
+        let sent = Sent::Once { now: now.unix_millis(), result: step, fits, payload };
         (said, self.expected(id, sent, mishap), mishap)
     }
 
     async fn sight(&mut self, actor: usize, mishap: Mishap) -> (Verdict, Verdict, Mishap) {
         let id = self.next_id();
+        let (payload, key) = self.payload();
         self.trouble(Op::CommitOnce, mishap);
         let now = self.actors[actor].clock.now();
-        let said = match self.actors[actor].guard.seen(&self.key, far(now)).await {
+        let said = match self.actors[actor].guard.seen(&key, far(now)).await {
             Ok(Sighting::First) => Verdict::Kept,
             // By whom, and what for, is not said.
             Ok(Sighting::Again) => Verdict::Done(Ending::Nothing),
             Err(error) => refused(error),
         };
-        let expected = match self.expected(id, Sent::Seen { now: now.unix_millis() }, mishap) {
+        let sent = Sent::Seen { now: now.unix_millis(), payload };
+        let expected = match self.expected(id, sent, mishap) {
             Verdict::Done(_) => Verdict::Done(Ending::Nothing),
             other => other,
         };
@@ -521,6 +537,7 @@ fn refused<E: std::fmt::Debug>(error: GuardError<E>) -> Verdict {
     match error {
         GuardError::Busy(_) => Verdict::Busy,
         GuardError::Interrupted(_) => Verdict::Interrupted,
+        GuardError::Mismatch(_) => Verdict::Mismatch,
         GuardError::LeaseLost(_) => Verdict::Lost,
         GuardError::WriteRefused(_) => Verdict::WriteRefused,
         GuardError::Recorded(_) => Verdict::Done(Ending::Failed),

@@ -8,8 +8,8 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 use setpiece_idempotency::{
-    After, AfterError, ByFault, Claimed, Event, GuardError, Held, Keep, Key, OnStoreDown, Outcome,
-    RecordedError, Semantics, Skipped, record::Status,
+    After, AfterError, Amended, ByFault, Claimed, Event, GuardError, Held, Keep, Key, OnStoreDown,
+    Outcome, RecordedError, Semantics, Skipped, record::Status,
 };
 use setpiece_policy::{Disposition, Fault, FaultKind};
 
@@ -269,7 +269,7 @@ pub(crate) async fn another_payload_does_not_take_over_a_lapsed_claim<H: Harness
     world.clock.advance(40 * SECOND);
     let error = guard.run(&other, world.lease(), never_run::<i32>).await.unwrap_err();
     assert_eq!(error.name(), "Mismatch");
-    owned(guard.claim(&first, world.lease()).await).release().await.unwrap();
+    drop(owned(guard.claim(&first, world.lease()).await));
     let error = guard.run(&other, world.lease(), never_run::<i32>).await.unwrap_err();
     assert_eq!(error.name(), "Mismatch");
     // Only when it is forgotten, it is free for all.
@@ -277,14 +277,53 @@ pub(crate) async fn another_payload_does_not_take_over_a_lapsed_claim<H: Harness
     _ = guard.run(&other, world.lease(), async |_| Ok::<_, Fault>(1)).await.unwrap();
 }
 
+/// Each way to give a key back after nothing happened forgets the payload that it was used with.
+pub(crate) async fn corrected_payload_runs_after_one_that_was_given_back<H: Harness>(
+    world: &World<H>,
+) {
+    let guard = world.guard();
+    let payload = |name: &str, payload: i32| Key::of(name).unwrap().with_fingerprint(&payload);
+    let wrong = |name| payload(name, 1).unwrap();
+    let fails = async |_| Err::<i32, _>("no");
+    guard.run(&wrong("failed"), world.lease(), fails).await.unwrap_err();
+    owned(guard.claim(&wrong("released"), world.lease()).await).release().await.unwrap();
+    let refused = vec![world.harness.put_new("taken"), world.harness.put_new("taken")];
+    let put = async |_| Ok::<_, Fault>((1, vec![world.harness.put_new("taken")]));
+    _ = guard.commit_once(&Key::of("taker").unwrap(), world.deadline(), put).await.unwrap();
+    let claim = owned(guard.claim(&wrong("refused"), world.lease()).await);
+    let error = claim.commit(&1, &refused[..1]).await.unwrap_err();
+    assert_eq!(error.name(), "WriteRefused");
+    // Somebody on call gives back what has failed for good, and what was interrupted.
+    let strict =
+        world.builder().classify(|_: &&str| AfterError::Record(RecordedError::new("", "")));
+    let strict = strict.build().unwrap();
+    strict.run(&wrong("recorded"), world.lease(), fails).await.unwrap_err();
+    let error = guard.run(&payload("recorded", 2).unwrap(), world.lease(), never_run::<i32>).await;
+    assert_eq!(error.unwrap_err().name(), "Mismatch", "what failed for good is remembered");
+    let seen = guard.inspect(&wrong("recorded"), world.deadline()).await.unwrap().unwrap();
+    assert_eq!(guard.release(&seen, world.deadline()).await.unwrap(), Amended::Done);
+
+    for name in ["failed", "released", "refused", "recorded"] {
+        let found = world.record(&wrong(name)).await.unwrap();
+        assert_eq!((found.status, found.fingerprint), (Status::Released, None), "{name}");
+        let right = payload(name, 2).unwrap();
+        let outcome = guard.run(&right, world.lease(), async |_| Ok::<_, Fault>(2)).await;
+        assert_eq!(outcome.unwrap(), Outcome::Fresh(2), "{name}");
+        // From then on it is the key of that payload.
+        let error = guard.run(&wrong(name), world.lease(), never_run::<i32>).await.unwrap_err();
+        assert_eq!(error.name(), "Mismatch", "{name}");
+    }
+}
+
 pub(crate) async fn fingerprint_outlives_a_call_without_one<H: Harness>(world: &World<H>) {
     let guard = world.guard();
     let bare = key();
     let paid = key().with_fingerprint(&29).unwrap();
     let other = key().with_fingerprint(&31).unwrap();
-    let fails = async |_| Err::<i32, _>("no");
-    guard.run(&paid, world.lease(), fails).await.unwrap_err();
-    guard.run(&bare, world.lease(), fails).await.unwrap_err();
+    drop(owned(guard.claim(&paid, world.lease()).await));
+    world.clock.advance(40 * SECOND);
+    drop(owned(guard.claim(&bare, world.lease()).await));
+    world.clock.advance(40 * SECOND);
     let error = guard.run(&other, world.lease(), never_run::<i32>).await.unwrap_err();
     assert_eq!(error.name(), "Mismatch");
     // The same in one request.

@@ -10,7 +10,7 @@ use std::{
 
 use setpiece_idempotency::{
     Semantics,
-    record::{Record, Status},
+    record::{Fingerprint, Record, Status},
 };
 
 use crate::support::Powertools;
@@ -39,6 +39,7 @@ pub(super) struct Entry {
     attempt: u64,
     pub(super) state: State,
     expires: i64,
+    payload: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,7 @@ pub(super) enum Sent {
     Acquire {
         now: i64,
         until: i64,
+        payload: Option<u64>,
     },
     Settle {
         now: i64,
@@ -85,10 +87,12 @@ pub(super) enum Sent {
         now: i64,
         result: i64,
         fits: bool,
+        payload: Option<u64>,
     },
     /// The same without a result and without writes.
     Seen {
         now: i64,
+        payload: Option<u64>,
     },
     Amend {
         now: i64,
@@ -114,6 +118,7 @@ pub(super) enum Verdict {
     Done(Ending),
     Busy,
     Interrupted,
+    Mismatch,
     Kept,
     WriteRefused,
     Superseded,
@@ -185,10 +190,25 @@ fn second(moment: i64) -> i64 {
     moment.div_euclid(1000) * 1000
 }
 
+/// The SHA-256 of the JSON of the two payloads that there are.
+fn fingerprint(payload: u64) -> &'static str {
+    match payload {
+        0 => "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9",
+        _ => "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
+    }
+}
+
 /// Not known yet: it was written at a moment that only the guard knows.
 const LEARN: i64 = i64::MAX;
 
 impl Entry {
+    /// What was given back is bound to no payload.
+    fn forget_if_free(&mut self) {
+        if self.state == State::Free {
+            self.payload = None;
+        }
+    }
+
     /// Whether somebody on call takes one for the other. Which result it is they do not compare:
     /// only Powertools writes another one over it, and only in the same second is nothing else new.
     fn looks_like(&self, seen: &Self) -> bool {
@@ -196,7 +216,8 @@ impl Entry {
             State::Done(Ending::Value(_)) => State::Done(Ending::Nothing),
             state => state,
         };
-        kind(self) == kind(seen) && Self { state: seen.state, ..*self } == *seen
+        kind(self) == kind(seen)
+            && Self { state: seen.state, payload: seen.payload, ..*self } == *seen
     }
 }
 
@@ -242,6 +263,12 @@ impl Reference {
                 Sent::Once { .. } | Sent::Seen { .. },
                 Verdict::Busy | Verdict::Interrupted | Verdict::WriteRefused,
             ) if may_come_again => unknown,
+            // Another payload goes when its claim is given back, and the request may come then.
+            (Sent::Once { .. } | Sent::Seen { .. }, Verdict::Mismatch)
+                if may_come_again && self.is_worked_on() =>
+            {
+                unknown
+            }
             // What was resolved is known again, and anything else is made once more.
             (Sent::Amend { change, .. }, Verdict::Amended)
                 if mishap == Mishap::OneAnswerLost && !matches!(change, Change::Resolve(_)) =>
@@ -250,6 +277,10 @@ impl Reference {
             }
             _ => verdict,
         }
+    }
+
+    fn is_worked_on(&self) -> bool {
+        self.record.is_some_and(|entry| matches!(entry.state, State::Working { .. }))
     }
 
     /// A commit that is not answered is given back, if the work may be run again, and so it is known
@@ -289,19 +320,25 @@ impl Reference {
     /// What becomes of one request that arrives.
     pub(super) fn apply(&mut self, id: u64, sent: Sent) -> Verdict {
         match sent {
-            Sent::Acquire { now, until } => self.taken(id, now).unwrap_or_else(|| {
-                Verdict::Granted(self.claim(id, now, State::Working { until }, expiry(until)))
-            }),
-            Sent::Once { fits, now, .. } if !fits => {
-                self.taken(id, now).unwrap_or(Verdict::WriteRefused)
+            Sent::Acquire { now, until, payload } => {
+                self.taken(id, now, payload).unwrap_or_else(|| {
+                    let state = State::Working { until };
+                    Verdict::Granted(self.claim(id, now, payload, state, expiry(until)))
+                })
             }
-            Sent::Once { now, result, .. } => self.taken(id, now).unwrap_or_else(|| {
-                self.claim(id, now, State::Done(Ending::Value(result)), expiry(now));
-                *self.written.entry(id).or_default() += 1;
-                Verdict::Kept
-            }),
-            Sent::Seen { now } => self.taken(id, now).unwrap_or_else(|| {
-                self.claim(id, now, State::Done(Ending::Nothing), expiry(now));
+            Sent::Once { fits, now, payload, .. } if !fits => {
+                self.taken(id, now, payload).unwrap_or(Verdict::WriteRefused)
+            }
+            Sent::Once { now, result, payload, .. } => {
+                self.taken(id, now, payload).unwrap_or_else(|| {
+                    let state = State::Done(Ending::Value(result));
+                    self.claim(id, now, payload, state, expiry(now));
+                    *self.written.entry(id).or_default() += 1;
+                    Verdict::Kept
+                })
+            }
+            Sent::Seen { now, payload } => self.taken(id, now, payload).unwrap_or_else(|| {
+                self.claim(id, now, payload, State::Done(Ending::Nothing), expiry(now));
                 Verdict::Kept
             }),
             Sent::Settle { now, ending } => self.ended(id, State::Done(ending), now, Verdict::Kept),
@@ -356,7 +393,7 @@ impl Reference {
         self.given_back = true;
         self.record = match change {
             Change::Release | Change::ReleaseLive => {
-                Some(Entry { state: State::Free, expires, ..entry })
+                Some(Entry { state: State::Free, expires, payload: None, ..entry })
             }
             Change::Resolve(result) => {
                 let state = State::Done(Ending::Value(result));
@@ -368,23 +405,35 @@ impl Reference {
     }
 
     /// Why a request may not have the key, if it may not.
-    fn taken(&self, id: u64, now: i64) -> Option<Verdict> {
+    fn taken(&self, id: u64, now: i64, payload: Option<u64>) -> Option<Verdict> {
         let entry = self.record?;
+        let is_another = payload.zip(entry.payload).is_some_and(|(ours, its)| ours != its);
         match (entry.state, self.semantics) {
             // It had it before, and this one comes late.
             _ if entry.claim == id => Some(Verdict::Lost),
-            (State::Working { until }, _) if until >= now - SKEW => Some(Verdict::Busy),
+            (State::Working { until }, _) if until >= now - SKEW => {
+                Some(if is_another { Verdict::Mismatch } else { Verdict::Busy })
+            }
             _ if entry.expires < second(now) => None,
+            _ if is_another => Some(Verdict::Mismatch),
             (State::Done(ending), _) => Some(Verdict::Done(ending)),
             (State::Working { .. }, Semantics::AtMostOnce) => Some(Verdict::Interrupted),
             (State::Free | State::Working { .. }, _) => None,
         }
     }
 
-    fn claim(&mut self, id: u64, now: i64, state: State, expires: i64) -> u64 {
+    fn claim(
+        &mut self,
+        id: u64,
+        now: i64,
+        payload: Option<u64>,
+        state: State,
+        expires: i64,
+    ) -> u64 {
         self.given_back |= self.record.is_none_or(|entry| entry.expires < second(now));
         let attempt = self.record.map_or(0, |entry| entry.attempt) + 1;
-        self.record = Some(Entry { claim: id, attempt, state, expires });
+        let payload = payload.or(self.record.and_then(|entry| entry.payload));
+        self.record = Some(Entry { claim: id, attempt, state, expires, payload });
         attempt
     }
 
@@ -404,6 +453,7 @@ impl Reference {
         match self.claimed(id) {
             Ok(entry) => {
                 (entry.state, entry.expires) = (state, expiry(now));
+                entry.forget_if_free();
                 verdict
             }
             Err(verdict) => verdict,
@@ -413,6 +463,7 @@ impl Reference {
     fn free(&mut self, expires: i64) {
         if let Some(entry) = &mut self.record {
             (entry.state, entry.expires) = (State::Free, expires);
+            entry.forget_if_free();
         }
     }
 
@@ -434,20 +485,22 @@ impl Reference {
                 if is_free {
                     let state = State::Working { until: lease_until.unix_millis() };
                     let expires = expires_at.unix_millis();
-                    self.record = Some(Entry { claim: 0, attempt: 0, state, expires });
+                    self.record =
+                        Some(Entry { claim: 0, attempt: 0, state, expires, payload: None });
                 }
                 is_free
             }
             Powertools::Complete { result, expires_at } => {
-                let Entry { claim, attempt, .. } = self.record.unwrap_or(Entry {
+                let Entry { claim, attempt, payload, .. } = self.record.unwrap_or(Entry {
                     claim: 0,
                     attempt: 0,
                     state: State::Free,
                     expires: 0,
+                    payload: None,
                 });
                 let state = State::Done(Ending::Value(result));
                 let expires = expires_at.unix_millis();
-                self.record = Some(Entry { claim, attempt, state, expires });
+                self.record = Some(Entry { claim, attempt, state, expires, payload });
                 true
             }
             Powertools::Delete => {
@@ -476,6 +529,8 @@ impl Reference {
         };
         assert_eq!((record.status, record.attempt), (state, entry.attempt), "{}", context());
         assert_eq!(expires, entry.expires, "{}", context());
+        let found = record.fingerprint.as_ref().map(Fingerprint::as_str);
+        assert_eq!(found, entry.payload.map(fingerprint), "{}", context());
         if let State::Working { until } = entry.state {
             assert_eq!(record.lease_until.unwrap().unix_millis(), until, "{}", context());
         }
