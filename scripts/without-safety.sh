@@ -71,8 +71,10 @@ without partial-batch handler/src/answer.rs \
     'Source::Sqs { .. } if !whole_batches => self.write_failures(usize::MAX),' \
     'Source::Sqs { .. } if !whole_batches => self.write_failures(0),' "$app" "$in_memory"
 without transaction idempotency/src/dynamodb.rs \
-    '            let draft = self.settle_draft(settle)?;
-            self.transact(&settle.key, &settle.owner, draft, writes).await' \
+    '            let record = settle
+                .prepared
+                .get_or_make(|| self.action(&settle.key, self.settle_draft(settle)?))?;
+            self.transact(&settle.key, &settle.owner, record, writes).await' \
     '            let reply = self.settle(settle).await?;
             let apart = self.client.transact_write_items();
             _ = apart.set_transact_items(Some(writes.to_vec())).send().await;
@@ -90,8 +92,8 @@ without removal handler/src/apply/relay.rs \
     'Ok(_) => self.remove(&keys, deadline).await,' \
     'Ok(_) => Ok(()),' "$app" "$in_memory"
 without one-step idempotency/src/dynamodb.rs \
-    'self.transact(&once.key, &once.owner, draft, writes).await' \
-    'let reply = self.change(&once.key, draft, "committing").await?;
+    'self.transact(&once.key, &once.owner, record, writes).await' \
+    'let reply = self.change(&once.key, self.once_draft(once)?, "committing").await?;
             let apart = self.client.transact_write_items();
             _ = apart.set_transact_items(Some(writes.to_vec())).send().await;
             Ok(reply.into())' "$app" ''

@@ -9,7 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use setpiece_bus::{Bus, OutgoingEvent, Publisher};
 use setpiece_envelope::{Correlation, Metadata, Timestamp};
 use setpiece_idempotency::{
-    BySemantics, Classify, Guard, GuardError, Held, Key, Lease, Outcome, Skipped, store::RecordKey,
+    After, BySemantics, Classify, Guard, GuardError, Held, Key, Lease, Outcome, Skipped,
+    WriteImpossible, WriteRefused,
+    store::{Impossible, RecordKey},
 };
 use setpiece_policy::{Deadline, Fault, Retry};
 
@@ -327,7 +329,16 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
             Ok(Outcome::Skipped(why @ Skipped::Busy)) => {
                 Err(ApplyError::Guard(GuardError::Skipped(why)))
             }
+            // Somebody else has the key, so nobody knows here whether its work was done before. The
+            // next delivery finds out.
+            Err(
+                GuardError::WriteRefused(WriteRefused { after: After::Lost, .. })
+                | GuardError::WriteImpossible(WriteImpossible { after: After::Lost, .. }),
+            ) => Err(ApplyError::Guard(GuardError::Skipped(Skipped::Busy))),
             Err(GuardError::WriteRefused(refused)) => Ok((decided.refused(refused.index)?, None)),
+            Err(GuardError::WriteImpossible(impossible)) => {
+                Err(ApplyError::Invalid(decided.impossible(impossible.write)))
+            }
             Err(error) => Err(ApplyError::guard(error)),
         }
     }
@@ -432,6 +443,16 @@ impl Decided {
             }
         };
         Err(ApplyError::Refused(Refused { index, fault }))
+    }
+
+    /// Tells a write of the handler from an event that was to be put into the outbox.
+    fn impossible(&self, write: Impossible) -> InvalidEffects {
+        match write.index {
+            Some(index) if index >= self.writes => {
+                InvalidEffects::EventImpossible { index: index - self.writes, reason: write.reason }
+            }
+            index => InvalidEffects::WriteImpossible { index, reason: write.reason },
+        }
     }
 }
 

@@ -8,7 +8,10 @@ use std::{
 use serde_dynamo::AttributeValue;
 use setpiece_bus::OutgoingEvent;
 use setpiece_envelope::Clock;
-use setpiece_idempotency::{Beside, MemoryStore};
+use setpiece_idempotency::{
+    Beside, MemoryStore,
+    store::{Impossible, ImpossibleReason, Unwritten},
+};
 use setpiece_policy::Fault;
 
 use crate::{
@@ -150,16 +153,18 @@ pub(crate) fn read(json: &str) -> Result<OutgoingEvent, Fault> {
 impl Beside for Tables {
     type Write = TableWrite;
 
-    fn write(&mut self, writes: &[TableWrite]) -> Result<Result<(), usize>, Fault> {
+    fn write(&mut self, writes: &[TableWrite]) -> Result<(), Unwritten> {
         let refused = writes.iter().position(|TableWrite(kind)| match kind {
             Kind::Item(write) => !self.allows(write),
             Kind::Outbox(_) => false,
         });
         if let Some(index) = refused {
-            return Ok(Err(index));
+            return Err(Unwritten::Refused(index));
         }
-        let changed = writes.iter().map(|TableWrite(kind)| match kind {
-            Kind::Item(write) => self.changed(write),
+        let changed = writes.iter().enumerate().map(|(index, TableWrite(kind))| match kind {
+            Kind::Item(write) => self
+                .changed(write)
+                .map_err(|reason| Unwritten::Impossible(Impossible::new(Some(index), reason))),
             Kind::Outbox(_) => Ok(None),
         });
         let changed: Vec<Option<Item>> = changed.collect::<Result<_, _>>()?;
@@ -181,7 +186,7 @@ impl Beside for Tables {
                 }
             }
         }
-        Ok(Ok(()))
+        Ok(())
     }
 }
 
@@ -208,7 +213,7 @@ impl Tables {
     }
 
     /// The item after a write that leaves one.
-    fn changed(&self, write: &Write) -> Result<Option<Item>, Fault> {
+    fn changed(&self, write: &Write) -> Result<Option<Item>, ImpossibleReason> {
         match write.operation() {
             Operation::Put(item) => Ok(Some(item.clone())),
             Operation::Update(changes) => {
@@ -218,7 +223,7 @@ impl Tables {
                     apply(&mut item, change)?;
                 }
                 if item_bytes(&item) > EffectLimits::DYNAMO_DB.max_item_bytes {
-                    return Err(Fault::permanent("an item would be larger than it may be"));
+                    return Err(ImpossibleReason::ItemTooLarge);
                 }
                 Ok(Some(item))
             }
@@ -240,7 +245,7 @@ fn is_less(found: &AttributeValue, value: &AttributeValue) -> bool {
     }
 }
 
-fn apply(item: &mut Item, Change { attribute, how }: &Change) -> Result<(), Fault> {
+fn apply(item: &mut Item, Change { attribute, how }: &Change) -> Result<(), ImpossibleReason> {
     use AttributeValue::{Bs, L, N, Ns, Ss};
     fn union<T: Ord + Clone>(all: &mut Vec<T>, more: &[T]) {
         all.extend_from_slice(more);
@@ -258,7 +263,7 @@ fn apply(item: &mut Item, Change { attribute, how }: &Change) -> Result<(), Faul
         (How::Add(N(more)), Some(N(number))) => {
             let sum = Number::parse(number).zip(Number::parse(more));
             let sum = sum.and_then(|(number, more)| number.add(more));
-            let sum = sum.ok_or_else(|| Fault::permanent("a number has too many digits"))?;
+            let sum = sum.ok_or(ImpossibleReason::Number)?;
             *number = sum.to_string();
         }
         (How::Add(Ss(more)), Some(Ss(all))) | (How::Add(Ns(more)), Some(Ns(all))) => {
@@ -267,7 +272,7 @@ fn apply(item: &mut Item, Change { attribute, how }: &Change) -> Result<(), Faul
         (How::Add(Bs(more)), Some(Bs(all))) => union(all, more),
         (How::Append(L(more)), Some(L(all))) => all.extend_from_slice(more),
         (How::Add(_) | How::Append(_), Some(_)) => {
-            return Err(Fault::permanent("an attribute has another type than the update needs"));
+            return Err(ImpossibleReason::WrongType);
         }
     }
     Ok(())

@@ -14,15 +14,15 @@ use crate::{
     Lease, RecordedError,
     core::{Answer, Claimant, Core, Judged, Unanswered},
     digest,
-    error::{
-        After, GuardError, Inspected, LeaseLost, LostHow, NotKept, Phase, Unreadable, WriteRefused,
-    },
+    error::{After, GuardError, Inspected, LeaseLost, LostHow, NotKept, Phase, Unreadable},
     flights::{Landed, Leader},
     held::Held,
     keep::{self, UnreadableWhy},
     record::{Body, Encoding, Record, Status},
     report::Event,
-    store::{CommitReply, End, Extend, RecordKey, Release, Reply, Semantics, Settle, Store},
+    store::{
+        CommitReply, End, Extend, RecordKey, Release, Reply, Semantics, Settle, Store, Unwritten,
+    },
     verdict,
 };
 
@@ -350,7 +350,10 @@ impl<S: Store + ?Sized> Claim<S> {
         let answer = core.write(&core.patient, self.wait_until(), || async {
             Ok(match unanswered.watch(core.store.commit(&request, writes)).await? {
                 CommitReply::Applied => Judged::Applied(Ok(())),
-                CommitReply::WriteRefused(index) => Judged::Applied(Err(index)),
+                CommitReply::WriteRefused(index) => Judged::Applied(Err(Unwritten::Refused(index))),
+                CommitReply::WriteImpossible(write) => {
+                    Judged::Applied(Err(Unwritten::Impossible(write)))
+                }
                 CommitReply::Contended => Judged::Contended,
                 CommitReply::Refused(found) => match verdict::settle(&request, found) {
                     verdict::Unsettled::Own => {
@@ -368,20 +371,19 @@ impl<S: Store + ?Sized> Claim<S> {
                 self.end(Event::Fresh);
                 Ok(Completed::Kept)
             }
-            Ok(Answer::Applied(Err(index))) if unanswered => {
-                let refused = Fault::conflict("the condition of a write did not hold");
+            Ok(Answer::Applied(Err(unwritten))) if unanswered => {
+                let refused = Fault::conflict("the writes were refused after a try without answer");
                 let refused = refused.with_may_have_happened(true);
                 match self.undecided(Some(&request), refused).await {
                     Err(GuardError::Store(failed)) if !failed.may_have_happened => {
-                        let after = After::Released;
-                        Err(GuardError::WriteRefused(WriteRefused { index, after }))
+                        Err(GuardError::unwritten(unwritten, After::Released))
                     }
                     decided => decided,
                 }
             }
-            Ok(Answer::Applied(Err(index))) => {
-                let after = self.back_out(Event::WriteRefused).await;
-                Err(GuardError::WriteRefused(WriteRefused { index, after }))
+            Ok(Answer::Applied(Err(unwritten))) => {
+                let after = self.back_out(unwritten.into()).await;
+                Err(GuardError::unwritten(unwritten, after))
             }
             Ok(Answer::Refused(verdict::Unsettled::Superseded(record))) => {
                 self.unsettled(verdict::Unsettled::Superseded(record))

@@ -50,6 +50,7 @@
 //! DynamoDB. Both are read; which is written is the [table's](TableBuilder::native_data).
 
 mod access;
+mod cancellation;
 mod data;
 mod expression;
 mod item;
@@ -58,15 +59,14 @@ mod table;
 
 use aws_sdk_dynamodb::{
     Client,
-    error::{BuildError, SdkError},
+    error::{BuildError, ProvideErrorMetadata as _, SdkError},
     operation::{
         delete_item::DeleteItemError, transact_write_items::TransactWriteItemsError,
         update_item::UpdateItemError,
     },
     primitives::Blob,
     types::{
-        AttributeValue, CancellationReason, ReturnValue, ReturnValuesOnConditionCheckFailure,
-        TransactWriteItem, Update,
+        AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
     },
 };
 use setpiece_envelope::Timestamp;
@@ -77,6 +77,7 @@ pub use self::{
     table::{DataForm, Table, TableBuilder, TableError},
 };
 use self::{
+    cancellation::Cancelled,
     expression::{Draft, Vocabulary},
     item::{Item, Kept},
 };
@@ -84,8 +85,8 @@ use crate::{
     digest,
     record::{Fingerprint, Owner, Record, SpillRef, Status, Stored},
     store::{
-        Acquire, Acquired, Amend, BoxFuture, Change, CommitReply, End, Extend, Once, RecordKey,
-        Release, Reply, Seen, Semantics, Settle, Spill, Store,
+        Acquire, Acquired, Amend, BoxFuture, Change, CommitReply, End, Extend, Impossible,
+        ImpossibleReason, Once, RecordKey, Release, Reply, Seen, Semantics, Settle, Spill, Store,
     },
 };
 
@@ -492,17 +493,8 @@ impl DynamoDbStore {
         }
     }
 
-    /// Sends the write of a record and the caller's as one transaction.
-    async fn transact(
-        &self,
-        key: &RecordKey,
-        owner: &Owner,
-        draft: Draft<'_>,
-        writes: &[TransactWriteItem],
-    ) -> Result<CommitReply, Fault> {
-        if writes.len() >= MAX_ACTIONS {
-            return Err(Fault::permanent("a commit has more writes than a transaction can have"));
-        }
+    /// The write of a record as an action of a transaction.
+    fn action(&self, key: &RecordKey, draft: Draft<'_>) -> Result<TransactWriteItem, Fault> {
         let unbuilt = |error: BuildError| {
             Fault::permanent("a transaction could not be built").with_source(error)
         };
@@ -517,8 +509,22 @@ impl DynamoDbStore {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(unbuilt)?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// Sends the write of a record and the caller's as one transaction.
+    async fn transact(
+        &self,
+        key: &RecordKey,
+        owner: &Owner,
+        record: TransactWriteItem,
+        writes: &[TransactWriteItem],
+    ) -> Result<CommitReply, Fault> {
+        if writes.len() >= MAX_ACTIONS {
+            return Err(Fault::permanent("a commit has more writes than a transaction can have"));
+        }
         let mut items = Vec::with_capacity(writes.len() + 1);
-        items.push(TransactWriteItem::builder().update(update).build());
+        items.push(record);
         items.extend_from_slice(writes);
         let answer = self
             .client
@@ -538,7 +544,21 @@ impl DynamoDbStore {
                     }
                     _ => None,
                 };
-                self.cancelled(reasons.unwrap_or_default())
+                let reasons = reasons.unwrap_or_default();
+                match cancellation::judge(&reasons, writes.len() + 1)? {
+                    Cancelled::RecordRefused => {
+                        let found = reasons.into_iter().next().and_then(|reason| reason.item);
+                        Ok(CommitReply::Refused(self.record(found)))
+                    }
+                    Cancelled::Contended => Ok(CommitReply::Contended),
+                    Cancelled::Unwritten(unwritten) => Ok(unwritten.into()),
+                }
+            }
+            SdkError::ServiceError(refusal)
+                if refusal.err().code() == Some("ValidationException") =>
+            {
+                let message = refusal.err().message().unwrap_or_default();
+                self.invalid(key, cancellation::reason(message)).await
             }
             SdkError::ServiceError(refusal)
                 if refusal.err().is_idempotent_parameter_mismatch_exception() =>
@@ -554,29 +574,18 @@ impl DynamoDbStore {
         }
     }
 
-    /// What a cancelled transaction means, by the reasons of its actions. The first is the
-    /// record's.
-    fn cancelled(&self, mut reasons: Vec<CancellationReason>) -> Result<CommitReply, Fault> {
-        const CONDITION: &str = "ConditionalCheckFailed";
-        const CONFLICT: &str = "TransactionConflict";
-        let position = |code| {
-            reasons.iter().position(|reason: &CancellationReason| reason.code() == Some(code))
-        };
-        let (condition, conflict) = (position(CONDITION), position(CONFLICT));
-        match (condition, conflict) {
-            (Some(0), _) => {
-                let found = reasons.first_mut().and_then(|reason| reason.item.take());
-                Ok(CommitReply::Refused(self.record(found)))
+    /// Finds out what became of a key whose transaction DynamoDB calls invalid as a whole: it says so
+    /// before it looks at any condition, so the work may have been completed before.
+    async fn invalid(
+        &self,
+        key: &RecordKey,
+        reason: ImpossibleReason,
+    ) -> Result<CommitReply, Fault> {
+        match self.read(key).await? {
+            Some(record) if matches!(record.status, Status::Completed | Status::Failed) => {
+                Ok(CommitReply::Refused(Some(record)))
             }
-            // Who has hold of the record may be this claim's own commit, so there is no answer yet.
-            (_, Some(0)) | (None, Some(_)) => Ok(CommitReply::Contended),
-            (Some(index), _) => Ok(CommitReply::WriteRefused(index - 1)),
-            (None, None) => {
-                let code = reasons.iter().filter_map(CancellationReason::code);
-                let code = code.into_iter().find(|code| *code != "None");
-                let code = code.unwrap_or("TransactionCanceledException");
-                Err(Fault::from_code(code, Some(400)).with_context("a commit was cancelled"))
-            }
+            _ => Ok(CommitReply::WriteImpossible(Impossible::new(None, reason))),
         }
     }
 
@@ -675,8 +684,10 @@ impl Store for DynamoDbStore {
             if writes.is_empty() {
                 return self.settle(settle).await.map(CommitReply::from);
             }
-            let draft = self.settle_draft(settle)?;
-            self.transact(&settle.key, &settle.owner, draft, writes).await
+            let record = settle
+                .prepared
+                .get_or_make(|| self.action(&settle.key, self.settle_draft(settle)?))?;
+            self.transact(&settle.key, &settle.owner, record, writes).await
         })
     }
 
@@ -686,11 +697,13 @@ impl Store for DynamoDbStore {
         writes: &'a [TransactWriteItem],
     ) -> BoxFuture<'a, Result<CommitReply, Fault>> {
         Box::pin(async move {
-            let draft = self.once_draft(once)?;
             if writes.is_empty() {
+                let draft = self.once_draft(once)?;
                 return self.change(&once.key, draft, "committing").await.map(CommitReply::from);
             }
-            self.transact(&once.key, &once.owner, draft, writes).await
+            let record =
+                once.prepared.get_or_make(|| self.action(&once.key, self.once_draft(once)?))?;
+            self.transact(&once.key, &once.owner, record, writes).await
         })
     }
 

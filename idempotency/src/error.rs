@@ -3,7 +3,12 @@ use std::{error::Error as StdError, fmt};
 use setpiece_envelope::Timestamp;
 use setpiece_policy::Fault;
 
-use crate::{RecordedError, keep::UnreadableWhy, record::Record, store::RecordKey};
+use crate::{
+    RecordedError,
+    keep::UnreadableWhy,
+    record::Record,
+    store::{Impossible, RecordKey, Unwritten},
+};
 
 /// Why a guarded call has no result.
 ///
@@ -39,6 +44,9 @@ pub enum GuardError<E = Never> {
     /// The condition of one of the caller's writes did not hold, and nothing was written. The key
     /// was given back, or held where the work must not be run twice.
     WriteRefused(WriteRefused),
+    /// One of the caller's writes can never be made, and nothing was written. The key was given
+    /// back, or held where the work must not be run twice.
+    WriteImpossible(WriteImpossible),
     /// The result could not be written as JSON, or is none that the store can keep. The work is
     /// done, and will not be run again; but there is nothing to replay.
     NotKept(NotKept),
@@ -182,6 +190,26 @@ pub struct WriteRefused {
     pub after: After,
 }
 
+/// One of the caller's writes can never be made, whoever asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WriteImpossible {
+    /// The write and the reason.
+    pub write: Impossible,
+    /// What became of the key.
+    pub after: After,
+}
+
+impl<E> GuardError<E> {
+    /// The error of a call whose writes were not made.
+    pub(crate) fn unwritten(unwritten: Unwritten, after: After) -> Self {
+        match unwritten {
+            Unwritten::Refused(index) => Self::WriteRefused(WriteRefused { index, after }),
+            Unwritten::Impossible(write) => Self::WriteImpossible(WriteImpossible { write, after }),
+        }
+    }
+}
+
 /// A result could not be kept, because of what it is.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -258,6 +286,7 @@ impl<E> GuardError<E> {
             | Self::Exhausted(_)
             | Self::NoTime
             | Self::WriteRefused(_)
+            | Self::WriteImpossible(_)
             | Self::Newer(_)
             | Self::Corrupt(..)
             | Self::Skipped(_)
@@ -278,6 +307,7 @@ impl<E> GuardError<E> {
             Self::NoTime => "NoTime",
             Self::LeaseLost(_) => "LeaseLost",
             Self::WriteRefused(_) => "WriteRefused",
+            Self::WriteImpossible(_) => "WriteImpossible",
             Self::NotKept(_) => "NotKept",
             Self::Panicked => "Panicked",
             Self::Unreadable(_) => "Unreadable",
@@ -304,6 +334,7 @@ impl<E> GuardError<E> {
             Self::NoTime => GuardError::NoTime,
             Self::LeaseLost(lost) => GuardError::LeaseLost(lost),
             Self::WriteRefused(refused) => GuardError::WriteRefused(refused),
+            Self::WriteImpossible(impossible) => GuardError::WriteImpossible(impossible),
             Self::NotKept(not_kept) => GuardError::NotKept(not_kept),
             Self::Panicked => GuardError::Panicked,
             Self::Unreadable(unreadable) => GuardError::Unreadable(unreadable),
@@ -361,6 +392,7 @@ impl<E> fmt::Display for GuardError<E> {
             Self::WriteRefused(WriteRefused { index, after: _ }) => {
                 write!(f, "the condition of write {index} does not hold")
             }
+            Self::WriteImpossible(WriteImpossible { write, after: _ }) => write.fmt(f),
             Self::NotKept(not_kept) => {
                 write!(f, "a result of type {} cannot be kept", not_kept.type_name)
             }
@@ -403,6 +435,7 @@ impl<E: StdError + 'static> StdError for GuardError<E> {
             | Self::NoTime
             | Self::LeaseLost(_)
             | Self::WriteRefused(_)
+            | Self::WriteImpossible(_)
             | Self::NotKept(_)
             | Self::Panicked
             | Self::Unreadable(_)
@@ -472,6 +505,11 @@ impl<E: Into<Self>> From<GuardError<E>> for Fault {
             GuardError::WriteRefused(refused) => {
                 let fault = Self::conflict("the condition of a write did not hold");
                 if refused.after.is_locked() { fault.hand_back() } else { fault }
+            }
+            GuardError::WriteImpossible(impossible) => {
+                let fault = Self::permanent("a write can never be made");
+                let fault = fault.with_source(impossible.write.to_string());
+                if impossible.after.is_locked() { fault.hand_back() } else { fault }
             }
             GuardError::Skipped(_) => Self::conflict("there is no result to answer with"),
             GuardError::Recorded(error) => {

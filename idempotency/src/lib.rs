@@ -76,6 +76,7 @@
 //! | [`Handler`](GuardError::Handler) | as the work's error says | the work knows |
 //! | [`LeaseLost`](GuardError::LeaseLost) | come again | [it says](LeaseLost::may_have_happened) |
 //! | [`WriteRefused`](GuardError::WriteRefused) | decide anew | no |
+//! | [`WriteImpossible`](GuardError::WriteImpossible) | quarantine the item | no |
 //! | [`Panicked`](GuardError::Panicked) | repair the work | yes |
 //! | [`Store`](GuardError::Store) | come again | [it says](StoreFailed::may_have_happened) |
 //! | [`Newer`](GuardError::Newer), [`Unreadable`](GuardError::Unreadable), [`Corrupt`](GuardError::Corrupt) | repair the record, or deploy | not in this call |
@@ -115,6 +116,7 @@ mod layer;
 mod lease;
 mod memory;
 mod outcome;
+mod prepared;
 mod race;
 pub mod record;
 mod report;
@@ -127,7 +129,7 @@ pub use crate::{
     classify::{AfterError, ByFault, BySemantics, Classify, RecordedError},
     error::{
         After, Busy, Exhausted, GuardError, HandlerFailed, Inspected, LeaseLost, LostHow, Never,
-        NotKept, Phase, StoreFailed, Unreadable, WriteRefused,
+        NotKept, Phase, StoreFailed, Unreadable, WriteImpossible, WriteRefused,
     },
     guard::{
         Amended, Batch, BatchReport, Claimed, ConfigError, Guard, GuardBuilder, OnBusy,

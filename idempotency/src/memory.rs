@@ -12,7 +12,7 @@ use crate::{
     record::{Fingerprint, Owner, Record, SpillRef, Status, Stored},
     store::{
         Acquire, Acquired, Amend, BoxFuture, Change, CommitReply, Extend, Once, RecordKey, Release,
-        Reply, Seen, Settle, Spill, Store,
+        Reply, Seen, Settle, Spill, Store, Unwritten,
     },
 };
 
@@ -55,12 +55,13 @@ pub trait Beside: Default + Send + 'static {
     /// A write to it.
     type Write: Send + Sync + 'static;
 
-    /// Makes all of these writes, or none of them and says which one's condition does not hold.
+    /// Makes all of these writes, or none of them.
     ///
     /// # Errors
     ///
-    /// A write can never be made, and none was.
-    fn write(&mut self, writes: &[Self::Write]) -> Result<Result<(), usize>, Fault>;
+    /// The reason why none of them was made. A condition that does not hold goes before a write
+    /// that can never be made.
+    fn write(&mut self, writes: &[Self::Write]) -> Result<(), Unwritten>;
 }
 
 /// Numbers with names.
@@ -70,12 +71,12 @@ pub struct Numbers(HashMap<String, i64>);
 impl Beside for Numbers {
     type Write = MemoryWrite;
 
-    fn write(&mut self, writes: &[MemoryWrite]) -> Result<Result<(), usize>, Fault> {
+    fn write(&mut self, writes: &[MemoryWrite]) -> Result<(), Unwritten> {
         let refused = writes.iter().position(|write| {
             matches!(write.change, NumberChange::PutNew(_)) && self.0.contains_key(&write.name)
         });
         if let Some(index) = refused {
-            return Ok(Err(index));
+            return Err(Unwritten::Refused(index));
         }
         for write in writes {
             let number = self.0.entry(write.name.clone()).or_default();
@@ -84,7 +85,7 @@ impl Beside for Numbers {
                 NumberChange::Put(value) | NumberChange::PutNew(value) => *number = value,
             }
         }
-        Ok(Ok(()))
+        Ok(())
     }
 }
 
@@ -188,13 +189,6 @@ impl<T: Beside> MemoryStore<T> {
         &self,
         answer: impl FnOnce(&mut State<T>) -> R,
     ) -> BoxFuture<'static, Result<R, Fault>> {
-        self.try_request(|state| Ok(answer(state)))
-    }
-
-    fn try_request<R: Send + 'static>(
-        &self,
-        answer: impl FnOnce(&mut State<T>) -> Result<R, Fault>,
-    ) -> BoxFuture<'static, Result<R, Fault>> {
         let mut state = self.state();
         state.requests += 1;
         if state.records.len() >= state.sweep_at {
@@ -202,7 +196,7 @@ impl<T: Beside> MemoryStore<T> {
             state.sweep(now);
             state.sweep_at = (2 * state.records.len()).max(Self::SWEEP_AT);
         }
-        Box::pin(ready(answer(&mut state)))
+        Box::pin(ready(Ok(answer(&mut state))))
     }
 }
 
@@ -343,18 +337,18 @@ impl<T: Beside> Store for MemoryStore<T> {
         settle: &'a Settle,
         writes: &'a [T::Write],
     ) -> BoxFuture<'a, Result<CommitReply, Fault>> {
-        self.try_request(|state| {
+        self.request(|state| {
             if let Err(found) = state.settled(settle) {
-                return Ok(CommitReply::Refused(found));
+                return CommitReply::Refused(found);
             }
-            if let Err(index) = state.beside.write(writes)? {
-                return Ok(CommitReply::WriteRefused(index));
+            if let Err(unwritten) = state.beside.write(writes) {
+                return unwritten.into();
             }
             if let Ok(record) = state.settled(settle) {
                 let result = settle.result.clone();
                 end(record, settle.end.into(), result, settle.expires_at, settle.now);
             }
-            Ok(CommitReply::Applied)
+            CommitReply::Applied
         })
     }
 
@@ -363,18 +357,18 @@ impl<T: Beside> Store for MemoryStore<T> {
         once: &'a Once,
         writes: &'a [T::Write],
     ) -> BoxFuture<'a, Result<CommitReply, Fault>> {
-        self.try_request(|state| {
+        self.request(|state| {
             let found = state.records.get(&once.key);
             if !once.may_take(found) {
-                return Ok(CommitReply::Refused(found.cloned().map(Box::new)));
+                return CommitReply::Refused(found.cloned().map(Box::new));
             }
-            if let Err(index) = state.beside.write(writes)? {
-                return Ok(CommitReply::WriteRefused(index));
+            if let Err(unwritten) = state.beside.write(writes) {
+                return unwritten.into();
             }
             let Once { key, owner, fingerprint, now, .. } = once;
             let record = state.claim(key, owner, fingerprint.as_ref(), *now);
             end(record, Status::Completed, once.result.clone(), once.expires_at, once.now);
-            Ok(CommitReply::Applied)
+            CommitReply::Applied
         })
     }
 

@@ -1,6 +1,6 @@
 use setpiece_envelope::Timestamp;
 
-use crate::store::RecordKey;
+use crate::store::{RecordKey, Unwritten};
 
 /// One thing that a guard has to say about a call, for metrics and logs.
 #[derive(Clone, Debug)]
@@ -68,6 +68,8 @@ pub enum Event {
     CompletionLost,
     /// A condition of the caller's own writes did not hold.
     WriteRefused,
+    /// One of the caller's writes can never be made, and nothing was written.
+    WriteImpossible,
     /// The record or the result on it cannot be read.
     Unreadable,
     /// The store was down.
@@ -78,6 +80,15 @@ pub enum Event {
     OwnWrite,
     /// The call waits for somebody else. Not final.
     Waiting,
+}
+
+impl From<Unwritten> for Event {
+    fn from(unwritten: Unwritten) -> Self {
+        match unwritten {
+            Unwritten::Refused(_) => Self::WriteRefused,
+            Unwritten::Impossible(_) => Self::WriteImpossible,
+        }
+    }
 }
 
 impl Event {

@@ -7,6 +7,7 @@ use setpiece_policy::Fault;
 
 use crate::{
     digest,
+    prepared::Prepared,
     record::{Fingerprint, Owner, Record, SpillRef, Status, Stored},
 };
 
@@ -118,11 +119,90 @@ pub enum CommitReply {
     /// The condition on the record did not hold, and nothing was applied. This is the record as it
     /// was then.
     Refused(Option<Box<Record>>),
-    /// The condition of the caller's write with that index did not hold, and nothing was applied.
+    /// The condition of the caller's write with that index did not hold, while that of the record
+    /// did, and nothing was applied.
     WriteRefused(usize),
+    /// The caller's writes can never be made, while the condition on the record held or nobody has
+    /// completed it, and nothing was applied.
+    WriteImpossible(Impossible),
     /// Another transaction holds one of the items at this moment, and nothing was applied. Ask
     /// again.
     Contended,
+}
+
+/// The reason why none of the caller's writes was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unwritten {
+    /// The condition of the write with that index does not hold.
+    Refused(usize),
+    /// A write can never be made.
+    Impossible(Impossible),
+}
+
+impl From<Unwritten> for CommitReply {
+    fn from(unwritten: Unwritten) -> Self {
+        match unwritten {
+            Unwritten::Refused(index) => Self::WriteRefused(index),
+            Unwritten::Impossible(impossible) => Self::WriteImpossible(impossible),
+        }
+    }
+}
+
+/// A write that a store refuses however often it is asked, because of what is in it or of the item
+/// that it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Impossible {
+    /// The index of the caller's write, from 0, if the store says it.
+    pub index: Option<usize>,
+    /// The reason, as far as the store says it.
+    pub reason: ImpossibleReason,
+}
+
+/// A reason for which a write can never be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ImpossibleReason {
+    /// The item would be larger than an item may be.
+    ItemTooLarge,
+    /// The update needs another type of attribute than the item has.
+    WrongType,
+    /// The table or one of its indexes has another key than the write.
+    WrongKey,
+    /// The number would be out of range, or have too many digits.
+    Number,
+    /// The store calls the write invalid, for a reason that has no name here.
+    Invalid,
+}
+
+impl Impossible {
+    /// Creates one from the index of the caller's write and the reason.
+    #[must_use]
+    pub fn new(index: Option<usize>, reason: ImpossibleReason) -> Self {
+        Self { index, reason }
+    }
+}
+
+impl fmt::Display for Impossible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.index {
+            Some(index) => write!(f, "write {index} can never be made: {}", self.reason),
+            None => write!(f, "one of the writes can never be made: {}", self.reason),
+        }
+    }
+}
+
+impl fmt::Display for ImpossibleReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ItemTooLarge => "the item would be larger than an item may be",
+            Self::WrongType => "the item has another type of attribute than the update needs",
+            Self::WrongKey => "the table has another key than the write",
+            Self::Number => "a number would be out of range or have too many digits",
+            Self::Invalid => "the store calls it invalid",
+        })
+    }
 }
 
 /// What a store says of a claim that it granted.
@@ -238,6 +318,7 @@ pub struct Settle {
     pub result: Stored,
     /// When the record may be forgotten, in whole seconds.
     pub expires_at: Timestamp,
+    pub(crate) prepared: Prepared,
 }
 
 impl Settle {
@@ -251,7 +332,16 @@ impl Settle {
         result: Stored,
         expires_at: Timestamp,
     ) -> Self {
-        Self { key, owner, attempt: None, now, end, result, expires_at }
+        Self {
+            key,
+            owner,
+            attempt: None,
+            now,
+            end,
+            result,
+            expires_at,
+            prepared: Prepared::default(),
+        }
     }
 }
 
@@ -345,6 +435,7 @@ pub struct Once {
     pub expires_at: Timestamp,
     /// Whether it may be claimed after a lapsed lease.
     pub semantics: Semantics,
+    pub(crate) prepared: Prepared,
 }
 
 impl Once {
@@ -366,6 +457,7 @@ impl Once {
             result,
             expires_at,
             semantics: Semantics::default(),
+            prepared: Prepared::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 use std::{error::Error as StdError, fmt, sync::Arc};
 
 use setpiece_bus::InvalidEvent;
+use setpiece_idempotency::store::{Impossible, ImpossibleReason};
 use setpiece_policy::Fault;
 
 /// Why effects cannot be applied, however often it is tried. Nothing was written.
@@ -56,6 +57,21 @@ pub enum InvalidEffects {
         index: usize,
         /// What is wrong with it.
         problem: InvalidWrite,
+    },
+    /// The store can never make a write, because of the item that is there: it would grow too large,
+    /// or has another type of attribute; or because its table has another key.
+    WriteImpossible {
+        /// Which of the writes, from 0, if the store says it.
+        index: Option<usize>,
+        /// The reason, as far as the store says it.
+        reason: ImpossibleReason,
+    },
+    /// The store can never put an event into the outbox.
+    EventImpossible {
+        /// Which of the events, from 0.
+        index: usize,
+        /// The reason, as far as the store says it.
+        reason: ImpossibleReason,
     },
     /// An event has no form that readers take.
     Event {
@@ -119,6 +135,10 @@ impl fmt::Display for InvalidEffects {
                 write!(f, "writes {first} and {second} are on the same item")
             }
             Self::Write { index, problem } => write!(f, "write {index}: {problem}"),
+            Self::WriteImpossible { index, reason } => Impossible::new(*index, *reason).fmt(f),
+            Self::EventImpossible { index, reason } => {
+                write!(f, "event {index} can never be put into the outbox: {reason}")
+            }
             Self::Event { index, problem } => write!(f, "event {index}: {problem}"),
         }
     }

@@ -11,6 +11,7 @@ mod batches;
 mod building;
 mod crashes;
 mod depth;
+mod dynamodb;
 mod layers;
 mod origin;
 mod quarantine;

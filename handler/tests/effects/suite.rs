@@ -10,8 +10,10 @@ use std::{
 
 use serde_dynamo::{AttributeValue, number_set::NumberSet, string_set::StringSet};
 use setpiece_bus::Bus;
-use setpiece_handler::{Applied, Applier, ApplyError, EffectStore, Effects, ItemKey, Write};
-use setpiece_idempotency::{Guard, Key, Lease};
+use setpiece_handler::{
+    Applied, Applier, ApplyError, EffectStore, Effects, InvalidEffects, ItemKey, Write,
+};
+use setpiece_idempotency::{Guard, Key, Lease, store::ImpossibleReason};
 use setpiece_policy::{Disposition, Fault, FaultKind};
 use setpiece_testing::assert_caused_by;
 
@@ -255,17 +257,40 @@ in_both_places! {
         assert_eq!(world.number("doc", "payload").await, Some(5));
     }
 
-    async fn the_wrong_type_for_an_update_fails_for_good<P>(world: &World<P>) {
-        world.seed(Effects::new().write(Write::update(THINGS, ("id", "a")).set("text", "abc"))).await;
-        for write in [
-            Write::update(THINGS, ("id", "a")).add("text", 1),
-            Write::update(THINGS, ("id", "a")).append("text", 1),
+    async fn a_write_that_can_never_be_made_is_named_and_put_aside<P>(world: &World<P>) {
+        let a = || Write::update(THINGS, ("id", "a"));
+        let large = "x".repeat(300_000);
+        world.seed(Effects::new().write(a().set("text", "abc").append("log", large.as_str()))).await;
+        for (write, reason) in [
+            (a().add("text", 1), ImpossibleReason::WrongType),
+            (a().append("text", 1), ImpossibleReason::WrongType),
+            (a().append("log", large.as_str()), ImpossibleReason::ItemTooLarge),
         ] {
-            let error = world.apply("e-1", Effects::new().write(write)).await.unwrap_err();
+            let effects =
+                Effects::new().write(Write::update(THINGS, ("id", "b")).add("n", 1)).write(write);
+            let error = world.apply("e-1", effects).await.unwrap_err();
+            let ApplyError::Invalid(InvalidEffects::WriteImpossible { index, reason: said }) = &error
+            else {
+                panic!("{error:?}")
+            };
+            assert_eq!((*index, *said), (Some(1), reason));
             let fault = Fault::from(error);
+            assert_eq!(fault.disposition(), Disposition::Quarantine, "{fault:?}");
             assert!(!fault.may_have_happened(), "{fault:?}");
         }
         assert_eq!(world.thing("a").await.unwrap()["text"], s("abc"));
+        assert_eq!(world.number("b", "n").await, None);
+        // The key is free: what is corrected is applied.
+        assert_eq!(world.apply("e-1", award()).await.unwrap(), fresh(2, 2));
+    }
+
+    async fn a_refused_condition_goes_before_an_impossible_write<P>(world: &World<P>) {
+        let a = || Write::update(THINGS, ("id", "a"));
+        world.seed(Effects::new().write(a().set("text", "abc"))).await;
+        let effects = Effects::new()
+            .write(a().add("text", 1))
+            .write(Write::check(THINGS, ("id", "b")).if_present().or_skip());
+        assert_eq!(world.apply("e-1", effects).await.unwrap(), stale(1));
     }
 
     async fn a_panic_of_the_handler_gives_the_key_back<P>(world: &World<P>) {

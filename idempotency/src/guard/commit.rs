@@ -7,13 +7,13 @@ use super::Guard;
 use crate::{
     Key, Outcome, Skipped,
     core::{Answer, Claimant, Core, Judged, Step, Unanswered},
-    error::{After, Busy, GuardError, HandlerFailed, LeaseLost, LostHow, Phase, WriteRefused},
+    error::{After, Busy, GuardError, HandlerFailed, LeaseLost, LostHow, Phase},
     held::Held,
     keep::Kept,
     race::{First, catch, race},
     record::{Owner, Status},
     report::Event,
-    store::{CommitReply, Once, Store},
+    store::{CommitReply, Once, Store, Unwritten},
     verdict::{self, Refusal},
 };
 
@@ -157,9 +157,9 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
                 self.core.report(Event::Fresh, &request.key, 1);
                 Ok(Outcome::Fresh(value))
             }
-            Ok(Answer::Applied(Err(index))) => {
-                self.core.report(Event::WriteRefused, &request.key, 0);
-                Err(GuardError::WriteRefused(WriteRefused { index, after: After::Unclaimed }))
+            Ok(Answer::Applied(Err(unwritten))) => {
+                self.core.report(unwritten.into(), &request.key, 0);
+                Err(GuardError::unwritten(unwritten, After::Unclaimed))
             }
             Ok(Answer::Refused(Refusal::Completed(record) | Refusal::Failed(record))) => {
                 let found = Core::<S>::inspected(&request.key, record);
@@ -215,13 +215,16 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         request: &Once,
         writes: &[S::Write],
         deadline: Deadline,
-    ) -> Result<Answer<Result<(), usize>, Refusal>, Fault> {
+    ) -> Result<Answer<Result<(), Unwritten>, Refusal>, Fault> {
         let core = &self.core;
         let unanswered = Unanswered::default();
         let answer = core.write(&core.retry, deadline.instant(), || async {
             Ok(match unanswered.watch(core.store.commit_once(request, writes)).await? {
                 CommitReply::Applied => Judged::Applied(Ok(())),
-                CommitReply::WriteRefused(index) => Judged::Applied(Err(index)),
+                CommitReply::WriteRefused(index) => Judged::Applied(Err(Unwritten::Refused(index))),
+                CommitReply::WriteImpossible(write) => {
+                    Judged::Applied(Err(Unwritten::Impossible(write)))
+                }
                 CommitReply::Contended => Judged::Contended,
                 CommitReply::Refused(found) => match verdict::once(request, found) {
                     Refusal::Own { attempt, .. } => {
@@ -258,7 +261,7 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         request: &Once,
         fault: Fault,
         deadline: Deadline,
-    ) -> Result<Answer<Result<(), usize>, Refusal>, Fault> {
+    ) -> Result<Answer<Result<(), Unwritten>, Refusal>, Fault> {
         let core = &self.core;
         match core.within(deadline.instant(), core.store.read(&request.key)).await {
             Ok(Some(record))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use setpiece_idempotency::{
     record::{Owner, Status, Stored},
-    store::{Change, CommitReply, End, Reply, Store},
+    store::{Change, CommitReply, End, Impossible, ImpossibleReason, Reply, Store},
     verdict::{self, Refusal, Unextended, Unreleased, Unsettled},
 };
 use setpiece_policy::{Fault, FaultKind};
@@ -352,26 +352,24 @@ async fn an_answer_after_the_deadline_is_still_an_answer() {
 
 #[tokio::test]
 async fn a_cancelled_transaction_names_the_write_that_was_refused() {
-    for (reasons, index) in [
-        (&["None", "ConditionalCheckFailed", "None"] as &[_], 0),
-        (&["None", "None", "ConditionalCheckFailed"], 1),
-        (&["None", "TransactionConflict", "ConditionalCheckFailed"], 1),
+    let refused = |index| CommitReply::WriteRefused(index);
+    let too_large = |index| {
+        let reason = ImpossibleReason::ItemTooLarge;
+        CommitReply::WriteImpossible(Impossible::new(Some(index), reason))
+    };
+    for (reasons, expected) in [
+        (&["None", "ConditionalCheckFailed", "None"] as &[_], refused(0)),
+        (&["None", "None", "ConditionalCheckFailed"], refused(1)),
+        (&["None", "None", "ItemCollectionSizeLimitExceeded"], too_large(1)),
+        // While somebody holds an item, nobody knows what its condition would say.
+        (&["None", "TransactionConflict", "ConditionalCheckFailed"], CommitReply::Contended),
     ] {
         let case = Case::new(Commit).await;
         case.desk.cloud.wire.trouble("TransactWriteItems", Trouble::Cancelled(reasons));
-        let reply = case.desk.store.commit(&case.settle, &case.writes).await.unwrap();
-        assert_eq!(reply, CommitReply::WriteRefused(index));
+        let writes = [case.writes[0].clone(), case.writes[0].clone()];
+        let reply = case.desk.store.commit(&case.settle, &writes).await.unwrap();
+        assert_eq!(reply, expected, "{reasons:?}");
     }
-}
-
-#[tokio::test]
-async fn an_item_that_grows_too_large_in_a_transaction_is_permanent() {
-    let case = Case::new(Commit).await;
-    let reasons = &["None", "ItemCollectionSizeLimitExceeded"];
-    case.desk.cloud.wire.trouble("TransactWriteItems", Trouble::Cancelled(reasons));
-    let fault = case.desk.store.commit(&case.settle, &case.writes).await.unwrap_err();
-    assert_eq!(fault.kind(), FaultKind::Permanent);
-    assert_eq!(fault.code(), Some("ItemCollectionSizeLimitExceeded"));
 }
 
 #[tokio::test]

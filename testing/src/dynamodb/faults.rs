@@ -36,6 +36,7 @@ enum Kind {
     Throttled,
     Conflict,
     Internal,
+    Denied,
 }
 
 impl DynamoDbFault {
@@ -76,6 +77,11 @@ impl DynamoDbFault {
     /// It is refused with `InternalServerError`.
     pub fn internal() -> Self {
         Self::new(Kind::Internal)
+    }
+
+    /// Refuses the request with `AccessDeniedException`, as for a permission that is missing.
+    pub fn denied() -> Self {
+        Self::new(Kind::Denied)
     }
 
     /// Only requests for this operation, such as `UpdateItem`.
@@ -134,6 +140,7 @@ impl Kind {
             Self::Silence => Trouble::Silence,
             Self::Void => Trouble::Void,
             Self::Throttled => refused(400, "ThrottlingException"),
+            Self::Denied => refused(400, "AccessDeniedException"),
             Self::Internal => refused(500, "InternalServerError"),
             Self::Conflict if operation == "TransactWriteItems" => {
                 let body = json!({
