@@ -1,5 +1,6 @@
 mod build;
 mod deliver;
+mod lease;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -63,6 +64,8 @@ type SleepFn = Box<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
 struct Guarded<S, X: EffectStore> {
     route: Arc<dyn Route<S>>,
     guard: Guard<X::Records>,
+    /// The same with patience, for sources that give up soon.
+    patient: Guard<X::Records>,
 }
 
 impl<S, X, B> App<S, X, B>
@@ -79,10 +82,10 @@ where
     ///
     /// # Dropping the future
     ///
-    /// Nothing is acknowledged then, so everything is delivered again. What was done is not done
-    /// again; what was begun is locked until its lease is over, which is a second after the
-    /// deadline, and for what [clocks may differ by](setpiece_idempotency::GuardBuilder::skew)
-    /// beyond that.
+    /// Nothing is acknowledged then, so everything is delivered again. Work that was done is not done
+    /// again. Work that was begun is locked until its lease is over: half a minute after it was last
+    /// extended, or a second after the deadline if that is sooner, and for the time by which
+    /// [clocks may differ](setpiece_idempotency::GuardBuilder::skew) beyond that.
     ///
     /// # Errors
     ///

@@ -112,6 +112,23 @@
 //!
 //! Event source mappings need `ReportBatchItemFailures`; see [`AppBuilder::whole_batches`].
 //!
+//! # Leases and redeliveries
+//!
+//! While a handler runs, its key is locked by a lease, so that nobody else does the same work. A
+//! process that dies leaves the lock, and until the lease is over the next delivery finds the key
+//! busy. A lease lasts until the deadline if that is at most 30 seconds away. Otherwise it lasts 30
+//! seconds and is extended every 10 seconds while the handler runs, for one write each. Add the time
+//! by which [clocks may differ](setpiece_idempotency::GuardBuilder::skew).
+//!
+//! | source | redelivers | a delivery that finds its key busy | needs |
+//! |---|---|---|---|
+//! | EventBridge, SNS, S3, schedules, asynchronous calls | after 1 and 2 more minutes, then never | waits up to 40 s, then fails | an on-failure destination or dead-letter queue of the function, with an alarm |
+//! | SQS | after the visibility timeout, up to `maxReceiveCount` times | fails | a visibility timeout of 6 times the function's, `maxReceiveCount` of 5 or more, a dead-letter queue with an alarm |
+//! | SQS FIFO | the same, and its group waits | fails with those behind it | the same |
+//! | Kinesis, DynamoDB streams | at once, until the record expires | fails, and the shard waits | a `MaximumRecordAgeInSeconds` and retries beyond a minute, an on-failure destination |
+//! | HTTP | the caller decides | is told that it is in progress | a caller that repeats the request with its key |
+//! | Step Functions and other direct calls | the caller decides | waits up to 40 s, then fails | a `Retry` of the caller that goes on for more than a minute |
+//!
 //! # Features
 //!
 //! None is on by default, and none removes anything.

@@ -2,10 +2,10 @@ use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use setpiece_bus::{Bus, Publisher};
 use setpiece_envelope::{Clock, ServiceId};
-use setpiece_idempotency::{ConfigError, Guard, GuardBuilder};
+use setpiece_idempotency::{ConfigError, Guard, GuardBuilder, OnBusy};
 use setpiece_policy::{Random, Retry, Sleep};
 
-use super::{App, Guarded, Inner};
+use super::{App, Guarded, Inner, lease};
 use crate::{Allow, Applier, EffectStore, Handlers, Quarantine, Report, apply::Answering};
 
 /// Longer than any queue keeps a message, which is 14 days.
@@ -16,6 +16,7 @@ type GuardOf<X> = Box<
         &Arc<<X as EffectStore>::Records>,
         &str,
         &str,
+        OnBusy,
     ) -> GuardBuilder<<X as EffectStore>::Records>,
 >;
 
@@ -68,11 +69,12 @@ where
         let guard: GuardOf<X> = {
             let (clock, random, sleep) =
                 (Arc::clone(&clock), Arc::clone(&random), Arc::clone(&sleep));
-            Box::new(move |records, namespace, operation| {
+            Box::new(move |records, namespace, operation, on_busy| {
                 let (clock, random, sleep) =
                     (Arc::clone(&clock), Arc::clone(&random), Arc::clone(&sleep));
                 Guard::builder(Arc::clone(records), namespace, operation, clock, random, sleep)
                     .retention(RETENTION)
+                    .on_busy(on_busy)
             })
         };
         AppBuilder {
@@ -194,8 +196,8 @@ where
         change: impl Fn(GuardBuilder<X::Records>) -> GuardBuilder<X::Records> + 'static,
     ) -> Self {
         let guard = self.guard;
-        self.guard = Box::new(move |records, namespace, operation| {
-            change(guard(records, namespace, operation))
+        self.guard = Box::new(move |records, namespace, operation, on_busy| {
+            change(guard(records, namespace, operation, on_busy))
         });
         self
     }
@@ -220,12 +222,16 @@ where
             if name.is_empty() {
                 return Err(AppError::Unnamed { takes: route.takes() });
             }
-            let guard = (self.guard)(self.effects.records(), &namespace, &name);
-            let guard = guard.build().map_err(AppError::Guard)?;
+            let guard = |on_busy| {
+                let guard = (self.guard)(self.effects.records(), &namespace, &name, on_busy);
+                guard.build().map_err(AppError::Guard)
+            };
+            let (guard, patient) =
+                (guard(OnBusy::Fail)?, guard(OnBusy::Wait(lease::LONGEST_WAIT))?);
             if guarded.iter().any(|it: &Guarded<S, X>| *it.route.name() == name) {
                 return Err(AppError::SameName { name });
             }
-            guarded.push(Guarded { route, guard });
+            guarded.push(Guarded { route, guard, patient });
         }
         for Guarded { route, .. } in guarded.iter().filter(|it| it.route.answers()) {
             let same = |it: &&Guarded<S, X>| it.route.content() == route.content();

@@ -14,11 +14,11 @@ use setpiece_bus::Bus;
 use setpiece_envelope::{
     Correlation, CorrelationId, EventId, IdSource as _, Metadata, RawEnvelope, SystemIds,
 };
-use setpiece_idempotency::{Held, Key, Lease, store::RecordKey};
+use setpiece_idempotency::{Held, Key, store::RecordKey};
 use setpiece_policy::{Deadline, Disposition, Fault};
 use tracing::{Instrument as _, Span};
 
-use super::{Guarded, Inner, Time};
+use super::{Guarded, Inner, Time, lease};
 use crate::{
     Applied, BusFacts, Cause, Change, Content, Cx, Delivery, EffectStore, Ending, ItemChange,
     Opened, OutboxKey, Poison, Reason, Report, Source, Unhandled, Unreadable,
@@ -269,8 +269,9 @@ where
         span: &Span,
     ) -> Result<(Ending<'static>, Option<String>), Fault> {
         let name = guarded.route.name();
-        // Others are kept away for as long as the process may live, however soon its work ends.
-        let lease = Lease::until(known.time.ends_at);
+        let lease = lease::of(known.time.ends_at, &*self.clock);
+        let guard =
+            if lease::gives_up_soon(known.source) { &guarded.patient } else { &guarded.guard };
         let until = known.time.work_until;
         let cause = match known.metadata {
             Some(metadata) => Cause::handled(metadata),
@@ -282,7 +283,7 @@ where
             self.in_time(until, self.middleware.run(Handling::new(cx, name, decide))).boxed()
         };
         let deadline = known.time.answer_by;
-        let call = Call { guard: &guarded.guard, key: &key, lease, cause: &cause, deadline };
+        let call = Call { guard, key: &key, lease, cause: &cause, deadline };
         let (applied, response) = (self.answering)(&self.applier, call, Box::new(run)).await?;
         let ending = match applied {
             Applied::Fresh { .. } => Ending::Done,

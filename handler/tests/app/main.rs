@@ -13,6 +13,7 @@ mod crashes;
 mod depth;
 mod dynamodb;
 mod layers;
+mod leases;
 mod origin;
 mod quarantine;
 mod reports;

@@ -10,6 +10,7 @@ mod calls;
 mod deploys;
 mod engine;
 mod faults;
+mod leases;
 mod mutants;
 mod quick;
 mod relay;
