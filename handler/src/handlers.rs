@@ -8,7 +8,7 @@ use setpiece_policy::Fault;
 
 use crate::{
     BusFacts, Content, ContentKind, Cx, Effects, Facts, HttpForm, HttpResponse, Json, NaturalKey,
-    Opened, Payload, Received,
+    Opened, Payload, Received, RequestKey, request_key::Asked,
 };
 
 /// What a service does about the events that reach it: its handlers, and the state that they share.
@@ -134,38 +134,52 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     }
 
     /// Adds a handler for a payload that does not name itself, such as [`Json`] in a queue: `key`
-    /// says which of them are the same.
-    pub fn on_payload_by<P, F>(
+    /// says which of them are the same. Those of HTTP requests are kept apart by
+    /// [route and caller](RequestKey).
+    pub fn on_payload_by<P, K, F>(
         self,
-        key: impl Fn(&P) -> Result<Key, KeyError> + Send + Sync + 'static,
+        key: impl Fn(&P) -> Result<K, KeyError> + Send + Sync + 'static,
         handler: F,
     ) -> Self
     where
         P: Payload,
+        K: Into<RequestKey>,
         F: for<'a> Handler<'a, S, P, Effects>,
     {
         let decide = |effects, _| Ok(Decision { effects, response: None });
-        self.on_content(Some(Box::new(key)), false, handler, decide)
+        self.on_content(Some(key_of(key)), false, handler, decide)
     }
 
     /// Adds a handler that answers: a request over HTTP, a task of Step Functions, a direct call.
     ///
     /// `key` says which requests are the same. A later one is answered with what the first one was.
-    /// Nothing else can take the same kind of payload.
-    pub fn on_request<P, R, F>(
+    /// Those of HTTP requests are kept apart by [route and caller](RequestKey), so that nobody is
+    /// given somebody else's answer. Nothing else can take the same kind of payload.
+    ///
+    /// ```
+    /// # use setpiece_handler::{Cx, Handlers, HttpRequest, HttpResponse, Reply};
+    /// # use setpiece_policy::Fault;
+    /// async fn pay(_: &Cx<()>, _: HttpRequest) -> Result<Reply<HttpResponse>, Fault> {
+    ///     Ok(Reply::new(HttpResponse::new(201)))
+    /// }
+    ///
+    /// let handlers = Handlers::new(()).on_request(HttpRequest::idempotency_key, pay);
+    /// ```
+    pub fn on_request<P, K, R, F>(
         self,
-        key: impl Fn(&P) -> Result<Key, KeyError> + Send + Sync + 'static,
+        key: impl Fn(&P) -> Result<K, KeyError> + Send + Sync + 'static,
         handler: F,
     ) -> Self
     where
         P: Payload,
+        K: Into<RequestKey>,
         R: Respond,
         F: for<'a> Handler<'a, S, P, Reply<R>>,
     {
         let decide = |Reply { response, effects }: Reply<R>, form| {
             Ok(Decision { effects, response: Some(response.to_json(form)?) })
         };
-        self.on_content(Some(Box::new(key)), true, handler, decide)
+        self.on_content(Some(key_of(key)), true, handler, decide)
     }
 
     /// Adds a handler that answers and changes nothing, so that it needs no guard. Nothing else can
@@ -407,7 +421,13 @@ pub(crate) trait Route<S>: Send + Sync {
 
 type Prepared<S> = Result<Ready<S>, Fault>;
 
-type KeyOf<P> = Box<dyn Fn(&P) -> Result<Key, KeyError> + Send + Sync>;
+type KeyOf<P> = Box<dyn Fn(&P) -> Result<RequestKey, KeyError> + Send + Sync>;
+
+fn key_of<P, K: Into<RequestKey>>(
+    key: impl Fn(&P) -> Result<K, KeyError> + Send + Sync + 'static,
+) -> KeyOf<P> {
+    Box::new(move |payload| key(payload).map(Into::into))
+}
 
 /// Names types without having them, so that a route is `Sync` whatever they are.
 struct PhantomTypes<T>(std::marker::PhantomData<fn() -> T>);
@@ -519,12 +539,19 @@ impl<S: Send + Sync + 'static, P: Payload> Route<S> for PayloadRoute<S, P> {
             Content::Http(request) => Some(request.form),
             _ => None,
         };
+        let asked = match &content {
+            Content::Http(request) if self.key.is_some() => Some(Asked::from(request)),
+            _ => None,
+        };
         let payload = P::read(content)?;
         let guarding = match &self.key {
             None => Guarding::Query,
-            Some(key) => Guarding::Key(key(&payload).map_err(|error| {
-                Fault::contract("a payload that has no key").with_source(error)
-            })?),
+            Some(key) => {
+                let key = key(&payload).map_err(|error| {
+                    Fault::contract("a payload that has no key").with_source(error)
+                })?;
+                Guarding::Key(key.of_request(asked.as_ref())?)
+            }
         };
         Ok(Ready { guarding, decide: (self.handle)(payload, form) })
     }

@@ -161,6 +161,7 @@ mod payload;
 mod quarantine;
 mod received;
 mod report;
+mod request_key;
 mod source;
 mod write;
 
@@ -195,12 +196,13 @@ pub use crate::{
     handlers::{Decision, Handler, Handlers, Handling, Reply, Respond, Unhandled, natural_key},
     memory::{MemoryEffects, TableWrite, Tables},
     payload::{
-        HttpRequest, HttpResponse, ItemChange, Json, NaturalKey, OtherEvent, Payload, S3Change,
-        ScheduledEvent,
+        Authorizer, HttpRequest, HttpResponse, IamIdentity, ItemChange, Json, NaturalKey,
+        OtherEvent, Payload, RequestContext, S3Change, ScheduledEvent,
     },
     quarantine::{InMemoryQuarantine, Poison, Quarantine, Quarantined, Reason},
     received::{Cx, Received},
     report::{Ending, Report},
+    request_key::RequestKey,
     source::{HttpForm, Invocation, Seen, Source, UnknownShape},
     write::{ItemKey, KeyValue, Sequence, Write},
 };

@@ -2,7 +2,7 @@ mod http;
 mod s3;
 
 pub use self::{
-    http::{HttpRequest, HttpResponse},
+    http::{Authorizer, HttpRequest, HttpResponse, IamIdentity, RequestContext},
     s3::S3Change,
 };
 

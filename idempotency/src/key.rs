@@ -72,6 +72,8 @@ pub enum KeyError {
     Missing,
     /// A part of it is empty, or only white space; or the document has nothing in it.
     Empty,
+    /// There are several where one belongs, or it is too long to be one.
+    NotOne,
     /// The value cannot be written as JSON.
     NotJson,
     /// A key of another program's form has no tenant and no secret.
@@ -185,6 +187,29 @@ impl Key {
         let mut text = String::from("t");
         part::push(&mut text, tenant)?;
         self.tenant = Some(text.into());
+        Ok(self)
+    }
+
+    /// Puts the key into a scope that is made of `parts`, in this order: it meets no key outside of
+    /// that scope, nor one in a scope of other parts.
+    ///
+    /// # Errors
+    ///
+    /// A part is missing or empty, there is none, or the key is Powertools'.
+    pub fn within(mut self, parts: &[&dyn KeyPart]) -> Result<Self, KeyError> {
+        if self.form == Form::Verbatim {
+            return Err(KeyError::Foreign);
+        }
+        if parts.is_empty() {
+            return Err(KeyError::Missing);
+        }
+        // No other material begins with this letter, and the number says where the scope ends.
+        let mut material = format!("w{}:", parts.len());
+        for part in parts {
+            part::push(&mut material, *part)?;
+        }
+        material.push_str(&self.material);
+        self.material = material;
         Ok(self)
     }
 
@@ -344,6 +369,7 @@ impl fmt::Display for KeyError {
         f.write_str(match self {
             Self::Missing => "a part of the idempotency key is missing",
             Self::Empty => "the idempotency key or a part of it is empty",
+            Self::NotOne => "the idempotency key is not one, or is too long",
             Self::NotJson => "the value cannot be written as JSON",
             Self::Foreign => "a key of Powertools has no tenant and no other form",
             Self::Secret => "the secret for idempotency keys is empty",

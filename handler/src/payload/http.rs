@@ -1,11 +1,16 @@
+mod context;
+
+pub use self::context::{Authorizer, IamIdentity, RequestContext};
+
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use setpiece_envelope::{ReadError, Reason, Violation, json::Scanner};
+use setpiece_idempotency::{Key, KeyError};
 
-use crate::{delivery::fact, source::HttpForm};
+use crate::source::HttpForm;
 
 /// An HTTP request that came by API Gateway or by a function URL.
 ///
@@ -17,8 +22,8 @@ use crate::{delivery::fact, source::HttpForm};
 pub struct HttpRequest {
     /// The form that it came in, which its response must have.
     pub form: HttpForm,
-    /// Names the request. It is new when a client asks again.
-    pub request_id: Option<Box<str>>,
+    /// What its entrance knows about it: caller, route, stage and address.
+    pub context: RequestContext,
     /// Such as `GET`.
     pub method: Box<str>,
     /// The path as the client wrote it, with the stage where the API has one in it.
@@ -34,6 +39,87 @@ pub struct HttpRequest {
 }
 
 impl HttpRequest {
+    /// A request without query, headers and body, and with nothing known about it, for tests of
+    /// handlers. All of its fields can be set.
+    #[must_use]
+    pub fn new(method: impl Into<Box<str>>, path: impl Into<String>) -> Self {
+        Self {
+            form: HttpForm::V2,
+            context: RequestContext::default(),
+            method: method.into(),
+            path: path.into(),
+            query: Vec::new(),
+            path_parameters: BTreeMap::new(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// The same with one header more, whose name is made lower case.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_ascii_lowercase(), value.into()));
+        self
+    }
+
+    /// The same with one parameter of the query more.
+    #[must_use]
+    pub fn with_query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.query.push((name.into(), value.into()));
+        self
+    }
+
+    /// The same with one variable of the route more.
+    #[must_use]
+    pub fn with_path_parameter(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Self {
+        self.path_parameters.insert(name.into(), value.into());
+        self
+    }
+
+    /// The same with another body.
+    #[must_use]
+    pub fn with_body(self, body: impl Into<Vec<u8>>) -> Self {
+        Self { body: body.into(), ..self }
+    }
+
+    /// The same with who asks.
+    #[must_use]
+    pub fn with_authorizer(mut self, authorizer: Authorizer) -> Self {
+        self.context.authorizer = Some(authorizer);
+        self
+    }
+
+    /// The header `Idempotency-Key`, and the body as what the key was used with.
+    ///
+    /// It is read as [the draft of the
+    /// IETF](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/) has it: a
+    /// text in quotes, or the same without them, of at most 255 bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Missing`] if there is no such header, [`KeyError::Empty`] if there is nothing in
+    /// it, and [`KeyError::NotOne`] if there are several or it is longer.
+    pub fn idempotency_key(&self) -> Result<Key, KeyError> {
+        let mut keys = self.headers.iter().filter(|(name, _)| name == "idempotency-key");
+        let (_, key) = keys.next().ok_or(KeyError::Missing)?;
+        let key = key.trim();
+        let key = key.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or(key);
+        if keys.next().is_some() || key.len() > 255 {
+            return Err(KeyError::NotOne);
+        }
+        let query: Vec<_> = self.query.iter().map(|(name, value)| (name, value)).collect();
+        match std::str::from_utf8(&self.body) {
+            Ok(body) => Key::of(key)?.with_fingerprint(&(query, body)),
+            Err(_) => {
+                Key::of(key)?.with_fingerprint(&(query, BASE64_STANDARD.encode(&self.body), 64))
+            }
+        }
+    }
+
     /// The first header of this name, which is in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -60,7 +146,8 @@ type Pairs = Vec<(String, String)>;
 
 #[derive(Default)]
 struct Draft {
-    request_id: Option<Box<str>>,
+    context: RequestContext,
+    resource: Option<String>,
     method: Option<Box<str>>,
     path: Option<String>,
     raw_path: Option<String>,
@@ -96,22 +183,12 @@ impl Draft {
             })?,
             "body" => self.body = Some(scanner.string()?.into_owned()),
             "isBase64Encoded" => self.is_base64 = scanner.value()? == "true",
-            "requestContext" => scanner.members(|scanner, member| {
-                match member {
-                    "requestId" if scanner.kind() == "a string" => {
-                        self.request_id = fact(&scanner.string()?);
-                    }
-                    "http" => scanner.members(|scanner, member| {
-                        match member {
-                            "method" => self.method = Some(scanner.string()?.into()),
-                            _ => drop(scanner.skip()?),
-                        }
-                        Ok(())
-                    })?,
-                    _ => drop(scanner.skip()?),
-                }
-                Ok(())
-            })?,
+            "resource" if scanner.kind() == "a string" => {
+                self.resource = Some(scanner.string()?.into_owned());
+            }
+            "requestContext" if scanner.kind() == "an object" => {
+                self.context.read(scanner, &mut self.method)?;
+            }
             _ => drop(scanner.skip()?),
         }
         Ok(())
@@ -145,12 +222,18 @@ impl Draft {
             (HttpForm::V2, Some(raw)) => raw.split('&').filter_map(parameter).collect(),
             _ => several(self.queries, self.query),
         };
+        let method = self.method.ok_or_else(|| missing(method))?;
+        let mut context = self.context;
+        if let Some(resource) = self.resource {
+            let route = || format!("{method} {resource}").into();
+            context.route_key = context.route_key.or_else(|| Some(route()));
+        }
         let mut path_parameters = BTreeMap::new();
         path_parameters.extend(self.path_parameters);
         Ok(HttpRequest {
             form,
-            request_id: self.request_id,
-            method: self.method.ok_or_else(|| missing(method))?,
+            context,
+            method,
             path: match form {
                 HttpForm::V1 => self.path,
                 HttpForm::V2 => self.raw_path,
@@ -214,8 +297,8 @@ impl fmt::Debug for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpRequest")
             .field("form", &self.form)
-            .field("request_id", &self.request_id)
             .field("method", &self.method)
+            .field("context", &self.context)
             .finish_non_exhaustive()
     }
 }

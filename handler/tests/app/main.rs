@@ -9,6 +9,7 @@
 
 mod batches;
 mod building;
+mod callers;
 mod crashes;
 mod depth;
 mod dynamodb;

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 use setpiece_handler::{
-    AppError, Cx, Effects, HttpRequest, HttpResponse, Json, Reply, S3Change, ScheduledEvent, Write,
+    AppError, Cx, Effects, HttpRequest, HttpResponse, Json, Reply, RequestKey, S3Change,
+    ScheduledEvent, Write,
 };
 use setpiece_idempotency::Key;
 use setpiece_policy::Fault;
@@ -208,7 +209,7 @@ fn request(path: &str, key: &str) -> String {
 #[tokio::test(start_paused = true)]
 async fn http_is_answered_in_its_own_form() {
     let shop = Shop::new();
-    let key = |request: &HttpRequest| Key::of(request.header("idempotency-key").unwrap_or(""));
+    let key = |request: &HttpRequest| request.idempotency_key().map(RequestKey::anonymous);
     let app = shop.app_of(shop.handlers().on_request(key, order)).build().unwrap();
     let answered = async |path: &str, key: &str| {
         let answer = app.invoke(request(path, key).as_bytes(), shop.deadline()).await.unwrap();

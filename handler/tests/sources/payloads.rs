@@ -221,7 +221,7 @@ fn requests_of_both_forms_say_the_same() {
     for (json, form) in [(v1, HttpForm::V1), (v2, HttpForm::V2)] {
         let request: HttpRequest = payload(json.to_string().as_bytes());
         assert_eq!(request.form, form);
-        assert_eq!(request.request_id.as_deref(), Some("r-1"));
+        assert_eq!(request.context.request_id.as_deref(), Some("r-1"));
         assert_eq!(&*request.method, "POST");
         assert_eq!(request.path, "/orders/7");
         let query = [("q", "x y"), ("tag", "1,5"), ("tag", "2")];
@@ -241,7 +241,7 @@ fn a_request_without_anything_has_nothing() {
         "queryStringParameters": null, "pathParameters": null, "body": null });
     let request: HttpRequest = payload(bare.to_string().as_bytes());
     assert!(request.headers.is_empty() && request.query.is_empty() && request.body.is_empty());
-    assert_eq!(request.request_id, None);
+    assert_eq!(request.context.request_id, None);
 }
 
 #[test]

@@ -274,3 +274,33 @@ fn powertools_for_typescript_has_the_same_keys() {
         assert_eq!(stored(&key), format!("orders#{md5}"), "{value}");
     }
 }
+
+#[test]
+fn a_key_within_a_scope_meets_no_key_of_another_scope() {
+    let key = || Key::of("k").unwrap();
+    let keys = [
+        key(),
+        key().within(&[&"a"]).unwrap(),
+        key().within(&[&"b"]).unwrap(),
+        key().within(&[&"a", &"b"]).unwrap(),
+        key().within(&[&"b"]).unwrap().within(&[&"a"]).unwrap(),
+        key().within(&[&"a1:b"]).unwrap(),
+        Key::from_parts(&[&"a", &"k"]).unwrap(),
+        Key::from_parts(&[&"b", &"k"]).unwrap().within(&[&"a"]).unwrap(),
+        key().for_tenant("a").unwrap(),
+    ];
+    let stored: std::collections::HashSet<_> =
+        keys.iter().map(|key| key.in_scope("s#").as_str().to_owned()).collect();
+    assert_eq!(stored.len(), keys.len());
+    assert_eq!(key().within(&[&"a"]), key().within(&[&"a"]));
+}
+
+#[test]
+fn a_scope_has_parts_and_leaves_keys_of_powertools_alone() {
+    let key = || Key::of("k").unwrap();
+    assert_eq!(key().within(&[]), Err(KeyError::Missing));
+    assert_eq!(key().within(&[&""]), Err(KeyError::Empty));
+    assert_eq!(key().within(&[&None::<&str>]), Err(KeyError::Missing));
+    let foreign = Key::powertools("f", &"x").unwrap();
+    assert_eq!(foreign.within(&[&"a"]), Err(KeyError::Foreign));
+}
