@@ -178,6 +178,12 @@ impl EventBridge {
 }
 
 impl Bus for EventBridge {
+    /// The name without what stands before it in an ARN, so that both ways to name a bus say the
+    /// same.
+    fn name(&self) -> &str {
+        self.bus.rsplit_once(":event-bus/").map_or(&*self.bus, |(_, name)| name)
+    }
+
     fn limits(&self) -> Limits {
         Limits::EVENT_BRIDGE
     }

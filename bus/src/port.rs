@@ -14,6 +14,13 @@ pub trait Bus: Send + Sync + 'static {
     /// What one call may carry.
     fn limits(&self) -> Limits;
 
+    /// The name of the bus, the same in every process that publishes to it. Events that wait in an
+    /// outbox are told by it from those for other buses. A bus that is the only one needs none.
+    #[expect(clippy::unnecessary_literal_bound, reason = "others have their name in them")]
+    fn name(&self) -> &str {
+        ""
+    }
+
     /// Sends `entries` in one request.
     ///
     /// There is one result for each entry, in their order. An entry is accepted when the bus has
@@ -46,6 +53,10 @@ pub type EntryResult = Result<Accepted, Fault>;
 impl<B: Bus> Bus for Arc<B> {
     fn limits(&self) -> Limits {
         (**self).limits()
+    }
+
+    fn name(&self) -> &str {
+        (**self).name()
     }
 
     fn put(

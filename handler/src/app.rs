@@ -95,7 +95,12 @@ where
         let app = &*self.inner;
         let time = Time::new(app, deadline);
         let opened: Vec<_> = invocation.deliveries.iter().map(Delivery::open).collect();
-        let lanes = batch::lanes(invocation.source, &invocation.deliveries, &opened);
+        let lanes = batch::lanes(
+            invocation.source,
+            &invocation.deliveries,
+            &opened,
+            |delivery, content| app.outbox_key(delivery, content).is_some(),
+        );
         let last = (app.sleep)(time.answer_by.remaining(&*app.clock));
         let ended = batch::run(lanes, app.concurrency, last, |index| {
             let (delivery, opened) = (&invocation.deliveries[index], &opened[index]);

@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use setpiece_bus::{Bus, OutgoingEvent, Publisher};
-use setpiece_envelope::{Correlation, Metadata, Timestamp};
+use setpiece_envelope::{Correlation, EventId, Metadata, Timestamp};
 use setpiece_idempotency::{
     After, BySemantics, Classify, Guard, GuardError, Held, Key, Lease, Outcome, Skipped,
     WriteImpossible, WriteRefused,
@@ -19,8 +19,8 @@ pub use self::error::{ApplyError, Refused};
 use self::plan::Plan;
 pub(crate) use self::plan::flow;
 use crate::{
-    EffectStore, Effects, InvalidEffects, InvalidWrite, OutboxKey, WriteOf, handlers::Decision,
-    write::Otherwise,
+    EffectStore, Effects, InvalidEffects, InvalidWrite, OutboxKey, OutboxOwner, WriteOf,
+    handlers::Decision, write::Otherwise,
 };
 
 /// Applies effects: all of them or none, once for each key.
@@ -45,6 +45,7 @@ use crate::{
 /// one event to those who hear of it: without an outbox, every crash after publishing is such a
 /// case, and with one, a redelivery after the guard has forgotten the record.
 pub struct Applier<X, B> {
+    owner: OutboxOwner,
     store: Arc<X>,
     publisher: Publisher<B>,
     retry: Retry,
@@ -106,14 +107,43 @@ pub enum Applied {
 /// of the first time.
 pub(crate) type Answered = (Applied, Option<String>);
 
-/// What a relay found in the outbox.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The outcome of a relay.
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Relayed {
-    /// How many events were published and removed.
+    /// The number of events that were published and removed.
     pub published: usize,
-    /// How many were not there: they had been relayed before, or were never events.
+    /// The number of those that were not there: they had been relayed before, or were never events.
     pub gone: usize,
+    /// The number of those that belong to [somebody else](OutboxOwner). They were left alone.
+    pub foreign: usize,
+    /// The events that the bus refuses for good. They are still in the outbox.
+    pub refused: Vec<RefusedEvent>,
+}
+
+/// Event in the outbox that the bus refuses, however often it is sent.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct RefusedEvent {
+    /// The place in the outbox, where it still is.
+    pub key: OutboxKey,
+    /// The event's id.
+    pub event_id: EventId,
+    /// The event as JSON: an [`OutgoingEvent`] to serde, so that it can be sent again.
+    pub json: Arc<str>,
+    /// The reason.
+    pub fault: Fault,
+}
+
+impl fmt::Debug for RefusedEvent {
+    /// Leaves out the JSON.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RefusedEvent")
+            .field("key", &self.key)
+            .field("event_id", &self.event_id)
+            .field("fault", &self.fault)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What is kept of a decision: where its events are, and what was answered.
@@ -161,11 +191,21 @@ pub(crate) type Answering<X, B> = for<'a> fn(
 ) -> BoxFuture<'a, Result<Answered, ApplyError>>;
 
 impl<X: EffectStore, B: Bus> Applier<X, B> {
-    /// Applies effects in `store` and publishes through `publisher`. What reads and removes in the
-    /// outbox is tried as `retry` says.
+    /// Applies effects of `service` in `store` and publishes through `publisher`. What reads and
+    /// removes in the outbox is tried as `retry` says.
+    ///
+    /// What it puts into the outbox belongs to the service and the bus, and it touches nothing
+    /// there that belongs to others.
     #[must_use]
-    pub fn new(store: Arc<X>, publisher: Publisher<B>, retry: Retry) -> Self {
-        Self { store, publisher, retry, optimistic: false }
+    pub fn new(service: &str, store: Arc<X>, publisher: Publisher<B>, retry: Retry) -> Self {
+        let owner = OutboxOwner::new(service, publisher.bus().name());
+        Self { owner, store, publisher, retry, optimistic: false }
+    }
+
+    /// The owner of what it puts into the outbox.
+    #[must_use]
+    pub fn owner(&self) -> &OutboxOwner {
+        &self.owner
     }
 
     /// Runs work without claiming its key first: whatever runs at the same time is told apart when
@@ -294,7 +334,7 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
         let events = plan::events(held, &effects, cause, self.now())?;
         self.check(&events)?;
         let Plan { writes, keys, events } =
-            Plan::new(&*self.store, held, &effects, events, self.now())?;
+            Plan::new(&*self.store, &self.owner, held, &effects, events, self.now())?;
         let receipt = Receipt { outbox: events.len(), response };
         decided.writes = effects.written().len();
         decided.otherwise =
@@ -406,8 +446,9 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
             return Ok(Applied::Replayed { events: 0 });
         }
         let keys: Vec<OutboxKey> = (0..count).map(|index| OutboxKey::new(record, index)).collect();
-        let relayed = self.relay(&keys, deadline).await?;
-        Ok(Applied::Replayed { events: relayed.published })
+        // What is refused here is of the delivery that caused it, which comes again with it.
+        let events = self.relay_all(&keys, deadline).await?;
+        Ok(Applied::Replayed { events })
     }
 
     /// Finds an event that the bus will never take.
@@ -459,6 +500,7 @@ impl Decided {
 impl<X, B: Clone> Clone for Applier<X, B> {
     fn clone(&self) -> Self {
         Self {
+            owner: self.owner.clone(),
             store: Arc::clone(&self.store),
             publisher: self.publisher.clone(),
             retry: self.retry.clone(),

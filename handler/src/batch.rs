@@ -29,10 +29,13 @@ pub(crate) enum Left {
 
 /// Puts deliveries into lanes: by message group or shard where the source keeps an order, and by
 /// event where it does not, so that two copies of an event are not in each other's way.
+///
+/// What `is_relayed` has come from an outbox, whose events have no order, and is in a lane of its own.
 pub(crate) fn lanes(
     source: Source,
     deliveries: &[Delivery<'_>],
     opened: &[Result<Opened<'_>, Unreadable>],
+    is_relayed: impl Fn(&Delivery<'_>, &Content<'_>) -> bool,
 ) -> Vec<Lane> {
     let ordered = match source {
         Source::Sqs { fifo } => fifo,
@@ -42,6 +45,11 @@ pub(crate) fn lanes(
     let mut lanes: Vec<Lane> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
     for (index, (delivery, opened)) in deliveries.iter().zip(opened).enumerate() {
+        let waits = |opened: &Opened<'_>| is_relayed(delivery, &opened.content);
+        if ordered && opened.as_ref().is_ok_and(waits) {
+            lanes.push(Lane { deliveries: vec![index], ordered });
+            continue;
+        }
         let name = if ordered {
             let facts = &delivery.facts;
             // Without a group or a shard the order is that of the whole invocation.

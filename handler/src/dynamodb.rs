@@ -11,12 +11,15 @@ use aws_sdk_dynamodb::{
         AttributeValue, DeleteRequest, KeysAndAttributes, Put, TransactWriteItem, WriteRequest,
     },
 };
-use setpiece_bus::OutgoingEvent;
+use setpiece_envelope::Timestamp;
 use setpiece_idempotency::dynamodb::{DynamoDbStore, Table};
 use setpiece_policy::Fault;
 
 pub(crate) use self::native::native_bytes;
-use crate::{BoxFuture, EffectLimits, EffectStore, InvalidWrite, OutboxEntry, OutboxKey, Write};
+use crate::{
+    BoxFuture, EffectLimits, EffectStore, InvalidWrite, OutboxEntry, OutboxItem, OutboxKey,
+    OutboxOwner, Write,
+};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -39,7 +42,7 @@ type Item = HashMap<String, AttributeValue>;
 ///
 /// # The outbox
 ///
-/// An event is an item with the table's key, [`EVENT`](Self::EVENT) and
+/// An event is an item with the table's key, [`EVENT`](Self::EVENT), [`OWNER`](Self::OWNER) and
 /// [`CREATED_AT`](Self::CREATED_AT). It has no time to live: an event that nobody has relayed must
 /// not vanish, and who finds an old one knows that something is wrong.
 #[derive(Clone, Debug)]
@@ -57,6 +60,10 @@ impl DynamoDbEffects {
     /// The attribute of an item of the outbox that says when it was put there, in milliseconds
     /// since 1970.
     pub const CREATED_AT: &str = "outbox_created_at";
+
+    /// The attribute of an item of the outbox that says [whose](OutboxOwner) it is. Where services
+    /// share a table, the stream of each can be filtered by it.
+    pub const OWNER: &str = "outbox_owner";
 
     /// What the outbox needs to be allowed on its table, beside what the guard
     /// [needs](setpiece_idempotency::dynamodb::Mode) on that of the records. Business writes need
@@ -89,9 +96,9 @@ impl DynamoDbEffects {
         self.outbox.primary_key(key.as_str())
     }
 
-    async fn read(&self, keys: &[OutboxKey]) -> Result<Vec<Option<OutgoingEvent>>, Fault> {
+    async fn read(&self, keys: &[OutboxKey]) -> Result<Vec<Option<OutboxItem>>, Fault> {
         let unbuilt = |error| Fault::permanent("a request could not be built").with_source(error);
-        let mut found: HashMap<String, OutgoingEvent> = HashMap::with_capacity(keys.len());
+        let mut found: HashMap<String, OutboxItem> = HashMap::with_capacity(keys.len());
         let mut wanted: Vec<Item> = keys.iter().map(|key| self.key(key)).collect();
         while !wanted.is_empty() {
             let asked = wanted.len();
@@ -110,18 +117,24 @@ impl DynamoDbEffects {
                 answer.map_err(|error| Fault::from(error).with_context("reading the outbox"))?;
             for mut item in answer.responses.unwrap_or_default().into_values().flatten() {
                 let event = item.remove(Self::EVENT);
-                if event.is_none() && !item.contains_key(Self::CREATED_AT) {
+                let created_at = item.remove(Self::CREATED_AT);
+                let owner = item.remove(Self::OWNER);
+                if event.is_none() && created_at.is_none() && owner.is_none() {
                     // A record or an item of the business, whose key only looks like one of ours.
                     continue;
                 }
-                let key = item.remove(self.outbox.own_key());
-                let (Some(AttributeValue::S(key)), Some(AttributeValue::S(json))) = (key, event)
-                else {
-                    return Err(
-                        Fault::contract("an event in the outbox cannot be read").hand_back()
-                    );
+                let key = item.remove(self.outbox.own_key()).and_then(text);
+                let Some(key) = key else {
+                    return Err(Fault::contract("an item without its key").hand_back());
                 };
-                found.insert(key, crate::memory::read(&json)?);
+                let owner = owner.and_then(text).map(|owner| OutboxOwner::stored(&owner));
+                let created_at = match created_at {
+                    Some(AttributeValue::N(millis)) => millis.parse().ok(),
+                    _ => None,
+                };
+                let created_at = created_at.and_then(Timestamp::from_unix_millis);
+                let json = event.and_then(text).map(Into::into);
+                found.insert(key, OutboxItem::new(owner, json, created_at));
             }
             let left = answer.unprocessed_keys.unwrap_or_default();
             wanted = left.into_values().flat_map(|left| left.keys).collect();
@@ -163,6 +176,13 @@ impl DynamoDbEffects {
     }
 }
 
+fn text(value: AttributeValue) -> Option<String> {
+    match value {
+        AttributeValue::S(text) => Some(text),
+        _ => None,
+    }
+}
+
 /// Whether it is the table with that name, which requests may also name by its ARN.
 fn is_named(table: &Table, name: &str) -> bool {
     table.name().rsplit_once(":table/").map_or(table.name(), |(_, name)| name) == name
@@ -186,6 +206,7 @@ impl EffectStore for DynamoDbEffects {
     fn stage(&self, entry: &OutboxEntry) -> Result<TransactWriteItem, InvalidWrite> {
         let mut item = self.key(&entry.key);
         item.insert(Self::EVENT.to_owned(), AttributeValue::S((*entry.json).to_owned()));
+        item.insert(Self::OWNER.to_owned(), AttributeValue::S(entry.owner.as_str().to_owned()));
         let millis = entry.created_at.unix_millis().to_string();
         item.insert(Self::CREATED_AT.to_owned(), AttributeValue::N(millis));
         let put = Put::builder().table_name(self.outbox.name()).set_item(Some(item)).build();
@@ -196,7 +217,7 @@ impl EffectStore for DynamoDbEffects {
     fn read_outbox<'a>(
         &'a self,
         keys: &'a [OutboxKey],
-    ) -> BoxFuture<'a, Result<Vec<Option<OutgoingEvent>>, Fault>> {
+    ) -> BoxFuture<'a, Result<Vec<Option<OutboxItem>>, Fault>> {
         Box::pin(self.read(keys))
     }
 

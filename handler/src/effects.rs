@@ -13,7 +13,10 @@ use setpiece_envelope::{
 
 pub use self::{
     error::{InvalidEffects, InvalidWrite},
-    store::{BoxFuture, EffectLimits, EffectStore, EventsOnly, OutboxEntry, OutboxKey, WriteOf},
+    store::{
+        BoxFuture, EffectLimits, EffectStore, EventsOnly, OutboxEntry, OutboxItem, OutboxKey,
+        OutboxOwner, WriteOf,
+    },
 };
 use crate::Write;
 

@@ -95,6 +95,8 @@
 //! | it would be put aside, and came over HTTP or by a direct invocation | it fails: the caller is told, and has the bytes |
 //! | the quarantine does not take it, or there is none | it fails |
 //! | an event waits in our outbox, and comes by the stream of its table | published and removed, then acknowledged |
+//! | an event in that outbox [belongs](OutboxOwner) to another service or bus | left alone and acknowledged: its owner's relay reads the same stream |
+//! | the bus refuses an event of the outbox for good | [quarantine](Quarantine), then removed and acknowledged; without a quarantine it stays in the outbox and is [reported](Ending::Unpublished) |
 //! | what is in the outbox is of another table, or cannot be read here | it fails |
 //! | a write says that it [is stale](Write::or_skip) | acknowledged, and nothing is changed |
 //! | no handler takes it | as [`Unhandled`] says |
@@ -106,7 +108,7 @@
 //! |---|---|---|
 //! | SQS | up to [`concurrency`](AppBuilder::concurrency) | `batchItemFailures` with its message |
 //! | SQS FIFO | groups; within one, in order | the same, with those behind it in its group |
-//! | Kinesis, DynamoDB streams | shards; within one, in order | `batchItemFailures` with the first sequence number |
+//! | Kinesis, DynamoDB streams | shards; within one, in order, except for events of the outbox | `batchItemFailures` with the first sequence number |
 //! | EventBridge, SNS, S3, schedules | up to the same | the invocation fails, and is made again |
 //! | HTTP, Step Functions, direct | | the caller is told |
 //!
@@ -184,14 +186,14 @@ pub use crate::{
     allow::Allow,
     answer::InvokeError,
     app::{App, AppBuilder, AppError},
-    apply::{Applied, Applier, ApplyError, Cause, Refused, Relayed},
+    apply::{Applied, Applier, ApplyError, Cause, Refused, RefusedEvent, Relayed},
     delivery::{
         BusFacts, Change, Content, ContentKind, Delivery, Facts, MessageAttribute,
         NotificationFacts, Opened, OutboxChange, Unreadable, Wrapping,
     },
     effects::{
         BoxFuture, EffectLimits, EffectStore, Effects, Emitted, EventsOnly, InvalidEffects,
-        InvalidWrite, OutboxEntry, OutboxKey, WriteOf,
+        InvalidWrite, OutboxEntry, OutboxItem, OutboxKey, OutboxOwner, WriteOf,
     },
     handlers::{Decision, Handler, Handlers, Handling, Reply, Respond, Unhandled, natural_key},
     memory::{MemoryEffects, TableWrite, Tables},

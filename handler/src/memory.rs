@@ -6,7 +6,6 @@ use std::{
 };
 
 use serde_dynamo::AttributeValue;
-use setpiece_bus::OutgoingEvent;
 use setpiece_envelope::Clock;
 use setpiece_idempotency::{
     Beside, MemoryStore,
@@ -15,7 +14,8 @@ use setpiece_idempotency::{
 use setpiece_policy::Fault;
 
 use crate::{
-    BoxFuture, EffectLimits, EffectStore, InvalidWrite, ItemKey, OutboxEntry, OutboxKey, Write,
+    BoxFuture, EffectLimits, EffectStore, InvalidWrite, ItemKey, OutboxEntry, OutboxItem,
+    OutboxKey, Write,
     write::{Change, Condition, How, Number, Operation, item_bytes},
 };
 
@@ -33,7 +33,7 @@ pub struct MemoryEffects {
 #[derive(Default)]
 pub struct Tables {
     tables: BTreeMap<String, Table>,
-    outbox: BTreeMap<OutboxKey, Arc<str>>,
+    outbox: BTreeMap<OutboxKey, OutboxItem>,
 }
 
 type Item = HashMap<String, AttributeValue>;
@@ -115,13 +115,11 @@ impl EffectStore for MemoryEffects {
     fn read_outbox<'a>(
         &'a self,
         keys: &'a [OutboxKey],
-    ) -> BoxFuture<'a, Result<Vec<Option<OutgoingEvent>>, Fault>> {
-        let found = self.records.beside(|tables| {
-            keys.iter()
-                .map(|key| tables.outbox.get(key).map(|json| read(json)).transpose())
-                .collect()
-        });
-        Box::pin(ready(found))
+    ) -> BoxFuture<'a, Result<Vec<Option<OutboxItem>>, Fault>> {
+        let found = self
+            .records
+            .beside(|tables| keys.iter().map(|key| tables.outbox.get(key).cloned()).collect());
+        Box::pin(ready(Ok(found)))
     }
 
     fn remove_outbox<'a>(&'a self, keys: &'a [OutboxKey]) -> BoxFuture<'a, Result<(), Fault>> {
@@ -140,14 +138,6 @@ impl EffectStore for MemoryEffects {
             _ => None,
         }
     }
-}
-
-/// An event of the outbox, as it was stored.
-pub(crate) fn read(json: &str) -> Result<OutgoingEvent, Fault> {
-    serde_json::from_str(json).map_err(|_| {
-        // Its errors quote what they read.
-        Fault::contract("an event in the outbox cannot be read").hand_back()
-    })
 }
 
 impl Beside for Tables {
@@ -171,7 +161,9 @@ impl Beside for Tables {
         for (TableWrite(kind), item) in writes.iter().zip(changed) {
             match (kind, item) {
                 (Kind::Outbox(entry), _) => {
-                    self.outbox.insert(entry.key.clone(), Arc::clone(&entry.json));
+                    let (owner, json) = (entry.owner.clone(), Arc::clone(&entry.json));
+                    let item = OutboxItem::new(Some(owner), Some(json), Some(entry.created_at));
+                    self.outbox.insert(entry.key.clone(), item);
                 }
                 (Kind::Item(write), Some(item)) => {
                     let table = self.tables.entry(write.table().to_owned()).or_default();

@@ -91,6 +91,10 @@ pub enum Reason {
     TooDeep,
     /// There is no handler for it.
     Unhandled,
+    /// The bus refuses for good to take an event of the outbox. The bytes are those of the event as
+    /// it was in the outbox: to serde an [`OutgoingEvent`](setpiece_bus::OutgoingEvent), so that it
+    /// can be sent when the cause is gone.
+    Unpublished,
 }
 
 impl Reason {
@@ -104,6 +108,7 @@ impl Reason {
             Self::NotAllowed => "NotAllowed",
             Self::TooDeep => "TooDeep",
             Self::Unhandled => "Unhandled",
+            Self::Unpublished => "Unpublished",
         }
     }
 

@@ -47,6 +47,12 @@ pub enum Ending<'a> {
     Ignored,
     /// It was put aside.
     Quarantined(Reason),
+    /// It is an event in the outbox that belongs to another service or bus. It was left alone, for
+    /// its owner's relay.
+    Foreign,
+    /// It is an event in the outbox that the bus refuses for good, and there is no quarantine. It
+    /// stays in the outbox, and its stream goes on.
+    Unpublished(&'a Fault),
     /// It has to come again.
     Failed(&'a Fault),
     /// It has to come again, since there was too little time to begin.
@@ -64,13 +70,15 @@ impl Ending<'_> {
             Self::Stale => "Stale",
             Self::Ignored => "Ignored",
             Self::Quarantined(_) => "Quarantined",
+            Self::Foreign => "Foreign",
+            Self::Unpublished(_) => "Unpublished",
             Self::Failed(_) => "Failed",
             Self::NoTime => "NoTime",
         }
     }
 
     pub(crate) fn is_trouble(self) -> bool {
-        matches!(self, Self::Quarantined(_) | Self::Failed(_) | Self::NoTime)
+        matches!(self, Self::Quarantined(_) | Self::Unpublished(_) | Self::Failed(_) | Self::NoTime)
     }
 
     /// More about it: a constant, never a value of an event.
@@ -78,7 +86,7 @@ impl Ending<'_> {
     pub fn context(&self) -> &'static str {
         match self {
             Self::Quarantined(reason) => reason.name(),
-            Self::Failed(fault) => fault.context(),
+            Self::Failed(fault) | Self::Unpublished(fault) => fault.context(),
             _ => "",
         }
     }

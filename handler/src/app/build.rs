@@ -240,7 +240,7 @@ where
             }
         }
         let app = self.app;
-        let applier = Applier::new(self.effects, app.publisher, app.retry);
+        let applier = Applier::new(&namespace, self.effects, app.publisher, app.retry);
         Ok(App {
             inner: Arc::new(Inner {
                 state,

@@ -9,7 +9,6 @@ use futures_util::{
     FutureExt as _,
     future::{BoxFuture, maybe_done, poll_fn},
 };
-use serde_dynamo::Item;
 use setpiece_bus::Bus;
 use setpiece_envelope::{
     Correlation, CorrelationId, EventId, IdSource as _, Metadata, RawEnvelope, SystemIds,
@@ -21,7 +20,7 @@ use tracing::{Instrument as _, Span};
 use super::{Guarded, Inner, Time, lease};
 use crate::{
     Applied, BusFacts, Cause, Change, Content, Cx, Delivery, EffectStore, Ending, ItemChange,
-    Opened, OutboxKey, Poison, Reason, Report, Source, Unhandled, Unreadable,
+    Opened, OutboxKey, Poison, Reason, RefusedEvent, Report, Source, Unhandled, Unreadable,
     answer::Ended,
     apply::{Call, flow},
     batch::Left,
@@ -114,13 +113,11 @@ where
         match &opened.content {
             Content::Event(raw) => self.handle_event(known, raw, opened).await.map(|()| None),
             Content::Outbox(change) => {
-                let key = self.outbox_key(known, &change.key);
+                let key = self.outbox_key(known.delivery, &opened.content);
                 self.relay(known, change.change, key.ok_or_else(Refusal::not_ours)?).await
             }
-            // Where the stream shows more than keys, this one is no event, whatever its key is.
-            Content::Item(item)
-                if shows_keys_only(item)
-                    && let Some(key) = self.outbox_key(known, &item.keys) =>
+            content @ Content::Item(item)
+                if let Some(key) = self.outbox_key(known.delivery, content) =>
             {
                 self.relay(known, item.change, key).await
             }
@@ -130,14 +127,28 @@ where
         }
     }
 
-    /// The key of an event in our outbox, if the item with this key can be one.
-    fn outbox_key(&self, known: Known<'_>, key: &Item) -> Option<OutboxKey> {
+    /// The key of an event in the outbox of our table, if the item that has changed can be one.
+    pub(super) fn outbox_key(
+        &self,
+        delivery: &Delivery<'_>,
+        content: &Content<'_>,
+    ) -> Option<OutboxKey> {
+        let key = match content {
+            Content::Outbox(change) => &change.key,
+            // Where the stream shows more than keys, this one is no event, whatever its key is.
+            Content::Item(item) if shows_keys_only(item) => &item.keys,
+            _ => return None,
+        };
         let store = self.applier.store();
-        let is_ours = known.delivery.facts.table().is_none_or(|table| store.has_outbox_in(table));
+        let is_ours = delivery.facts.table().is_none_or(|table| store.has_outbox_in(table));
         store.outbox_key(key.as_ref()).filter(|_| is_ours)
     }
 
-    /// Publishes what was put into the outbox, if it is still there.
+    /// Publishes what was put into the outbox, if it is still there and is of this service.
+    ///
+    /// What belongs to others is acknowledged: the stream tells their relay the same, and a shard
+    /// waits for nobody's sake. What the bus refuses for good goes to the quarantine, and without
+    /// one it stays in the outbox; the shard goes on in either case.
     async fn relay<'a>(
         &'a self,
         known: Known<'a>,
@@ -147,9 +158,46 @@ where
         // What was changed or removed was relayed, or is being.
         if change == Change::Insert {
             let relayed = self.applier.relay(&[key], known.time.answer_by).await;
-            relayed.map_err(|error| Refusal::of(error.into()))?;
+            let relayed = relayed.map_err(|error| Refusal::of(error.into()))?;
+            if relayed.foreign > 0 {
+                self.report(Ending::Foreign, known, None);
+            }
+            for refused in &relayed.refused {
+                self.put_aside(known, refused).await?;
+            }
         }
         Ok(None)
+    }
+
+    /// Moves an event that the bus refuses for good from the outbox to the quarantine.
+    async fn put_aside<'a>(
+        &'a self,
+        known: Known<'a>,
+        refused: &RefusedEvent,
+    ) -> Result<(), Refusal<'a>> {
+        let Some(quarantine) = &self.quarantine else {
+            self.report(Ending::Unpublished(&refused.fault), known, None);
+            return Ok(());
+        };
+        let poison = Poison {
+            bytes: refused.json.as_bytes(),
+            reason: Reason::Unpublished,
+            context: refused.fault.context(),
+            handler: None,
+            event_id: Some(&refused.event_id),
+            facts: &known.delivery.facts,
+            at: self.clock.now(),
+        };
+        let put = quarantine.put(&poison).await;
+        put.map_err(|fault| {
+            let fault = fault.with_context("the quarantine does not take it");
+            Refusal::of(fault.hand_back())
+        })?;
+        let keys = std::slice::from_ref(&refused.key);
+        let removed = self.applier.remove(keys, known.time.answer_by).await;
+        removed.map_err(|error| Refusal::of(error.into()))?;
+        self.report(Ending::Quarantined(Reason::Unpublished), known, None);
+        Ok(())
     }
 
     async fn handle_event<'a>(

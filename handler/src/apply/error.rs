@@ -26,6 +26,12 @@ pub enum ApplyError {
     /// The outbox could not be read or cleared. All writes are made, and events that were
     /// published may be published again, with the same ids.
     Outbox(Fault),
+    /// The outbox has events at the keys of this record that belong to another service or bus.
+    /// They were left alone, and nothing else of the outbox is left.
+    Foreign {
+        /// The number of them.
+        events: usize,
+    },
 }
 
 /// The condition of a write did not hold.
@@ -62,6 +68,7 @@ impl ApplyError {
             Self::Refused(_) => "WriteRefused",
             Self::Publish(_) => "NotPublished",
             Self::Outbox(_) => "OutboxFailed",
+            Self::Foreign { .. } => "ForeignOutbox",
         }
     }
 }
@@ -80,6 +87,9 @@ impl fmt::Display for ApplyError {
             }
             Self::Publish(error) => error.fmt(f),
             Self::Outbox(fault) => write!(f, "the outbox is not cleared: {fault}"),
+            Self::Foreign { events } => {
+                write!(f, "{events} events in the outbox belong to another service or bus")
+            }
         }
     }
 }
@@ -88,7 +98,7 @@ impl StdError for ApplyError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Guard(error) => error.source(),
-            Self::Invalid(_) => None,
+            Self::Invalid(_) | Self::Foreign { .. } => None,
             Self::Refused(refused) => refused.fault.source(),
             Self::Publish(error) => error.source(),
             Self::Outbox(fault) => fault.source(),
@@ -106,6 +116,10 @@ impl From<ApplyError> for Fault {
             // which must come again for as long as anything is there.
             ApplyError::Publish(error) => Self::from(error).hand_back(),
             ApplyError::Outbox(fault) => fault.hand_back(),
+            ApplyError::Foreign { .. } => {
+                let context = "events in the outbox belong to another service or bus";
+                Self::permanent(context).hand_back().with_may_have_happened(true)
+            }
         }
     }
 }

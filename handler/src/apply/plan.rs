@@ -7,8 +7,8 @@ use ulid::Ulid;
 
 use super::Cause;
 use crate::{
-    EffectStore, Effects, InvalidEffects, OutboxEntry, OutboxKey, Write, WriteOf, effects::Emitted,
-    write::Operation,
+    EffectStore, Effects, InvalidEffects, OutboxEntry, OutboxKey, OutboxOwner, Write, WriteOf,
+    effects::Emitted, write::Operation,
 };
 
 /// Effects in the language of the store, after all has been checked that can be.
@@ -29,6 +29,7 @@ const ENTRY_BYTES: usize = 1024;
 impl<W> Plan<W> {
     pub(super) fn new<X: EffectStore>(
         store: &X,
+        owner: &OutboxOwner,
         held: &Held,
         effects: &Effects,
         events: Vec<OutgoingEvent>,
@@ -69,8 +70,9 @@ impl<W> Plan<W> {
             // outbox for.
             let invalid =
                 |problem| InvalidEffects::Write { index: effects.written().len() + index, problem };
-            let entry = OutboxEntry::new(key.clone(), event.clone(), now).map_err(invalid)?;
-            let size = ENTRY_BYTES + key.as_str().len() + entry.json.len();
+            let entry = OutboxEntry::new(key.clone(), owner.clone(), event.clone(), now);
+            let entry = entry.map_err(invalid)?;
+            let size = ENTRY_BYTES + key.as_str().len() + owner.as_str().len() + entry.json.len();
             if size > limits.max_item_bytes {
                 let limit = limits.max_item_bytes;
                 return Err(InvalidEffects::EventTooLarge { index, bytes: size, limit });

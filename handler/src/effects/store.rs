@@ -52,12 +52,12 @@ pub trait EffectStore: Send + Sync + 'static {
     /// There is no outbox.
     fn stage(&self, entry: &OutboxEntry) -> Result<WriteOf<Self>, InvalidWrite>;
 
-    /// Reads these events, as they are now. One that is not there has been relayed. What stands
-    /// there and is no event counts as not there. At most 100.
+    /// Reads these items of the outbox, whoever owns them, as they are now. One that is not there
+    /// has been relayed. What stands there and is no event counts as not there. At most 100.
     fn read_outbox<'a>(
         &'a self,
         keys: &'a [OutboxKey],
-    ) -> BoxFuture<'a, Result<Vec<Option<OutgoingEvent>>, Fault>>;
+    ) -> BoxFuture<'a, Result<Vec<Option<OutboxItem>>, Fault>>;
 
     /// Removes these events, whether they are there or not.
     fn remove_outbox<'a>(&'a self, keys: &'a [OutboxKey]) -> BoxFuture<'a, Result<(), Fault>>;
@@ -145,12 +145,97 @@ impl fmt::Debug for OutboxKey {
     }
 }
 
+/// The owner of events in the outbox: the service that wrote them, and the bus that it publishes
+/// to.
+///
+/// A relay publishes and removes the events of its own owner and no others, so services can share a
+/// table. Its text is `{service}@{bus}`, and is stored with each event. When a service or its bus
+/// gets another name, what is in the outbox keeps the owner that it had: empty the outbox first, or
+/// run a relay under the old names until it is empty.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OutboxOwner(Arc<str>);
+
+impl OutboxOwner {
+    /// Names the owner of what `service` publishes to `bus`, which is the
+    /// [name](setpiece_bus::Bus::name) that the bus says of itself.
+    #[must_use]
+    pub fn new(service: &str, bus: &str) -> Self {
+        Self(format!("{service}@{bus}").into())
+    }
+
+    /// Reads the text of an owner that a store has kept.
+    #[must_use]
+    pub fn stored(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for stores and for the filters of streams.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for OutboxOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OutboxOwner({})", self.0)
+    }
+}
+
+/// Item of the outbox, as a store has found it.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct OutboxItem {
+    /// The owner. `None` if it does not say, or not in a form that can be read: then nobody owns it.
+    pub owner: Option<OutboxOwner>,
+    /// The event as JSON. `None` if there is no text where it should be.
+    pub json: Option<Arc<str>>,
+    /// The moment at which it was put there, if it says so.
+    pub created_at: Option<Timestamp>,
+}
+
+impl OutboxItem {
+    /// Describes an item that was found.
+    #[must_use]
+    pub fn new(
+        owner: Option<OutboxOwner>,
+        json: Option<Arc<str>>,
+        created_at: Option<Timestamp>,
+    ) -> Self {
+        Self { owner, json, created_at }
+    }
+
+    /// Reads the event.
+    ///
+    /// # Errors
+    ///
+    /// [`Contract`](setpiece_policy::FaultKind::Contract), handed back: another version of the
+    /// service can know how to read it.
+    pub fn event(&self) -> Result<OutgoingEvent, Fault> {
+        // Errors of serde quote what they read.
+        let event = self.json.as_deref().and_then(|json| serde_json::from_str(json).ok());
+        event.ok_or_else(|| Fault::contract("an event in the outbox cannot be read").hand_back())
+    }
+}
+
+impl fmt::Debug for OutboxItem {
+    /// Leaves out the JSON.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutboxItem")
+            .field("owner", &self.owner)
+            .field("created_at", &self.created_at)
+            .finish_non_exhaustive()
+    }
+}
+
 /// An event that is to be put into the outbox.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct OutboxEntry {
     /// Where.
     pub key: OutboxKey,
+    /// Whose.
+    pub owner: OutboxOwner,
     /// The event.
     pub event: OutgoingEvent,
     /// The event as JSON, as it is stored.
@@ -160,18 +245,19 @@ pub struct OutboxEntry {
 }
 
 impl OutboxEntry {
-    /// The `event` at `key`, put there at `created_at`.
+    /// The `event` of `owner` at `key`, put there at `created_at`.
     ///
     /// # Errors
     ///
     /// The event cannot be written as JSON, which does not happen to one that can be sent.
     pub fn new(
         key: OutboxKey,
+        owner: OutboxOwner,
         event: OutgoingEvent,
         created_at: Timestamp,
     ) -> Result<Self, InvalidWrite> {
         let json = serde_json::to_string(&event).map_err(|_| InvalidWrite::NotAnItem)?.into();
-        Ok(Self { key, event, json, created_at })
+        Ok(Self { key, owner, event, json, created_at })
     }
 }
 
@@ -180,6 +266,7 @@ impl fmt::Debug for OutboxEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OutboxEntry")
             .field("key", &self.key)
+            .field("owner", &self.owner)
             .field("event", &self.event)
             .field("created_at", &self.created_at)
             .finish_non_exhaustive()
@@ -236,7 +323,7 @@ impl<S: Store> EffectStore for EventsOnly<S> {
     fn read_outbox<'a>(
         &'a self,
         keys: &'a [OutboxKey],
-    ) -> BoxFuture<'a, Result<Vec<Option<OutgoingEvent>>, Fault>> {
+    ) -> BoxFuture<'a, Result<Vec<Option<OutboxItem>>, Fault>> {
         Box::pin(std::future::ready(Ok(vec![None; keys.len()])))
     }
 

@@ -127,6 +127,10 @@ impl Shop {
 
     /// The app of these handlers, before it is built.
     pub(crate) fn app_of(&self, handlers: Handlers<Loyalty>) -> ShopBuilder {
+        self.app_without_quarantine(handlers).quarantine(self.quarantine.clone())
+    }
+
+    pub(crate) fn app_without_quarantine(&self, handlers: Handlers<Loyalty>) -> ShopBuilder {
         let retry = Retry::new(self.clock.clone(), SeededRandom::new(1), RuntimeSleep);
         App::builder(
             LOYALTY,
@@ -137,7 +141,6 @@ impl Shop {
             SeededRandom::new(2),
             RuntimeSleep,
         )
-        .quarantine(self.quarantine.clone())
     }
 
     /// The usual app.

@@ -27,7 +27,7 @@ async fn abandoned(shop: &Shop) -> Vec<String> {
     let guard =
         Guard::builder(records, "a", "b", shop.clock.clone(), SeededRandom::new(1), RuntimeSleep);
     let guard = guard.build().unwrap();
-    let applier = Applier::new(shop.effects.clone().into(), publisher, retry);
+    let applier = Applier::new(&LOYALTY.to_string(), shop.effects.clone().into(), publisher, retry);
     let effects = ["c1", "c2"].into_iter().fold(Effects::new(), |effects, customer| {
         effects
             .write(Write::update("points", ("customer", customer)).add("points", 100))
@@ -202,12 +202,121 @@ async fn a_record_with_a_key_like_the_outboxs_blocks_nothing() {
 async fn a_relay_that_fails_comes_again() {
     let shop = Shop::new();
     let keys = abandoned(&shop).await;
-    shop.bus.fail_entries(EntryFault::code("NotAuthorizedForSourceException").times(1));
+    shop.bus.fail_entries(EntryFault::code("NotAuthorizedForSourceException").nth(0));
     let answer = shop.app().invoke(&inserted(&keys, true), shop.deadline()).await.unwrap();
     assert_eq!(failures(&answer).len(), 1);
+    assert_eq!(shop.bus.events().len(), 1, "events of an outbox do not wait for each other");
+    assert!(shop.quarantine.items().is_empty());
     let answer = shop.app().invoke(&inserted(&keys, true), shop.deadline()).await.unwrap();
     assert_eq!(failures(&answer), [""; 0]);
     assert!(shop.effects.outbox().is_empty());
+}
+
+fn refused(code: &str) -> EntryFault {
+    EntryFault::code(code)
+        .when(|it| it.detail.as_deref().is_some_and(|it| it.contains("\"c1\"")))
+        .always()
+}
+
+/// Whatever it is that the bus never takes, what is behind it in the shard is published, in this
+/// batch and in the next.
+#[tokio::test(start_paused = true)]
+async fn an_event_that_the_bus_never_takes_is_put_aside_with_its_bytes() {
+    for (code, whole) in [
+        ("InvalidArgument", true),
+        ("MalformedDetail", false),
+        ("NotAuthorizedForDetailTypeException", true),
+        ("NotAuthorizedForSourceException", false),
+    ] {
+        let shop = Shop::new();
+        let keys = abandoned(&shop).await;
+        shop.bus.fail_entries(refused(code));
+        let reports = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let heard = Arc::clone(&reports);
+        let app = shop.app_of(shop.handlers());
+        let app = app.observer(move |it| heard.lock().unwrap().push(it.ending.name()));
+        let app = app.build().unwrap();
+        let mut last = String::new();
+        for _ in 0..3 {
+            last = app.invoke(&inserted(&keys, whole), shop.deadline()).await.unwrap();
+            assert_eq!(shop.awarded(), ["c2"], "{code}");
+            tokio::time::advance(std::time::Duration::from_secs(30)).await;
+        }
+        assert_eq!(failures(&last), [""; 0], "{code}");
+        let [kept] = &shop.quarantine.items()[..] else { panic!("{code}") };
+        assert_eq!(kept.reason, setpiece_handler::Reason::Unpublished);
+        assert!(shop.effects.outbox().is_empty(), "it is in one place");
+        assert!(reports.lock().unwrap().contains(&"Quarantined"));
+        let event: OutgoingEvent = serde_json::from_slice(&kept.bytes).unwrap();
+        assert_eq!(Some(event.event_id()), kept.event_id.as_ref());
+        assert!(event.detail().contains("\"c1\""));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_quarantine_it_stays_in_the_outbox_and_is_reported() {
+    let shop = Shop::new();
+    let keys = abandoned(&shop).await;
+    shop.bus.fail_entries(refused("InvalidArgument"));
+    let reports = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = Arc::clone(&reports);
+    let app = shop.app_without_quarantine(shop.handlers());
+    let app = app.observer(move |it| heard.lock().unwrap().push(it.ending.name())).build().unwrap();
+    let answer = app.invoke(&inserted(&keys, true), shop.deadline()).await.unwrap();
+    assert_eq!(failures(&answer), [""; 0]);
+    assert_eq!((shop.awarded(), shop.effects.outbox().len()), (vec!["c2".to_owned()], 1));
+    assert!(reports.lock().unwrap().contains(&"Unpublished"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_stays_in_the_outbox_until_the_quarantine_has_it() {
+    let shop = Shop::new();
+    let keys = abandoned(&shop).await;
+    shop.bus.fail_entries(refused("InvalidArgument"));
+    shop.quarantine.set_down(true);
+    let answer = shop.app().invoke(&inserted(&keys, true), shop.deadline()).await.unwrap();
+    assert_eq!((failures(&answer).len(), shop.effects.outbox().len()), (1, 1));
+    assert_eq!(shop.awarded(), ["c2"]);
+}
+
+/// Two services have their records in one table, and each reads its stream.
+#[tokio::test(start_paused = true)]
+async fn the_events_of_another_service_are_left_to_its_relay() {
+    const MAILING: setpiece_envelope::ServiceId =
+        setpiece_envelope::ServiceId::new("shop", "customers", "mailing");
+    for whole in [true, false] {
+        let shop = Shop::new();
+        let keys = abandoned(&shop).await;
+        let reports = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let heard = Arc::clone(&reports);
+        let bus = FakeBus::named("mailing");
+        let retry = Retry::new(shop.clock.clone(), SeededRandom::new(1), RuntimeSleep);
+        for service in [MAILING, LOYALTY] {
+            let heard = Arc::clone(&heard);
+            let other = App::builder(
+                service,
+                shop.handlers(),
+                shop.effects.clone(),
+                Publisher::new(bus.clone(), retry.clone()),
+                shop.clock.clone(),
+                SeededRandom::new(2),
+                RuntimeSleep,
+            )
+            .observer(move |it| heard.lock().unwrap().push(it.ending.name()))
+            .build()
+            .unwrap();
+            let answer = other.invoke(&inserted(&keys, whole), shop.deadline()).await.unwrap();
+            assert_eq!(failures(&answer), [""; 0], "no shard waits for somebody else");
+            assert_eq!((bus.events().len(), shop.effects.outbox().len()), (0, 2));
+        }
+        let foreign = reports.lock().unwrap().iter().filter(|it| **it == "Foreign").count();
+        assert_eq!(foreign, 4);
+        shop.app().invoke(&inserted(&keys, whole), shop.deadline()).await.unwrap();
+        assert_eq!(
+            (shop.awarded(), shop.effects.outbox().len()),
+            (vec!["c1".into(), "c2".into()], 0)
+        );
+    }
 }
 
 /// The items of a table, of which one cannot be handled now.

@@ -88,7 +88,9 @@ async fn an_event_in_the_outbox_is_an_item_that_does_not_expire() {
     let names: HashMap<String, serde_json::Value> = serde_json::from_value(item.clone()).unwrap();
     let mut names: Vec<&str> = names.keys().map(String::as_str).collect();
     names.sort_unstable();
-    assert_eq!(names, ["id", DynamoDbEffects::CREATED_AT, DynamoDbEffects::EVENT]);
+    let own = [DynamoDbEffects::CREATED_AT, DynamoDbEffects::EVENT, DynamoDbEffects::OWNER];
+    assert_eq!(names, [&["id"][..], &own].concat());
+    assert_eq!(item[DynamoDbEffects::OWNER]["S"], "loyalty@default");
     let key = item["id"]["S"].as_str().unwrap();
     assert!(key.ends_with("#outbox#0"), "{key}");
     let event = item[DynamoDbEffects::EVENT]["S"].as_str().unwrap();

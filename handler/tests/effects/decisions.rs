@@ -6,7 +6,7 @@ use serde::Serialize;
 use setpiece_bus::OutgoingEvent;
 use setpiece_envelope::{Clock as _, DomainEvent, EventVersion, First, FixedClock, ServiceId};
 use setpiece_handler::{
-    EffectStore as _, Effects, ItemKey, MemoryEffects, OutboxEntry, OutboxKey, Write,
+    EffectStore as _, Effects, ItemKey, MemoryEffects, OutboxEntry, OutboxKey, OutboxOwner, Write,
 };
 use setpiece_idempotency::Key;
 use setpiece_policy::Fault;
@@ -111,7 +111,13 @@ fn debug_of_what_is_stored_shows_no_values() {
     let event = OutgoingEvent::new(sample(secret).envelope()).unwrap();
     let record = Key::of("secret").unwrap();
     let key = OutboxKey::parse("secret#outbox#0").unwrap();
-    let entry = OutboxEntry::new(key, event, FixedClock::default().now()).unwrap();
+    let entry = OutboxEntry::new(
+        key,
+        OutboxOwner::new("loyalty", "bus"),
+        event,
+        FixedClock::default().now(),
+    )
+    .unwrap();
     let staged = MemoryEffects::new(FixedClock::default()).stage(&entry).unwrap();
     let debug = format!("{entry:?} {staged:?} {record:?}");
     assert!(debug.contains("points_awarded") && !debug.contains("secret"), "{debug}");

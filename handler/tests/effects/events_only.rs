@@ -41,7 +41,7 @@ impl Small {
         let records = Arc::clone(setpiece_handler::EffectStore::records(&*store));
         let random = SeededRandom::new(7);
         let guard = Guard::builder(records, "loyalty", "award", clock.clone(), random, sleep);
-        let applier = Applier::new(store, publisher, retry);
+        let applier = Applier::new("loyalty", store, publisher, retry);
         Self { guard: guard.build().unwrap(), clock, gate, bus, applier }
     }
 

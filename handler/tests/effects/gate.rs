@@ -10,7 +10,8 @@ use std::{
 
 use setpiece_bus::{Bus, EntryResult, Limits, OutgoingEvent, Preflight};
 use setpiece_handler::{
-    BoxFuture, EffectLimits, EffectStore, InvalidWrite, OutboxEntry, OutboxKey, Write, WriteOf,
+    BoxFuture, EffectLimits, EffectStore, InvalidWrite, OutboxEntry, OutboxItem, OutboxKey, Write,
+    WriteOf,
 };
 use setpiece_idempotency::{
     record::{Record, SpillRef},
@@ -95,6 +96,10 @@ impl<T> Gated<T> {
 }
 
 impl<B: Bus> Bus for Gated<B> {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
     fn limits(&self) -> Limits {
         self.inner.limits()
     }
@@ -148,7 +153,7 @@ impl<X: EffectStore> EffectStore for GatedEffects<X> {
     fn read_outbox<'a>(
         &'a self,
         keys: &'a [OutboxKey],
-    ) -> BoxFuture<'a, Result<Vec<Option<OutgoingEvent>>, Fault>> {
+    ) -> BoxFuture<'a, Result<Vec<Option<OutboxItem>>, Fault>> {
         Box::pin(self.gate.around(async { self.inner.read_outbox(keys).await }))
     }
 

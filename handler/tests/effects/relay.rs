@@ -1,13 +1,17 @@
 //! The relay on the side of the stream, for a process that never comes back.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use serde_dynamo::AttributeValue;
-use setpiece_handler::{Applied, ApplyError, DynamoDbEffects, EffectStore, OutboxKey, Relayed};
-use setpiece_idempotency::{Key, dynamodb::Table};
-use setpiece_testing::EntryFault;
+use setpiece_bus::{OutgoingEvent, Publisher};
+use setpiece_handler::{
+    Applied, Applier, ApplyError, DynamoDbEffects, EffectStore, OutboxKey, Relayed,
+};
+use setpiece_idempotency::{Key, Lease, dynamodb::Table};
+use setpiece_policy::{Disposition, Fault, Retry, SeededRandom};
+use setpiece_testing::{CallFault, EntryFault, FakeBus};
 
-use crate::world::{Place, World, award, fresh, in_both_places, replayed};
+use crate::world::{Place, World, award, cause, fresh, in_both_places, replayed};
 
 /// Dies between the commit and the publish.
 async fn abandoned<P: Place>(world: &World<P>) -> Vec<OutboxKey> {
@@ -57,17 +61,60 @@ in_both_places! {
         let keys: Vec<OutboxKey> = (0..2).map(|index| OutboxKey::new(&record, index)).collect();
         let relayed = world.applier.relay(&keys, world.deadline()).await.unwrap();
         assert_eq!(numbers(relayed), (0, 2), "it is not there yet");
-        assert_eq!(world.applier.relay(&[], world.deadline()).await.unwrap(), Relayed::default());
+        assert_eq!(numbers(world.applier.relay(&[], world.deadline()).await.unwrap()), (0, 0));
     }
 
-    async fn what_the_bus_refuses_stays_for_the_next_one<P>(world: &World<P>) {
+    async fn what_the_bus_refuses_for_good_holds_up_nothing_and_stays<P>(world: &World<P>) {
         let keys = abandoned(world).await;
         world.bus.fail_entries(EntryFault::code("InvalidArgument").nth(0));
-        let error = world.applier.relay(&keys, world.deadline()).await.unwrap_err();
-        assert!(matches!(error, ApplyError::Publish(_)), "{error:?}");
+        let relayed = world.applier.relay(&keys, world.deadline()).await.unwrap();
+        let [refused] = &relayed.refused[..] else { panic!("{relayed:?}") };
+        assert_eq!((refused.key.clone(), relayed.published), (keys[0].clone(), 1));
+        let event: OutgoingEvent = serde_json::from_str(&refused.json).unwrap();
+        assert_eq!(event.event_id(), &refused.event_id);
         assert_eq!(world.place.outbox().await, 1);
         let relayed = world.applier.relay(&keys, world.deadline()).await.unwrap();
         assert_eq!(numbers(relayed), (1, 1));
+    }
+
+    /// A permission may still be on its way to all of AWS.
+    async fn a_permission_has_a_minute_to_arrive<P>(world: &World<P>) {
+        let keys = abandoned(world).await;
+        let fault = EntryFault::code("NotAuthorizedForSourceException").always();
+        world.bus.fail_entries(fault);
+        let error = world.applier.relay(&keys, world.deadline()).await.unwrap_err();
+        assert!(matches!(error, ApplyError::Publish(_)), "{error:?}");
+        world.clock.advance(Duration::from_mins(1));
+        let relayed = world.applier.relay(&keys, world.deadline()).await.unwrap();
+        assert_eq!((relayed.refused.len(), world.place.outbox().await), (2, 2));
+        // Where the bus refuses the caller, it is no matter of one event.
+        world.bus.fail_calls(CallFault::refused(400, "AccessDeniedException", "no").always());
+        let error = world.applier.relay(&keys, world.deadline()).await.unwrap_err();
+        assert!(matches!(error, ApplyError::Publish(_)), "{error:?}");
+    }
+
+    /// Of another service, or of the same one on another bus.
+    async fn the_events_of_others_are_left_alone<P>(world: &World<P>) {
+        let keys = abandoned(world).await;
+        let retry = Retry::new(world.clock.clone(), SeededRandom::new(7), world.sleep.clone());
+        for (service, bus) in [("mailing", FakeBus::new()), ("loyalty", FakeBus::named("other"))] {
+            let publisher = Publisher::new(bus.clone(), retry.clone());
+            let store = Arc::clone(world.applier.store());
+            let other = Applier::new(service, store, publisher, retry.clone());
+            let relayed = other.relay(&keys, world.deadline()).await.unwrap();
+            assert_eq!((relayed.published, relayed.foreign, relayed.gone), (0, 2, 0), "{service}");
+            // Nor when it comes upon them by the key of a record.
+            let (key, cause) = (Key::of("e-1").unwrap(), cause("e-1"));
+            let (lease, deadline) = (Lease::until(world.deadline()), world.deadline());
+            let none = async |_| Ok(setpiece_handler::Effects::none());
+            let error = other.apply(&world.guard, &key, lease, &cause, deadline, none).await;
+            let error = error.unwrap_err();
+            assert!(matches!(error, ApplyError::Foreign { events: 2 }), "{error:?}");
+            assert_eq!(Fault::from(error).disposition(), Disposition::FailItem);
+            assert_eq!((bus.events().len(), world.place.outbox().await), (0, 2), "{service}");
+        }
+        assert_eq!(numbers(world.applier.relay(&keys, world.deadline()).await.unwrap()), (2, 0));
+        assert_eq!(world.bus.events().len(), 2);
     }
 
     /// Whoever names events chooses what ends the keys of their records, and a stream of keys shows
@@ -133,8 +180,9 @@ async fn an_event_that_has_lost_its_text_is_an_error() {
         let put = world.place.client.put_item().table_name(RECORDS);
         let put = put.item("id", AttributeValue::S(keys[0].as_str().to_owned()));
         put.item(attribute.0, attribute.1).send().await.unwrap();
-        let error = world.applier.relay(&keys[..1], world.deadline()).await.unwrap_err();
+        let error = world.applier.relay(&keys, world.deadline()).await.unwrap_err();
         assert!(matches!(error, ApplyError::Outbox(_)), "{error:?}");
+        assert_eq!(world.bus.events().len(), 1, "the other one is published");
     }
 }
 

@@ -198,8 +198,11 @@ async fn what_is_not_processed_is_asked_for_again() {
         for (index, key) in keys.iter().enumerate() {
             put(&store, key, index).await;
         }
-        let names = |found: Vec<Option<setpiece_bus::OutgoingEvent>>| -> Vec<Option<String>> {
-            found.into_iter().map(|event| Some(event?.event_id().to_string())).collect()
+        let names = |found: Vec<Option<setpiece_handler::OutboxItem>>| -> Vec<Option<String>> {
+            found
+                .into_iter()
+                .map(|item| Some(item?.event().unwrap().event_id().to_string()))
+                .collect()
         };
         let all: Vec<Option<String>> = (0..20).map(|index| Some(format!("id-{index}"))).collect();
         portions.requests.store(0, std::sync::atomic::Ordering::Relaxed);
@@ -207,7 +210,7 @@ async fn what_is_not_processed_is_asked_for_again() {
         let requests = portions.requests.load(std::sync::atomic::Ordering::Relaxed);
         assert_eq!(requests, 20_usize.div_ceil(portion));
         store.remove_outbox(&keys[1..]).await.unwrap();
-        let mut left = vec![None; 20];
+        let mut left: Vec<Option<String>> = vec![None; 20];
         left[0] = Some("id-0".to_owned());
         assert_eq!(names(store.read_outbox(&keys).await.unwrap()), left);
     }
@@ -237,7 +240,13 @@ async fn put(store: &DynamoDbEffects, key: &OutboxKey, index: usize) {
     );
     let event =
         setpiece_bus::OutgoingEvent::from_detail("retail.loyalty", "tier_reached", detail).unwrap();
-    let entry = setpiece_handler::OutboxEntry::new(key.clone(), event, store_time()).unwrap();
+    let entry = setpiece_handler::OutboxEntry::new(
+        key.clone(),
+        setpiece_handler::OutboxOwner::new("loyalty", "bus"),
+        event,
+        store_time(),
+    )
+    .unwrap();
     let action = store.stage(&entry).unwrap();
     let once = setpiece_idempotency::store::Once::new(
         RecordKey::new(format!("seed-{index}")),

@@ -183,7 +183,7 @@ impl<P: Place> World<P> {
         let guard =
             Guard::builder(records, "loyalty", "award", clock.clone(), random, sleep.clone());
         Self {
-            applier: Applier::new(store, publisher, retry),
+            applier: Applier::new("loyalty", store, publisher, retry),
             guard: guard.build().unwrap(),
             clock,
             wire,

@@ -8,6 +8,10 @@ use crate::pauses::pause;
 
 /// Through the wire's form, as an adapter of the real EventBridge does it.
 impl Bus for FakeBus {
+    fn name(&self) -> &str {
+        &self.address
+    }
+
     fn limits(&self) -> Limits {
         LIMITS
     }

@@ -6,7 +6,7 @@ use setpiece_bus::{Bus, EntryResult, Limits, OutgoingEvent, Preflight};
 use setpiece_envelope::{Clock, Timestamp};
 use setpiece_handler::{
     BoxFuture, EffectLimits, EffectStore, InMemoryQuarantine, InvalidWrite, MemoryEffects,
-    OutboxEntry, OutboxKey, Poison, Quarantine, TableWrite, Tables, Write,
+    OutboxEntry, OutboxItem, OutboxKey, Poison, Quarantine, TableWrite, Tables, Write,
 };
 use setpiece_idempotency::{
     MemoryStore,
@@ -70,6 +70,10 @@ pub struct WorldBus {
 }
 
 impl Bus for WorldBus {
+    fn name(&self) -> &str {
+        self.bus.name()
+    }
+
     fn limits(&self) -> Limits {
         self.bus.limits()
     }
@@ -146,7 +150,7 @@ impl EffectStore for WorldEffects {
     fn read_outbox<'a>(
         &'a self,
         keys: &'a [OutboxKey],
-    ) -> BoxFuture<'a, Result<Vec<Option<OutgoingEvent>>, Fault>> {
+    ) -> BoxFuture<'a, Result<Vec<Option<OutboxItem>>, Fault>> {
         self.records.ask("BatchGetItem", || self.memory.read_outbox(keys))
     }
 

@@ -109,7 +109,7 @@ impl World {
             pin!(self.memory.read_outbox(&new)).poll(&mut Context::from_waker(Waker::noop()));
         let Poll::Ready(Ok(events)) = read else { return Vec::new() };
         let in_memory = new.iter().zip(events).filter_map(|(key, event)| {
-            let event = event?;
+            let event = event?.event().ok()?;
             let text = serde_json::to_string(&event).ok()?;
             let key = json!({ "id": { "S": key.as_str() } });
             let mut image = key.clone();

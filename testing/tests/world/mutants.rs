@@ -8,8 +8,8 @@ use std::{
 
 use setpiece_bus::{Accepted, Bus, EntryResult, Limits, OutgoingEvent, Preflight, Publisher};
 use setpiece_handler::{
-    App, BoxFuture, EffectLimits, EffectStore, Handlers, InvalidWrite, OutboxEntry, OutboxKey,
-    TableWrite, Write,
+    App, BoxFuture, EffectLimits, EffectStore, Handlers, InvalidWrite, OutboxEntry, OutboxItem,
+    OutboxKey, TableWrite, Write,
 };
 use setpiece_idempotency::{
     Beside as _,
@@ -88,7 +88,7 @@ impl EffectStore for Flawed {
     fn read_outbox<'a>(
         &'a self,
         keys: &'a [OutboxKey],
-    ) -> BoxFuture<'a, Result<Vec<Option<OutgoingEvent>>, Fault>> {
+    ) -> BoxFuture<'a, Result<Vec<Option<OutboxItem>>, Fault>> {
         if self.flaw == Flaw::NoRelay {
             return Box::pin(std::future::ready(Ok(vec![None; keys.len()])));
         }
@@ -196,6 +196,10 @@ struct Hasty {
 }
 
 impl Bus for Hasty {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
     fn limits(&self) -> Limits {
         self.inner.limits()
     }

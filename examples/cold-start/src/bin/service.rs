@@ -7,7 +7,7 @@ use setpiece_bus::{Bus, EntryResult, Limits, OutgoingEvent, Preflight, Publisher
 use setpiece_envelope::{DomainEvent, ServiceId};
 use setpiece_handler::{
     App, BoxFuture, Cx, EffectLimits, EffectStore, Effects, Handlers, InvalidWrite, OutboxEntry,
-    OutboxKey, Received, Write,
+    OutboxItem, OutboxKey, Received, Write,
 };
 use setpiece_idempotency::{
     record::{Record, SpillRef},
@@ -168,7 +168,7 @@ impl EffectStore for Unreachable {
     fn read_outbox<'a>(
         &'a self,
         _: &'a [OutboxKey],
-    ) -> BoxFuture<'a, Result<Vec<Option<OutgoingEvent>>, Fault>> {
+    ) -> BoxFuture<'a, Result<Vec<Option<OutboxItem>>, Fault>> {
         answer()
     }
 
