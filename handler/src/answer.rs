@@ -3,9 +3,12 @@
 use std::{error::Error as StdError, fmt};
 
 use serde::Serialize;
+use setpiece_idempotency::KeyError;
 use setpiece_policy::{Fault, FaultKind};
 
-use crate::{Delivery, HttpForm, HttpResponse, Source, UnknownShape};
+use crate::{
+    Delivery, HttpForm, HttpResponse, Source, UnknownShape, payload::phrase, request_key::NotServed,
+};
 
 /// How a delivery has ended.
 pub(crate) enum Ended {
@@ -64,6 +67,11 @@ pub enum InvokeError {
 
 /// The most bytes of an answer: the quota of 6 MB, as Lambda says it where it is exceeded.
 const MAX_ANSWER_BYTES: usize = 6_291_556;
+
+/// The most bytes of an answer to a load balancer, which answers 502 for more: 1 MB, as
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html> has
+/// it.
+const MAX_ALB_ANSWER_BYTES: usize = 1024 * 1024;
 
 impl InvokeError {
     /// Its name for metrics and for the error types of Lambda, such as `Setpiece.UnknownShape` or
@@ -200,17 +208,68 @@ impl<'a> Answer<'a> {
 
     /// A request that fails is answered, too: Lambda's own answer would be 502 whatever it is.
     fn write_response(self, form: HttpForm) -> String {
-        let status = match self.ended.into_iter().next() {
-            Some(Ended::Done(Some(response))) if response.len() <= MAX_ANSWER_BYTES => {
-                return response;
-            }
-            Some(Ended::Done(None)) => 204,
-            Some(Ended::Failed(fault)) => status(&fault),
-            // An answer that Lambda would throw away is none.
-            Some(Ended::Done(Some(_))) | None => 500,
+        let limit = match form {
+            HttpForm::Alb | HttpForm::AlbMultiValue => MAX_ALB_ANSWER_BYTES,
+            _ => MAX_ANSWER_BYTES,
         };
-        HttpResponse::new(status).to_json(form)
+        let response = match self.ended.into_iter().next() {
+            Some(Ended::Done(Some(response))) if response.len() <= limit => return response,
+            Some(Ended::Done(None)) => HttpResponse::new(204),
+            Some(Ended::Failed(fault)) => refusal(&fault),
+            // An answer that Lambda would throw away is none.
+            Some(Ended::Done(Some(_))) | None => HttpResponse::new(500),
+        };
+        // Its status and its headers are ours.
+        response.to_json(form).unwrap_or_default()
     }
+}
+
+/// The response that says what a fault says.
+///
+/// The statuses of idempotency keys are those of
+/// [the draft of the IETF](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/):
+/// 400 without a key, 422 for one of another request, 409 while the first one is in progress. Each
+/// has its reason in the body, as [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) has it; what
+/// else fails is nothing for strangers. It is never 429: too much to do is a matter of the service,
+/// and of none of its clients.
+fn refusal(fault: &Fault) -> HttpResponse {
+    let (status, detail) = match NotServed::of(fault) {
+        Some(NotServed::Reused) => (422, Some("the idempotency key was used with another request")),
+        Some(NotServed::InProgress) => {
+            (409, Some("a request with the same idempotency key is in progress"))
+        }
+        Some(NotServed::NoKey(KeyError::Missing | KeyError::Empty)) => {
+            (400, Some("the request needs an idempotency key"))
+        }
+        Some(NotServed::NoKey(KeyError::NotOne)) => {
+            (400, Some("the request needs one idempotency key of at most 255 bytes"))
+        }
+        // The service has made a key that is none.
+        Some(NotServed::NoKey(_)) => (500, None),
+        None => (status(fault), None),
+    };
+    let mut response = HttpResponse::new(status);
+    if let Some(detail) = detail {
+        let problem = Problem { title: phrase(status), status, detail };
+        // Texts and numbers always have a JSON form.
+        response = response
+            .with_header("content-type", "application/problem+json")
+            .with_body(serde_json::to_vec(&problem).unwrap_or_default());
+    }
+    match fault.retry_after() {
+        Some(delay) if matches!(status, 409 | 503) => {
+            let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+            response.with_header("retry-after", seconds.to_string())
+        }
+        _ => response,
+    }
+}
+
+#[derive(Serialize)]
+struct Problem {
+    title: &'static str,
+    status: u16,
+    detail: &'static str,
 }
 
 /// The status that says what a fault says.
@@ -218,8 +277,7 @@ fn status(fault: &Fault) -> u16 {
     match fault.kind() {
         FaultKind::Contract => 400,
         FaultKind::Conflict => 409,
-        FaultKind::Throttled => 429,
-        FaultKind::Transient | FaultKind::Deadline => 503,
+        FaultKind::Throttled | FaultKind::Transient | FaultKind::Deadline => 503,
         _ => 500,
     }
 }

@@ -7,8 +7,9 @@ use setpiece_idempotency::{Key, KeyError, KeyPart};
 use setpiece_policy::Fault;
 
 use crate::{
-    BusFacts, Content, ContentKind, Cx, Effects, Facts, HttpForm, HttpResponse, Json, NaturalKey,
-    Opened, Payload, Received, RequestKey, request_key::Asked,
+    BusFacts, Content, ContentKind, Cx, Effects, Facts, HttpForm, HttpResponse, InvalidResponse,
+    Json, NaturalKey, Opened, Payload, Received, RequestKey,
+    request_key::{Asked, NotServed},
 };
 
 /// What a service does about the events that reach it: its handlers, and the state that they share.
@@ -309,7 +310,7 @@ pub trait Respond: Send + 'static {
 
 impl Respond for HttpResponse {
     fn to_json(&self, form: Option<HttpForm>) -> Result<String, Fault> {
-        Ok(self.to_json(form.unwrap_or(HttpForm::V2)))
+        Ok(self.to_json(form.unwrap_or(HttpForm::V2))?)
     }
 }
 
@@ -320,8 +321,15 @@ impl<T: Serialize + Send + 'static> Respond for Json<T> {
         };
         match form {
             None => serde_json::to_string(&self.0).map_err(unwritten),
-            Some(form) => Ok(HttpResponse::json(200, &self.0).map_err(unwritten)?.to_json(form)),
+            Some(form) => Ok(HttpResponse::json(200, &self.0).map_err(unwritten)?.to_json(form)?),
         }
+    }
+}
+
+impl From<InvalidResponse> for Fault {
+    /// A permanent fault: the request is not at fault.
+    fn from(error: InvalidResponse) -> Self {
+        Self::permanent("an answer that is no HTTP response").with_source(error)
     }
 }
 
@@ -548,7 +556,8 @@ impl<S: Send + Sync + 'static, P: Payload> Route<S> for PayloadRoute<S, P> {
             None => Guarding::Query,
             Some(key) => {
                 let key = key(&payload).map_err(|error| {
-                    Fault::contract("a payload that has no key").with_source(error)
+                    Fault::contract("a payload that has no key")
+                        .with_source(NotServed::NoKey(error))
                 })?;
                 Guarding::Key(key.of_request(asked.as_ref())?)
             }

@@ -198,8 +198,8 @@ pub use crate::{
     handlers::{Decision, Handler, Handlers, Handling, Reply, Respond, Unhandled, natural_key},
     memory::{MemoryEffects, TableWrite, Tables},
     payload::{
-        Authorizer, HttpRequest, HttpResponse, IamIdentity, ItemChange, Json, NaturalKey,
-        OtherEvent, Payload, RequestContext, S3Change, ScheduledEvent,
+        Authorizer, HttpRequest, HttpResponse, IamIdentity, InvalidResponse, ItemChange, Json,
+        NaturalKey, OtherEvent, Payload, RequestContext, S3Change, ScheduledEvent,
     },
     quarantine::{InMemoryQuarantine, Poison, Quarantine, Quarantined, Reason},
     received::{Cx, Received},

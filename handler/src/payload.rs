@@ -2,9 +2,11 @@ mod http;
 mod s3;
 
 pub use self::{
-    http::{Authorizer, HttpRequest, HttpResponse, IamIdentity, RequestContext},
+    http::{Authorizer, HttpRequest, HttpResponse, IamIdentity, InvalidResponse, RequestContext},
     s3::S3Change,
 };
+
+pub(crate) use self::http::phrase;
 
 use std::fmt;
 

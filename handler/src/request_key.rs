@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{error::Error as StdError, fmt};
 
 use setpiece_idempotency::{Key, KeyError, KeyPart};
 use setpiece_policy::Fault;
@@ -123,3 +123,35 @@ impl From<&HttpRequest> for Asked {
         Self { method: request.method.to_string(), path: request.path.clone(), caller }
     }
 }
+
+/// Reason why a request is not served, of those that its client can do something about.
+#[derive(Debug)]
+pub(crate) enum NotServed {
+    /// There is no key in it.
+    NoKey(KeyError),
+    /// Its key was used with another payload.
+    Reused,
+    /// Another request with its key is being served.
+    InProgress,
+}
+
+impl NotServed {
+    /// The reason that a fault was made with.
+    pub(crate) fn of(fault: &Fault) -> Option<&Self> {
+        fault.source()?.downcast_ref()
+    }
+}
+
+impl fmt::Display for NotServed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoKey(error) => error.fmt(f),
+            Self::Reused => f.write_str("the idempotency key was used with another request"),
+            Self::InProgress => {
+                f.write_str("a request with the same idempotency key is in progress")
+            }
+        }
+    }
+}
+
+impl StdError for NotServed {}

@@ -74,14 +74,24 @@ pub enum Source {
     Direct,
 }
 
-/// The two forms of HTTP requests; a response has the form of its request.
+/// Form of an HTTP request; its response has the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum HttpForm {
     /// A REST API of API Gateway, or an HTTP API with [payload format version
     /// 1.0](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html).
     V1,
     /// An HTTP API with payload format version 2.0, or a function URL.
     V2,
+    /// [An Application Load
+    /// Balancer](https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html)
+    /// whose target group gives each header one value. An answer has 1 MB at most, and one cookie.
+    Alb,
+    /// An Application Load Balancer whose target group has multi-value headers.
+    AlbMultiValue,
+    /// [VPC Lattice](https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html) with
+    /// version 2 of its events. An answer has one cookie at most.
+    Lattice,
 }
 
 impl<'a> Invocation<'a> {
@@ -131,11 +141,14 @@ struct Outline<'a> {
     /// When it was published, if it is an event.
     time: Option<&'a str>,
     /// A bit for each of [`TELLING`] that is there.
-    seen: u16,
+    seen: u32,
 }
 
 /// The members that tell a form by being there, some of them with a certain value.
-const TELLING: [&str; 12] = [
+const TELLING: [&str; 15] = [
+    "multiValueHeaders",
+    "raw_path",
+    "is_base64_encoded",
     "detail-type",
     "source",
     "detail",
@@ -156,7 +169,9 @@ const TELLING: [&str; 12] = [
 enum Request {
     V1,
     V2,
-    Other,
+    Alb,
+    Lattice,
+    WebSocket,
 }
 
 fn object<'a>(scanner: &mut Scanner<'a>, text: &'a str) -> Result<Invocation<'a>, UnknownShape> {
@@ -174,12 +189,21 @@ fn object<'a>(scanner: &mut Scanner<'a>, text: &'a str) -> Result<Invocation<'a>
         let deliveries = vec![Delivery::new(outline.facts(), Body::Bus(text))];
         return Ok(Invocation { source: Source::EventBridge, deliveries });
     }
+    if matches!(outline.request, Some(Request::WebSocket)) && !outline.has("type") {
+        return Err(UnknownShape::Unsupported { form: "a request by WebSocket" });
+    }
+    if outline.has("raw_path") && outline.has("is_base64_encoded") {
+        return Err(UnknownShape::Unsupported { form: "version 1 of a request by VPC Lattice" });
+    }
     let form = match outline.request {
         _ if outline.has("type") => None,
         Some(Request::V2) if outline.has("routeKey") || outline.has("rawPath") => {
             Some(HttpForm::V2)
         }
         Some(Request::V1) if outline.has("httpMethod") => Some(HttpForm::V1),
+        Some(Request::Alb) if outline.has("multiValueHeaders") => Some(HttpForm::AlbMultiValue),
+        Some(Request::Alb) => Some(HttpForm::Alb),
+        Some(Request::Lattice) => Some(HttpForm::Lattice),
         _ => None,
     };
     if let Some(form) = form {
@@ -260,8 +284,9 @@ impl Request {
         scanner.members(|scanner, member| {
             match member {
                 "http" => request = Self::V2,
-                // A load balancer, and a web socket.
-                "elb" | "connectionId" => request = Self::Other,
+                "elb" => request = Self::Alb,
+                "serviceNetworkArn" => request = Self::Lattice,
+                "connectionId" => request = Self::WebSocket,
                 _ => {}
             }
             scanner.skip().map(drop)
@@ -334,6 +359,11 @@ pub enum UnknownShape {
     Records(Seen),
     /// Records of several sources, which are never in one invocation.
     MixedRecords,
+    /// A known form that is not handled.
+    Unsupported {
+        /// The form, by name.
+        form: &'static str,
+    },
 }
 
 impl UnknownShape {
@@ -364,6 +394,9 @@ impl fmt::Display for UnknownShape {
             Self::Members(seen) => write!(f, "the invocation has an unknown form: {seen}"),
             Self::Records(seen) => write!(f, "the records have an unknown source: {seen}"),
             Self::MixedRecords => f.write_str("the records have several sources"),
+            Self::Unsupported { form } => {
+                write!(f, "the invocation is {form}, which is not handled")
+            }
         }
     }
 }

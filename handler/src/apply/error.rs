@@ -4,7 +4,7 @@ use setpiece_bus::PublishError;
 use setpiece_idempotency::GuardError;
 use setpiece_policy::Fault;
 
-use crate::InvalidEffects;
+use crate::{InvalidEffects, request_key::NotServed};
 
 /// Why a delivery is not done.
 ///
@@ -109,7 +109,18 @@ impl StdError for ApplyError {
 impl From<ApplyError> for Fault {
     fn from(error: ApplyError) -> Self {
         match error {
-            ApplyError::Guard(error) => error.into(),
+            ApplyError::Guard(error) => {
+                let reason = match &error {
+                    GuardError::Mismatch(_) => Some(NotServed::Reused),
+                    GuardError::Busy(_) => Some(NotServed::InProgress),
+                    _ => None,
+                };
+                let fault = Self::from(error);
+                match reason {
+                    Some(reason) => fault.with_source(reason),
+                    None => fault,
+                }
+            }
             ApplyError::Invalid(invalid) => invalid.into(),
             ApplyError::Refused(refused) => refused.fault,
             // What is wrong with an event in the outbox is not wrong with the one that caused it,

@@ -1,20 +1,24 @@
 mod context;
+mod response;
 
-pub use self::context::{Authorizer, IamIdentity, RequestContext};
+pub(crate) use self::response::phrase;
+pub use self::{
+    context::{Authorizer, IamIdentity, RequestContext},
+    response::{HttpResponse, InvalidResponse},
+};
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
+use serde::de::DeserializeOwned;
 use setpiece_envelope::{ReadError, Reason, Violation, json::Scanner};
 use setpiece_idempotency::{Key, KeyError};
 
 use crate::source::HttpForm;
 
-/// An HTTP request that came by API Gateway or by a function URL.
+/// An HTTP request, by API Gateway, a function URL, a load balancer or VPC Lattice.
 ///
-/// The forms are those of
+/// The two forms of API Gateway are those of
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 /// and <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html>.
 #[derive(Clone, PartialEq, Eq)]
@@ -146,6 +150,7 @@ type Pairs = Vec<(String, String)>;
 
 #[derive(Default)]
 struct Draft {
+    lattice_method: Option<Box<str>>,
     context: RequestContext,
     resource: Option<String>,
     method: Option<Box<str>>,
@@ -169,6 +174,9 @@ impl Draft {
         }
         match member {
             "httpMethod" => self.method = Some(scanner.string()?.into()),
+            "method" if scanner.kind() == "a string" => {
+                self.lattice_method = Some(scanner.string()?.into());
+            }
             "path" => self.path = Some(scanner.string()?.into_owned()),
             "rawPath" => self.raw_path = Some(scanner.string()?.into_owned()),
             "rawQueryString" => self.raw_query = Some(scanner.string()?.into_owned()),
@@ -197,7 +205,8 @@ impl Draft {
     fn finish(self, form: HttpForm) -> Result<HttpRequest, Violation> {
         let missing = |path: &str| Violation::at(path, Reason::Missing);
         let (method, path) = match form {
-            HttpForm::V1 => ("httpMethod", "path"),
+            HttpForm::V1 | HttpForm::Alb | HttpForm::AlbMultiValue => ("httpMethod", "path"),
+            HttpForm::Lattice => ("method", "path"),
             HttpForm::V2 => ("requestContext.http.method", "rawPath"),
         };
         let body = self.body.unwrap_or_default();
@@ -219,10 +228,21 @@ impl Draft {
         }
         let query = match (form, self.raw_query) {
             // Its parameters are joined by commas, which values may have, too.
-            (HttpForm::V2, Some(raw)) => raw.split('&').filter_map(parameter).collect(),
+            (HttpForm::V2, Some(raw)) => {
+                raw.split('&').filter_map(parameter).take(MAX_PAIRS).collect()
+            }
+            // A load balancer passes on what the client has written.
+            (HttpForm::Alb | HttpForm::AlbMultiValue, _) => several(self.queries, self.query)
+                .into_iter()
+                .map(|(name, value)| (decoded(&name), decoded(&value)))
+                .collect(),
             _ => several(self.queries, self.query),
         };
-        let method = self.method.ok_or_else(|| missing(method))?;
+        let method = match form {
+            HttpForm::Lattice => self.lattice_method,
+            _ => self.method,
+        }
+        .ok_or_else(|| missing(method))?;
         let mut context = self.context;
         if let Some(resource) = self.resource {
             let route = || format!("{method} {resource}").into();
@@ -235,8 +255,8 @@ impl Draft {
             context,
             method,
             path: match form {
-                HttpForm::V1 => self.path,
                 HttpForm::V2 => self.raw_path,
+                _ => self.path,
             }
             .ok_or_else(|| missing(path))?,
             query,
@@ -247,9 +267,18 @@ impl Draft {
     }
 }
 
+/// The most headers, and the most parameters, that are read: more than any entrance takes.
+const MAX_PAIRS: usize = 10_000;
+
 /// An object of texts, or of arrays of texts.
 fn pairs(scanner: &mut Scanner<'_>) -> Result<Pairs, Violation> {
     let mut pairs = Vec::new();
+    let full = |pairs: &Pairs| match pairs.len() {
+        MAX_PAIRS.. => {
+            Err(Violation::new(Reason::TooLarge { size: MAX_PAIRS + 1, limit: MAX_PAIRS }))
+        }
+        _ => Ok(()),
+    };
     // Names are what a client sent, so they may repeat.
     scanner.members(|scanner, name| {
         if scanner.is_null() {
@@ -257,10 +286,12 @@ fn pairs(scanner: &mut Scanner<'_>) -> Result<Pairs, Violation> {
         }
         if scanner.kind() == "an array" {
             return scanner.array(|scanner| {
+                full(&pairs)?;
                 pairs.push((name.to_owned(), scanner.string()?.into_owned()));
                 Ok(())
             });
         }
+        full(&pairs)?;
         pairs.push((name.to_owned(), scanner.string()?.into_owned()));
         Ok(())
     })?;
@@ -270,8 +301,11 @@ fn pairs(scanner: &mut Scanner<'_>) -> Result<Pairs, Violation> {
 /// A parameter of a query. What is not in URL encoding is taken as it is.
 fn parameter(text: &str) -> Option<(String, String)> {
     let (name, value) = text.split_once('=').unwrap_or((text, ""));
-    let decoded = |text: &str| percent_decode(text, true).unwrap_or_else(|| text.to_owned());
     (!text.is_empty()).then(|| (decoded(name), decoded(value)))
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode(text, true).unwrap_or_else(|| text.to_owned())
 }
 
 /// Decodes `%41`, and `+` to a space if that is asked for; `None` if it is not of that form.
@@ -300,124 +334,5 @@ impl fmt::Debug for HttpRequest {
             .field("method", &self.method)
             .field("context", &self.context)
             .finish_non_exhaustive()
-    }
-}
-
-/// The response to an [`HttpRequest`].
-///
-/// ```
-/// use setpiece_handler::{HttpForm, HttpResponse};
-///
-/// let response = HttpResponse::new(201).with_header("location", "/orders/7");
-/// assert_eq!(
-///     response.to_json(HttpForm::V2),
-///     r#"{"statusCode":201,"headers":{"location":"/orders/7"},"body":"","isBase64Encoded":false}"#
-/// );
-/// ```
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct HttpResponse {
-    /// The status, such as 200.
-    pub status: u16,
-    /// The headers; a name may be there more than once.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-impl HttpResponse {
-    /// A response without headers and body.
-    #[must_use]
-    pub fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new() }
-    }
-
-    /// A response with a body of JSON.
-    ///
-    /// # Errors
-    ///
-    /// Those of `serde_json`, for a type that has no JSON form.
-    pub fn json(status: u16, body: &impl Serialize) -> Result<Self, serde_json::Error> {
-        let body = serde_json::to_vec(body)?;
-        Ok(Self::new(status).with_header("content-type", "application/json").with_body(body))
-    }
-
-    /// The same with one header more.
-    #[must_use]
-    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// The same with another body.
-    #[must_use]
-    pub fn with_body(self, body: impl Into<Vec<u8>>) -> Self {
-        Self { body: body.into(), ..self }
-    }
-
-    /// The JSON that Lambda takes as the response to a request of this form.
-    ///
-    /// A body that is not text is sent in Base64.
-    #[must_use]
-    pub fn to_json(&self, form: HttpForm) -> String {
-        let body = std::str::from_utf8(&self.body);
-        let is_base64_encoded = body.is_err();
-        let body =
-            body.map_or_else(|_| Cow::Owned(BASE64_STANDARD.encode(&self.body)), Cow::Borrowed);
-        let mut json = Wire {
-            status_code: self.status,
-            headers: Map::new(),
-            multi_value_headers: Map::new(),
-            cookies: Vec::new(),
-            body,
-            is_base64_encoded,
-        };
-        for (name, value) in &self.headers {
-            let name = name.to_ascii_lowercase();
-            match form {
-                HttpForm::V1 => {
-                    let values = json.multi_value_headers.entry(name);
-                    if let Value::Array(values) =
-                        values.or_insert_with(|| Vec::<Value>::new().into())
-                    {
-                        values.push(value.as_str().into());
-                    }
-                }
-                HttpForm::V2 if name == "set-cookie" => json.cookies.push(value),
-                HttpForm::V2 => {
-                    let values = json.headers.entry(name).or_insert_with(|| "".into());
-                    if let Value::String(values) = values {
-                        if !values.is_empty() {
-                            values.push_str(", ");
-                        }
-                        values.push_str(value);
-                    }
-                }
-            }
-        }
-        // Texts and numbers always have a JSON form.
-        serde_json::to_string(&json).unwrap_or_default()
-    }
-}
-
-/// Headers are maps that a function has in any case, rather than two that it has for this.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Wire<'a> {
-    status_code: u16,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    headers: Map<String, Value>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    multi_value_headers: Map<String, Value>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    cookies: Vec<&'a str>,
-    body: Cow<'a, str>,
-    is_base64_encoded: bool,
-}
-
-impl fmt::Debug for HttpResponse {
-    /// Shows the status only.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpResponse").field("status", &self.status).finish_non_exhaustive()
     }
 }

@@ -110,6 +110,25 @@ async fn each_entrance_tells_its_callers_apart() {
     }
 }
 
+/// A role of VPC Lattice is that of all who may assume it.
+#[tokio::test(start_paused = true)]
+async fn sessions_of_one_role_are_several_callers() {
+    let shop = Shop::new();
+    let handlers = shop.handlers().on_request(HttpRequest::idempotency_key, open);
+    let app = shop.app_of(handlers).build().unwrap();
+    for session in ["a", "b", "a"] {
+        let identity = json!({ "type": "AWS_IAM", "principal": "arn:r", "sessionName": session });
+        let request = json!({
+            "version": "2.0", "method": "POST", "path": "/a", "body": "{}",
+            "headers": { "idempotency-key": ["k-1"] },
+            "requestContext": { "serviceNetworkArn": "arn:n", "identity": identity },
+        });
+        let answer = app.invoke(request.to_string().as_bytes(), shop.deadline()).await.unwrap();
+        assert!(answer.contains(r#""statusDescription":"200 OK""#), "{answer}");
+    }
+    assert_eq!(shop.state.order.lock().unwrap().len(), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_request_without_a_caller_is_not_run() {
     let shop = Shop::new();

@@ -22,4 +22,5 @@ mod requests;
 mod routing;
 mod shop;
 mod sqs;
+mod statuses;
 mod streams;

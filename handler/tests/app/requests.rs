@@ -224,7 +224,7 @@ async fn http_is_answered_in_its_own_form() {
     for (path, status) in [
         ("/contract", 400),
         ("/conflict", 409),
-        ("/throttled", 429),
+        ("/throttled", 503),
         ("/transient", 503),
         ("/", 500),
     ] {

@@ -75,7 +75,13 @@ fn the_samples_of_aws_are_recognised() {
     let (event, v1, v2) =
         (Source::EventBridge, Source::Http(HttpForm::V1), Source::Http(HttpForm::V2));
     let queue = Source::Sqs { fifo: false };
+    let lattice = Source::Http(HttpForm::Lattice);
     let known = BTreeMap::from([
+        ("alb-lambda-target-request-headers-only", (Source::Http(HttpForm::Alb), 1)),
+        (
+            "alb-lambda-target-request-multivalue-headers",
+            (Source::Http(HttpForm::AlbMultiValue), 1),
+        ),
         ("apigw-console-request", (v1, 1)),
         ("apigw-console-test-request", (v1, 1)),
         ("apigw-request", (v1, 1)),
@@ -120,9 +126,16 @@ fn the_samples_of_aws_are_recognised() {
         ("sns-event-pascal-case", (Source::Sns, 1)),
         ("sqs-event", (queue, 1)),
         ("sqs-event-obj", (queue, 1)),
+        ("vpc-lattice-v2-request", (lattice, 1)),
+        ("vpc-lattice-v2-request-base64", (lattice, 1)),
+        ("vpc-lattice-v2-request-roles-anywhere", (lattice, 1)),
     ]);
     // Records and messages of sources that are not known here.
     let refused = [
+        "apigw-websocket-request",
+        "apigw-websocket-request-disconnect-route",
+        "apigw-websocket-request-without-method",
+        "vpc-lattice-v1-request",
         "activemq-event",
         "activemq-event-null-properties",
         "code_commit-event",

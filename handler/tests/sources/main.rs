@@ -5,6 +5,7 @@
 mod aws;
 mod bodies;
 mod broken;
+mod http;
 mod payloads;
 mod recognition;
 mod round_trip;

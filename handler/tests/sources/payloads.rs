@@ -262,7 +262,8 @@ fn a_response_has_the_form_of_its_request() {
         .with_header("Set-Cookie", "b=2")
         .with_header("Vary", "accept")
         .with_header("vary", "origin");
-    let json = |form| serde_json::from_str::<serde_json::Value>(&response.to_json(form)).unwrap();
+    let json =
+        |form| serde_json::from_str::<serde_json::Value>(&response.to_json(form).unwrap()).unwrap();
     assert_eq!(
         json(HttpForm::V1),
         json!({
@@ -283,7 +284,7 @@ fn a_response_has_the_form_of_its_request() {
             "body": "{\"ok\":true}", "isBase64Encoded": false,
         })
     );
-    let bytes = HttpResponse::new(200).with_body([0xff]).to_json(HttpForm::V2);
+    let bytes = HttpResponse::new(200).with_body([0xff]).to_json(HttpForm::V2).unwrap();
     assert_eq!(bytes, r#"{"statusCode":200,"body":"/w==","isBase64Encoded":true}"#);
 }
 

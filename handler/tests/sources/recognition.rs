@@ -65,8 +65,7 @@ fn requests_are_told_from_those_of_authorizers_web_sockets_and_load_balancers() 
     for (json, source) in [
         (format!(r#"{{{v1},"requestContext":{{"stage":"a"}}}}"#), Source::Http(HttpForm::V1)),
         (format!("{{{v2},{http}}}"), Source::Http(HttpForm::V2)),
-        (format!(r#"{{{v1},"requestContext":{{"elb":{{}}}}}}"#), Source::Direct),
-        (format!(r#"{{{v1},"requestContext":{{"connectionId":"c"}}}}"#), Source::Direct),
+        (format!(r#"{{{v1},"requestContext":{{"elb":{{}}}}}}"#), Source::Http(HttpForm::Alb)),
         (format!(r#"{{"type":"REQUEST",{v1},"requestContext":{{}}}}"#), Source::Direct),
         (format!(r#"{{"type":"REQUEST",{v2},{http}}}"#), Source::Direct),
         (format!("{{{v1}}}"), Source::Direct),
@@ -74,6 +73,10 @@ fn requests_are_told_from_those_of_authorizers_web_sockets_and_load_balancers() 
     ] {
         check(json, source, 1);
     }
+    unknown(
+        format!(r#"{{{v1},"requestContext":{{"connectionId":"c"}}}}"#),
+        "the invocation is a request by WebSocket, which is not handled",
+    );
 }
 
 #[test]

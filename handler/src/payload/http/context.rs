@@ -63,6 +63,8 @@ pub struct IamIdentity {
     pub user_id: Option<Box<str>>,
     /// The identity in a Cognito identity pool. All identities of a pool have one ARN.
     pub cognito_identity: Option<Box<str>>,
+    /// The session of the role, where it is not in the ARN.
+    pub session: Option<Box<str>>,
     /// The organization of the principal.
     pub organization: Option<Box<str>>,
 }
@@ -80,9 +82,12 @@ impl RequestContext {
             }
             Authorizer::Iam(identity) => {
                 let cognito = identity.cognito_identity.as_deref().and_then(filled);
-                match cognito {
-                    Some(id) => Some(["iam", "cognito", id]),
-                    None => Some(["iam", "arn", identity.arn.as_deref().and_then(filled)?]),
+                let session = identity.session.as_deref().and_then(filled);
+                match (cognito, identity.arn.as_deref().and_then(filled), session) {
+                    (Some(id), _, _) => Some(["iam", "cognito", id]),
+                    // Whoever may assume a role has the same one.
+                    (None, arn, Some(session)) => Some(["iam session", session, arn?]),
+                    (None, arn, None) => Some(["iam", "arn", arn?]),
                 }
             }
             Authorizer::Lambda { principal, .. } => {
@@ -97,7 +102,7 @@ impl RequestContext {
         method: &mut Option<Box<str>>,
     ) -> Result<(), Violation> {
         let mut identity = IamIdentity::default();
-        let mut authorizer = None;
+        let (mut authorizer, mut principal, mut kind) = (None, None, None);
         scanner.members(|scanner, member| {
             match (member, scanner.kind()) {
                 ("requestId", _) => self.request_id = text(scanner)?,
@@ -115,8 +120,8 @@ impl RequestContext {
                 ("identity", "an object") => scanner.members(|scanner, member| {
                     match member {
                         "sourceIp" => self.source_ip = text(scanner)?,
-                        // The name of a session is in the ARN of its principal.
-                        "principal" => identity.arn = text(scanner)?,
+                        "type" => kind = text(scanner)?,
+                        "principal" => principal = text(scanner)?,
                         _ => identity.read(scanner, member)?,
                     }
                     Ok(())
@@ -126,6 +131,10 @@ impl RequestContext {
             }
             Ok(())
         })?;
+        identity.session = identity.session.filter(|_| principal.is_some());
+        if kind.as_deref() == Some("AWS_IAM") {
+            identity.arn = principal.or(identity.arn);
+        }
         let signed = identity.arn.is_some() || identity.cognito_identity.is_some();
         self.authorizer = authorizer.or_else(|| signed.then_some(Authorizer::Iam(identity)));
         Ok(())
@@ -184,6 +193,7 @@ impl IamIdentity {
             ("accountId", _) => self.account = text(scanner)?,
             ("userArn", _) => self.arn = text(scanner)?,
             ("userId" | "caller", _) => self.user_id = text(scanner)?,
+            ("sessionName", _) => self.session = text(scanner)?,
             ("cognitoIdentityId", _) => self.cognito_identity = text(scanner)?,
             ("principalOrgId" | "principalOrgID", _) => self.organization = text(scanner)?,
             ("cognitoIdentity", "an object") => scanner.members(|scanner, member| {
