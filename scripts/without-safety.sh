@@ -103,4 +103,20 @@ without stream-relay handler/src/app/deliver.rs \
 without partial-stream handler/src/answer.rs \
     'Source::Kinesis | Source::DynamoDbStream if !whole_batches => self.write_failures(1),' \
     'Source::Kinesis | Source::DynamoDbStream if !whole_batches => self.write_failures(0),' "$app" ''
+without publish-quarantine handler/src/apply/error.rs \
+    'ApplyError::Publish(error) => Self::from(error).hand_back(),' \
+    'ApplyError::Publish(error) => Self::from(error),' "$app" ''
+without consistent-outbox handler/src/dynamodb.rs \
+    '.consistent_read(true)' \
+    '.consistent_read(false)' '-p setpiece-handler --test effects' ''
+without whole-reasons idempotency/src/dynamodb/cancellation.rs \
+    'Some(code @ ("ThrottlingError" | "ProvisionedThroughputExceeded")) => {' \
+    'Some("ThrottlingError" | "ProvisionedThroughputExceeded") if true => Verdict::Held,
+        Some(code @ ("SomethingElse" | "ProvisionedThroughputExceeded")) => {' "$app" ''
+without short-lease handler/src/app/lease.rs \
+    'if deadline.remaining(clock) <= LENGTH {' \
+    'if deadline.remaining(clock) <= LENGTH * 1000 {' "$app" leases::one_crash_of_a_function_of_fifteen_minutes_loses_nothing
+without receipt-bound handler/src/apply/receipt.rs \
+    'if receipt.outbox > Receipt::MOST {' \
+    'if receipt.outbox > 10_000 {' '-p setpiece-handler --lib' ''
 exit "$failed"

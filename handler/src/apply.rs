@@ -1,11 +1,11 @@
 mod error;
 mod plan;
+mod receipt;
 mod relay;
 
 use std::{fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use setpiece_bus::{Bus, OutgoingEvent, Publisher};
 use setpiece_envelope::{Correlation, EventId, Metadata, Timestamp};
 use setpiece_idempotency::{
@@ -16,8 +16,8 @@ use setpiece_idempotency::{
 use setpiece_policy::{Deadline, Fault, Retry};
 
 pub use self::error::{ApplyError, Refused};
-use self::plan::Plan;
 pub(crate) use self::plan::flow;
+use self::{plan::Plan, receipt::Receipt};
 use crate::{
     EffectStore, Effects, InvalidEffects, InvalidWrite, OutboxKey, OutboxOwner, WriteOf,
     handlers::Decision, write::Otherwise,
@@ -143,30 +143,6 @@ impl fmt::Debug for RefusedEvent {
             .field("event_id", &self.event_id)
             .field("fault", &self.fault)
             .finish_non_exhaustive()
-    }
-}
-
-/// What is kept of a decision: where its events are, and what was answered.
-#[derive(Clone, PartialEq, Eq, Serialize)]
-struct Receipt {
-    /// How many events were put into the outbox.
-    outbox: usize,
-    /// The answer, as JSON.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    response: Option<String>,
-}
-
-impl<'de> Deserialize<'de> for Receipt {
-    /// What somebody else has completed, such as people on call or a program in another language,
-    /// has another result, and no outbox.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let result = serde_json::Value::deserialize(deserializer)?;
-        let outbox = match result.get("outbox") {
-            Some(outbox) => usize::deserialize(outbox).map_err(|_| D::Error::custom("a count"))?,
-            None => 0,
-        };
-        let response = result.get("response").and_then(serde_json::Value::as_str);
-        Ok(Self { outbox, response: response.map(str::to_owned) })
     }
 }
 
@@ -363,7 +339,7 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
             }
             // How many there are was not kept, so all that there may be are looked for.
             Ok(Outcome::Skipped(Skipped::NotKept)) => {
-                let most = self.store.limits().max_operations.saturating_sub(1).min(Self::MOST);
+                let most = self.store.limits().max_operations.saturating_sub(1).min(Receipt::MOST);
                 Ok((self.replay(&guard.record_key(key), most, deadline).await?, None))
             }
             Ok(Outcome::Skipped(why @ Skipped::Busy)) => {
@@ -382,9 +358,6 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
             Err(error) => Err(ApplyError::guard(error)),
         }
     }
-
-    /// As many events as one request reads.
-    const MOST: usize = 100;
 
     /// Without an outbox: the record is completed after the events were published.
     async fn publish_first<C, F, Fut>(

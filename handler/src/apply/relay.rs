@@ -4,7 +4,7 @@ use setpiece_bus::{Bus, OutgoingEvent, PublishError};
 use setpiece_envelope::Timestamp;
 use setpiece_policy::{Deadline, Disposition, Fault, FaultKind};
 
-use super::{Applier, ApplyError, RefusedEvent, Relayed};
+use super::{Applier, ApplyError, Receipt, RefusedEvent, Relayed};
 use crate::{EffectStore, OutboxItem, OutboxKey};
 
 /// The time for which a refused permission is taken for one that is still spreading.
@@ -47,7 +47,7 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
     ) -> Result<Relayed, ApplyError> {
         let mut relayed = Relayed::default();
         let mut unreadable = None;
-        for keys in distinct(keys).chunks(Self::MOST) {
+        for keys in distinct(keys).chunks(Receipt::MOST) {
             let found = self.find(keys, deadline).await?;
             relayed.gone += found.gone;
             relayed.foreign += found.foreign;
@@ -80,7 +80,7 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
         deadline: Deadline,
     ) -> Result<usize, ApplyError> {
         let (mut events, mut foreign) = (0, 0);
-        for keys in keys.chunks(Self::MOST) {
+        for keys in keys.chunks(Receipt::MOST) {
             let found = self.find(keys, deadline).await?;
             foreign += found.foreign;
             let outbox = found.ours.into_iter().map(|(key, _, event)| (key, event));

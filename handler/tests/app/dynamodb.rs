@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::{
         BehaviorVersion, Config, IdentityCache, Region, StalledStreamProtectionConfig,
         retry::RetryConfig, timeout::TimeoutConfig,
     },
+    types::AttributeValue,
 };
 use aws_smithy_runtime_api::{
     client::{
@@ -375,4 +376,37 @@ async fn a_fault_of_the_bus_after_the_commit_never_puts_its_cause_aside() {
         }
     }
     assert_eq!(shop.awarded().len(), 6);
+}
+
+/// Whoever can write to the table can say that a decision had any number of events.
+#[tokio::test(start_paused = true)]
+async fn a_record_that_names_too_many_events_fails_alone() {
+    let tables = Tables::new();
+    let shop = &tables.shop;
+    let app = tables.app(shop.handlers().on(award_points));
+    let details = ["c1", "c2"].map(|customer| registered(customer).detail());
+    let first = queue(false, &[("m1", None, &details[0])]);
+    app.invoke(&first, shop.deadline()).await.unwrap();
+    let serde_dynamo::AttributeValue::S(id) = tables.engine.items("records")[0]["id"].clone()
+    else {
+        panic!("the key is a text")
+    };
+    let poisoned = r#"{"outbox":100000000}"#.to_owned();
+    tables
+        .engine
+        .client()
+        .update_item()
+        .table_name("records")
+        .key("id", AttributeValue::S(id))
+        .update_expression("SET #d = :poisoned")
+        .expression_attribute_names("#d", "data")
+        .expression_attribute_values(":poisoned", AttributeValue::S(poisoned))
+        .send()
+        .await
+        .unwrap();
+    let both = queue(false, &[("m1", None, &details[0]), ("m2", None, &details[1])]);
+    let answer = app.invoke(&both, shop.deadline()).await.unwrap();
+    assert_eq!(failures(&answer), ["m1"]);
+    assert_eq!(shop.awarded(), ["c1", "c2"]);
+    assert!(shop.quarantine.items().is_empty(), "the event is not to blame");
 }

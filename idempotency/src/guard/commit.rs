@@ -241,8 +241,11 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         // another payload that somebody works on, since it is forgotten when it is given back.
         let passes = match &answer {
             Ok(Answer::Refused(Refusal::Mismatch(record))) => record.status == Status::InProgress,
-            Ok(Answer::Refused(Refusal::Busy(_) | Refusal::Interrupted(_)))
-            | Ok(Answer::Applied(Err(_)) | Answer::Contended) => true,
+            Ok(
+                Answer::Refused(Refusal::Busy(_) | Refusal::Interrupted(_))
+                | Answer::Applied(Err(_))
+                | Answer::Contended,
+            ) => true,
             Ok(_) | Err(_) => false,
         };
         match answer {

@@ -287,7 +287,7 @@ pub(crate) async fn corrected_payload_runs_after_one_that_was_given_back<H: Harn
     let fails = async |_| Err::<i32, _>("no");
     guard.run(&wrong("failed"), world.lease(), fails).await.unwrap_err();
     owned(guard.claim(&wrong("released"), world.lease()).await).release().await.unwrap();
-    let refused = vec![world.harness.put_new("taken"), world.harness.put_new("taken")];
+    let refused = [world.harness.put_new("taken"), world.harness.put_new("taken")];
     let put = async |_| Ok::<_, Fault>((1, vec![world.harness.put_new("taken")]));
     _ = guard.commit_once(&Key::of("taker").unwrap(), world.deadline(), put).await.unwrap();
     let claim = owned(guard.claim(&wrong("refused"), world.lease()).await);
