@@ -101,20 +101,28 @@ impl<S: Send + Sync + 'static> Handlers<S> {
         E: DomainEvent + DeserializeOwned + Send + 'static,
         F: for<'a> Handler<'a, S, Received<E>, Effects>,
     {
-        self.on_named(function_name::<F>(), handler)
+        self.add(function_name::<F>().into(), Some(type_name::<F>()), handler)
     }
 
     /// Adds a handler under a name of its own: a closure, which has none, or a function that had
     /// another one.
-    pub fn on_named<E, F>(mut self, name: impl Into<Arc<str>>, handler: F) -> Self
+    pub fn on_named<E, F>(self, name: impl Into<Arc<str>>, handler: F) -> Self
     where
         E: DomainEvent + DeserializeOwned + Send + 'static,
         F: for<'a> Handler<'a, S, Received<E>, Effects>,
     {
-        let name = name.into();
+        self.add(name.into(), None, handler)
+    }
+
+    fn add<E, F>(mut self, name: Arc<str>, path: Option<&'static str>, handler: F) -> Self
+    where
+        E: DomainEvent + DeserializeOwned + Send + 'static,
+        F: for<'a> Handler<'a, S, Received<E>, Effects>,
+    {
         let handler = Arc::new(handler);
         self.routes.push(Arc::new(EventRoute::<S, E, F> {
             name,
+            path,
             handler,
             types: PhantomTypes::NEW,
         }));
@@ -218,7 +226,13 @@ impl<S: Send + Sync + 'static> Handlers<S> {
             })
         };
         let name = function_name::<F>().into();
-        self.routes.push(Arc::new(PayloadRoute { name, key, answers, handle: Box::new(handle) }));
+        self.routes.push(Arc::new(PayloadRoute {
+            name,
+            path: type_name::<F>(),
+            key,
+            answers,
+            handle: Box::new(handle),
+        }));
         self
     }
 
@@ -380,6 +394,9 @@ pub(crate) trait Route<S>: Send + Sync {
     /// The handler's name.
     fn name(&self) -> &Arc<str>;
 
+    /// The path of the function, unless the handler was given a name of its own.
+    fn path(&self) -> Option<&'static str>;
+
     /// What it takes, for messages.
     fn takes(&self) -> &'static str;
 
@@ -446,6 +463,7 @@ impl<T> PhantomTypes<T> {
 
 struct EventRoute<S, E, F> {
     name: Arc<str>,
+    path: Option<&'static str>,
     handler: Arc<F>,
     types: PhantomTypes<(S, E)>,
 }
@@ -458,6 +476,10 @@ where
 {
     fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    fn path(&self) -> Option<&'static str> {
+        self.path
     }
 
     fn takes(&self) -> &'static str {
@@ -519,6 +541,7 @@ type HandlePayload<S, P> = Box<dyn Fn(P, Option<HttpForm>) -> Decide<S> + Send +
 
 struct PayloadRoute<S, P> {
     name: Arc<str>,
+    path: &'static str,
     /// Without one, nothing changes and nothing is guarded.
     key: Option<KeyOf<P>>,
     answers: bool,
@@ -528,6 +551,10 @@ struct PayloadRoute<S, P> {
 impl<S: Send + Sync + 'static, P: Payload> Route<S> for PayloadRoute<S, P> {
     fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    fn path(&self) -> Option<&'static str> {
+        Some(self.path)
     }
 
     fn takes(&self) -> &'static str {

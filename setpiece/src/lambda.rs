@@ -24,6 +24,7 @@
 //! | `SETPIECE_BUS` | [`with_bus`](Function::with_bus) | the event bus, by name or ARN; required |
 //! | `SETPIECE_TABLE` | [`with_table`](Function::with_table) | the DynamoDB table with records and outbox, by name or ARN; required |
 //! | `SETPIECE_QUARANTINE_URL` | [`with_quarantine`](Function::with_quarantine) | the URL of the queue for what can never be handled (feature `sqs`); none by default |
+//! | `AWS_LAMBDA_FUNCTION_NAME` | [`AppBuilder::named`], by [`with_app`](Function::with_app), which has precedence here | the function in the keys of its records; set by Lambda |
 //! | `SETPIECE_PREFLIGHT_SKIP` | [`without_check`](Function::without_check) | checks to leave out, by comma: `bus`, `table`, `expiry`, `outbox`, `quarantine` |
 //!
 //! # Preflight

@@ -24,6 +24,11 @@ type GuardOf<X> = Box<
 #[must_use = "an app does nothing before it is built"]
 pub struct AppBuilder<S, X: EffectStore, B> {
     service: ServiceId,
+    /// The service under whose id keys are made.
+    keys_of: ServiceId,
+    name: Option<Box<str>>,
+    /// Handlers with the names that their keys have.
+    renamed: Vec<(Box<str>, Box<str>)>,
     handlers: Handlers<S>,
     effects: Arc<X>,
     guard: GuardOf<X>,
@@ -79,6 +84,9 @@ where
         };
         AppBuilder {
             service,
+            keys_of: service,
+            name: None,
+            renamed: Vec::new(),
             handlers,
             effects: Arc::new(effects),
             guard,
@@ -103,7 +111,8 @@ where
     }
 
     /// Begins an app that takes time and randomness from the operating system, and waits on tokio's
-    /// timer.
+    /// timer. Its [name](AppBuilder::named) is that of the Lambda function, which it reads from the
+    /// environment variable `AWS_LAMBDA_FUNCTION_NAME`.
     #[cfg(feature = "tokio")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
     pub fn system(
@@ -112,7 +121,7 @@ where
         effects: X,
         publisher: Publisher<B>,
     ) -> AppBuilder<S, X, B> {
-        Self::builder(
+        let app = Self::builder(
             service,
             handlers,
             effects,
@@ -120,7 +129,13 @@ where
             setpiece_envelope::SystemClock,
             setpiece_policy::SystemRandom,
             setpiece_policy::TokioSleep,
-        )
+        );
+        #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+        let name = std::env::var("AWS_LAMBDA_FUNCTION_NAME");
+        match name {
+            Ok(name) if !name.is_empty() => app.named(name),
+            _ => app,
+        }
     }
 }
 
@@ -130,6 +145,48 @@ where
     X: EffectStore,
     B: Bus,
 {
+    /// Names the function. The name is part of the key of every record, so that two functions of
+    /// one service can share a table although their handlers have the same names.
+    ///
+    /// [`App::system`] takes the name of the Lambda function. An app without a name takes the path
+    /// of each handler in the program's code instead, such as `orders::billing::on_order`, or the
+    /// name alone of one that [was given one](crate::Handlers::on_named). So two apps without names
+    /// share records where they run the very same function, or say the same name.
+    ///
+    /// # Other names
+    ///
+    /// A key is made of the service, the function, the handler and the event. While one of the first
+    /// three is another, nothing is known of what was done before: what is delivered again then is
+    /// handled again, and emits events under new ids. So before a function, a handler or a service
+    /// is renamed, say here what it was called:
+    ///
+    /// | what gets another name | what keeps its keys |
+    /// |---|---|
+    /// | the Lambda function, also where `CloudFormation` replaces it | `named` with the former name |
+    /// | a handler | [`renamed`](Self::renamed) |
+    /// | the module of a handler in an app without a name | nothing: name the app before that |
+    /// | the service | [`formerly`](Self::formerly) with the former id |
+    ///
+    /// After as long as [records are kept](Self::guards), 15 days by default, it may be left out.
+    pub fn named(mut self, function: impl Into<String>) -> Self {
+        self.name = Some(function.into().into());
+        self
+    }
+
+    /// Keeps the records of the handler that is called `now` under the name that it had `before`;
+    /// see [`named`](Self::named).
+    pub fn renamed(mut self, now: impl Into<String>, before: impl Into<String>) -> Self {
+        self.renamed.push((now.into().into(), before.into().into()));
+        self
+    }
+
+    /// Keeps the records and the outbox of the service under the id that it had before; see
+    /// [`named`](Self::named). Its events are those of its present id.
+    pub fn formerly(mut self, service: ServiceId) -> Self {
+        self.keys_of = service;
+        self
+    }
+
     /// Where to put what can never be handled. Without a quarantine it fails, so that it ends in
     /// the dead-letter queue of its source. What came over HTTP or by a direct invocation fails in
     /// any case.
@@ -215,22 +272,37 @@ where
     /// The handlers cannot be told apart, or the configuration of their guards is refused.
     pub fn build(self) -> Result<App<S, X, B>, AppError> {
         let Handlers { state, routes, unhandled, middleware } = self.handlers;
-        let namespace = self.service.to_string();
+        let namespace = self.keys_of.to_string();
+        if let Some(name) = &self.name
+            && (name.is_empty() || name.contains(['/', '#']))
+        {
+            return Err(AppError::FunctionName);
+        }
         let mut guarded = Vec::with_capacity(routes.len());
+        let mut operations = Vec::with_capacity(routes.len());
         for route in routes {
             let name = Arc::clone(route.name());
             if name.is_empty() {
                 return Err(AppError::Unnamed { takes: route.takes() });
             }
+            let before = self.renamed.iter().find(|(now, _)| **now == *name);
+            let of_key = before.map_or(&*name, |(_, before)| before);
+            let function = self.name.as_deref().or_else(|| route.path());
+            let operation = match function {
+                Some(function) => format!("{function}/{of_key}"),
+                None => of_key.to_owned(),
+            };
             let guard = |on_busy| {
-                let guard = (self.guard)(self.effects.records(), &namespace, &name, on_busy);
+                let guard = (self.guard)(self.effects.records(), &namespace, &operation, on_busy);
                 guard.build().map_err(AppError::Guard)
             };
             let (guard, patient) =
                 (guard(OnBusy::Fail)?, guard(OnBusy::Wait(lease::LONGEST_WAIT))?);
-            if guarded.iter().any(|it: &Guarded<S, X>| *it.route.name() == name) {
+            let same = |it: &Guarded<S, X>| *it.route.name() == name;
+            if guarded.iter().any(same) || operations.contains(&operation) {
                 return Err(AppError::SameName { name });
             }
+            operations.push(operation);
             guarded.push(Guarded { route, guard, patient });
         }
         for Guarded { route, .. } in guarded.iter().filter(|it| it.route.answers()) {
@@ -282,6 +354,9 @@ pub enum AppError {
         /// What it takes.
         takes: &'static str,
     },
+    /// The name of the function is empty, or has a slash or a number sign in it, which stand between
+    /// the parts of keys.
+    FunctionName,
     /// Two handlers have the same name, so that they would have the same idempotency keys.
     SameName {
         /// The name.
@@ -300,6 +375,9 @@ impl fmt::Display for AppError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unnamed { takes } => write!(f, "the handler of `{takes}` has no name"),
+            Self::FunctionName => {
+                f.write_str("the name of the function is empty, or has `/` or `#` in it")
+            }
             Self::SameName { name } => write!(f, "two handlers have the name `{name}`"),
             Self::SeveralAnswers { takes } => {
                 write!(f, "the handler that answers `{takes}` is not the only one that takes it")

@@ -20,6 +20,7 @@ mod quarantine;
 mod reports;
 mod requests;
 mod routing;
+mod scopes;
 mod shop;
 mod sqs;
 mod statuses;

@@ -36,7 +36,7 @@ pub struct Sandbox {
 
 impl Sandbox {
     /// Begins an app with everything of this process: effects in memory, bus, time, chance and
-    /// quarantine.
+    /// quarantine. Its name is that of the function.
     pub fn app<S: Send + Sync + 'static>(
         &self,
         service: ServiceId,
@@ -54,6 +54,7 @@ impl Sandbox {
     ) -> AppBuilder<S, X, WorldBus> {
         let (clock, random, sleep) = (self.clock(), self.random(), self.sleep());
         App::builder(service, handlers, effects, self.publisher(), clock, random, sleep)
+            .named(&*self.function)
             .quarantine(self.quarantine())
     }
 
