@@ -102,6 +102,22 @@
 //! | no handler takes it | as [`Unhandled`] says |
 //! | too little time is left to begin | it fails |
 //!
+//! # Redelivery, and who needs a relay
+//!
+//! A process can die after its effects are committed and before their events are published. The
+//! events are in the outbox then, and the next delivery of the same message publishes them. Some
+//! sources make no next delivery:
+//!
+//! | source | delivers again | its events then need |
+//! |---|---|---|
+//! | SQS, Kinesis, DynamoDB streams | until the message expires or is a dead letter | a redrive of the dead letters, or the relay |
+//! | EventBridge, SNS, S3, schedules (asynchronous) | twice, after one and two minutes | the relay |
+//! | HTTP, direct, Step Functions without `Retry` | never, unless the caller repeats with the same key | the relay |
+//!
+//! The relay is any function of the same service and bus that reads the DynamoDB stream of the table
+//! with the outbox. Whoever emits events from a source of the last two rows has one: without it,
+//! events can stay in the outbox until somebody looks.
+//!
 //! # What a source is told
 //!
 //! | source | at the same time | a failure |
