@@ -58,6 +58,20 @@ use crate::{
 /// handlers may take the same event, each in a type of its own and each under its own idempotency
 /// key. The event is done when all of them are.
 ///
+/// # Which events are the same
+///
+/// Those of one handler with the same id, of the same source, for the same tenant, published by the
+/// same account, as far as the envelope of EventBridge says which. What another account or tenant
+/// sends under the same id is another event, and cannot keep the right one from being handled.
+///
+/// - The account is part of the envelope. An event that reaches the function without it, such as by
+///   a rule with an `InputPath`, has none; where the same event comes with and without its envelope,
+///   it is handled on both ways.
+/// - In a queue, a topic or a stream, whoever may send there writes the envelope, account and all:
+///   [`Allow`](crate::Allow) says which of them are believed.
+/// - The tenant and the id are the producer's word. Within one account and source, a producer can
+///   send what it likes.
+///
 /// # Names
 ///
 /// A handler's name is part of its idempotency key: the name of the function, without its path. It
@@ -330,9 +344,8 @@ impl Respond for HttpResponse {
 
 impl<T: Serialize + Send + 'static> Respond for Json<T> {
     fn to_json(&self, form: Option<HttpForm>) -> Result<String, Fault> {
-        let unwritten = |error: serde_json::Error| {
-            Fault::permanent("an answer that cannot be written").with_source(error)
-        };
+        // What its own code says of it may quote it, so it is no source.
+        let unwritten = |_: serde_json::Error| Fault::permanent("an answer that cannot be written");
         match form {
             None => serde_json::to_string(&self.0).map_err(unwritten),
             Some(form) => Ok(HttpResponse::json(200, &self.0).map_err(unwritten)?.to_json(form)?),
@@ -515,8 +528,7 @@ where
         opened: &Opened<'_>,
     ) -> Prepared<S> {
         let envelope = raw.clone().decode::<E>()?;
-        // Ids are unique in what one service publishes, not beyond.
-        let key = Key::from_parts(&[&E::SOURCE, &envelope.metadata.event_id])
+        let key = event_key(E::SOURCE, &envelope.metadata, opened.bus.as_ref())
             .map_err(|error| Fault::contract("an event that has no key").with_source(error))?;
         let event = Received {
             data: envelope.data,
@@ -590,6 +602,24 @@ impl<S: Send + Sync + 'static, P: Payload> Route<S> for PayloadRoute<S, P> {
             }
         };
         Ok(Ready { guarding, decide: (self.handle)(payload, form) })
+    }
+}
+
+/// The key of an event: the account that published it, its source, its tenant and its id.
+///
+/// Ids are unique in what one service of one account publishes for one tenant, not beyond. The
+/// account is what the envelope of the bus says, in whatever it is wrapped, so that a redrive from a
+/// queue and a replay from an archive come to the same key. An event without that envelope has no
+/// account.
+fn event_key(source: &str, metadata: &Metadata, bus: Option<&BusFacts>) -> Result<Key, KeyError> {
+    let event_id = &metadata.event_id;
+    let key = match bus.and_then(|bus| bus.account.as_deref()) {
+        Some(account) => Key::from_parts(&[&account, &source, event_id])?,
+        None => Key::from_parts(&[&source, event_id])?,
+    };
+    match &metadata.correlation.tenant {
+        Some(tenant) => key.for_tenant(tenant),
+        None => Ok(key),
     }
 }
 

@@ -13,6 +13,7 @@ mod callers;
 mod crashes;
 mod depth;
 mod dynamodb;
+mod identity;
 mod layers;
 mod leases;
 mod origin;
