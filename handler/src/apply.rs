@@ -17,7 +17,10 @@ use setpiece_policy::{Deadline, Fault, Retry};
 
 pub use self::error::{ApplyError, Refused};
 pub(crate) use self::plan::flow;
-use self::{plan::Plan, receipt::Receipt};
+use self::{
+    plan::{Ids, Plan},
+    receipt::Receipt,
+};
 use crate::{
     EffectStore, Effects, InvalidEffects, InvalidWrite, OutboxKey, OutboxOwner, WriteOf,
     handlers::Decision, write::Otherwise,
@@ -40,10 +43,14 @@ use crate::{
 ///
 /// # Ids
 ///
-/// The id of an event follows from the record's key, the event's place among the effects, and its
-/// name. It is drawn from nothing, since an event that is published by two runs of one decision is
-/// one event to those who hear of it: without an outbox, every crash after publishing is such a
-/// case, and with one, a redelivery after the guard has forgotten the record.
+/// The id of an event follows from the record's key, the event's place among the effects, its name,
+/// and a salt that the first claim draws and the record keeps: nobody outside can compute an id and
+/// claim it in advance. Each run of one decision comes to the same ids, since an event that is
+/// published by two runs is one event to those who hear of it; without an outbox, every crash after
+/// publishing is such a case. Once the record is deleted, a new run has other ids.
+///
+/// An [optimistic](Self::optimistic) run claims nothing, so its ids are of this run alone. The
+/// outbox has those of the run that was written, and no others are ever sent.
 pub struct Applier<X, B> {
     owner: OutboxOwner,
     store: Arc<X>,
@@ -307,7 +314,7 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
         Decision { effects, response }: Decision,
         decided: &mut Decided,
     ) -> Result<(Receipt, Vec<WriteOf<X>>), Fault> {
-        let events = plan::events(held, &effects, cause, self.now())?;
+        let events = plan::events(held, &effects, cause, Ids::OfThisRun, self.now())?;
         self.check(&events)?;
         let Plan { writes, keys, events } =
             Plan::new(&*self.store, &self.owner, held, &effects, events, self.now())?;
@@ -378,7 +385,7 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
                     let problem = InvalidWrite::Unsupported;
                     return Err(InvalidEffects::Write { index: 0, problem }.into());
                 }
-                let events = plan::events(&held, &effects, cause, self.now())?;
+                let events = plan::events(&held, &effects, cause, Ids::OfEachRun, self.now())?;
                 self.check(&events)?;
                 let count = events.len();
                 if count > 0

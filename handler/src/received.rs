@@ -94,7 +94,8 @@ impl<S: ?Sized> Cx<S> {
     /// An idempotency key for a service that the handler calls: 64 hexadecimal digits.
     ///
     /// It is the same each time that this handler runs for this delivery, so that the other side
-    /// recognises a call that was made before; and another one for each `label`.
+    /// recognises a call that was made before; and another one for each `label`. Nobody can compute
+    /// it who does not know the record: see [`Held::downstream_key`].
     #[must_use]
     pub fn downstream_key(&self, label: &str) -> String {
         self.held.downstream_key(label)

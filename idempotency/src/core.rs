@@ -12,14 +12,14 @@ use std::{
 };
 
 use setpiece_envelope::{Clock, IdSource, Timestamp};
-use setpiece_policy::{Deadline, Fault, Retry, Sleep};
+use setpiece_policy::{Deadline, Fault, Random, Retry, Sleep};
 
 use crate::{
     Keep, OnBusy, OnStoreDown,
     error::{GuardError, Inspected, Phase, StoreFailed},
     flights::Flights,
     race::{First, race},
-    record::{Body, Owner, SpillRef, Stored},
+    record::{Body, Owner, Salt, SpillRef, Stored},
     report::{Event, Report},
     store::{RecordKey, Reply, Semantics, Settle, Spill, Store},
     time,
@@ -59,6 +59,7 @@ pub(crate) struct Settings {
 pub(crate) struct Core<S: ?Sized> {
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
     pub(crate) sleep: Arc<dyn AnySleep>,
     pub(crate) ids: Arc<dyn IdSource>,
     /// For what can still be refused.
@@ -86,6 +87,17 @@ pub(crate) enum Answer<A, R> {
 impl<S: Store + ?Sized> Core<S> {
     pub(crate) fn new_owner(&self, now: Timestamp) -> Owner {
         Owner::new(self.ids.next_id(now).as_str())
+    }
+
+    /// A salt of 128 bits, for a record that has none or a run that has no record.
+    pub(crate) fn new_salt(&self) -> Salt {
+        let drawn = [self.random.next_u64(), self.random.next_u64()];
+        let mut digits = [b'0'; 32];
+        for (place, digit) in digits.iter_mut().enumerate() {
+            let number = drawn[place / 16] >> (4 * (place % 16));
+            *digit = b"0123456789abcdef"[usize::from(number.to_le_bytes()[0] & 15)];
+        }
+        Salt::new(std::str::from_utf8(&digits).unwrap_or_default())
     }
 
     pub(crate) fn stale_before(&self, now: Timestamp) -> Timestamp {

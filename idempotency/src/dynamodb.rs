@@ -83,7 +83,7 @@ use self::{
 };
 use crate::{
     digest,
-    record::{Fingerprint, Owner, Record, SpillRef, Status, Stored},
+    record::{Fingerprint, Owner, Record, Salt, SpillRef, Status, Stored},
     store::{
         Acquire, Acquired, Amend, BoxFuture, Change, CommitReply, End, Extend, Impossible,
         ImpossibleReason, Once, RecordKey, Release, Reply, Seen, Semantics, Settle, Spill, Store,
@@ -196,10 +196,14 @@ impl DynamoDbStore {
 
     fn acquire_draft(&self, acquire: &Acquire) -> Draft<'_> {
         let fingerprint = acquire.fingerprint.as_ref();
-        let mut draft = Draft::new(&self.vocabulary, 11);
+        let mut draft = Draft::new(&self.vocabulary, 12);
         draft.update.push_str(&self.vocabulary.claim);
         if fingerprint.is_some() {
             draft.update.push_str(&self.vocabulary.set_validation);
+        }
+        if let Some(salt) = &acquire.salt {
+            draft.update.push_str(expression::SET_SALT);
+            draft.text(":salt", salt.as_str());
         }
         draft.update.push_str(&self.vocabulary.claim_remove);
         self.when_free(
@@ -647,7 +651,9 @@ impl Store for DynamoDbStore {
                     let count = |name| changed.get(name)?.as_n().ok()?.parse().ok();
                     match (count(names::ATTEMPT), count(names::TRIES)) {
                         (Some(attempt), Some(tries)) => {
-                            Ok(Reply::Applied(Acquired::new(attempt, tries)))
+                            let salt = changed.get(names::SALT).and_then(|it| it.as_s().ok());
+                            let salt = salt.map(|salt| Salt::new(salt.as_str()));
+                            Ok(Reply::Applied(Acquired::new(attempt, tries).with_salt(salt)))
                         }
                         _ => {
                             Err(Fault::transient("the answer to a claim does not say its attempt"))

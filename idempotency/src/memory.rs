@@ -281,14 +281,16 @@ impl<T: Beside> Store for MemoryStore<T> {
             if !acquire.may_take(found) {
                 return Reply::Refused(found.cloned().map(Box::new));
             }
-            let Acquire { key, owner, fingerprint, now, .. } = acquire;
+            let Acquire { key, owner, fingerprint, salt, now, .. } = acquire;
             let record = state.claim(key, owner, fingerprint.as_ref(), *now);
+            record.salt = record.salt.take().or_else(|| salt.clone());
             record.status = Status::InProgress;
             record.lease_until = Some(acquire.lease_until);
             record.expires_at = Some(acquire.expires_at);
             record.result = None;
             record.tries += 1;
-            Reply::Applied(Acquired::new(record.attempt, record.tries))
+            let acquired = Acquired::new(record.attempt, record.tries);
+            Reply::Applied(acquired.with_salt(record.salt.clone()))
         })
     }
 

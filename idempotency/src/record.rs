@@ -26,6 +26,8 @@ pub struct Record {
     pub tries: u64,
     /// The fingerprint of the payload that the key was used with. A released record has none.
     pub fingerprint: Option<Fingerprint>,
+    /// What was drawn at the first claim, and stays for as long as the record is there.
+    pub salt: Option<Salt>,
     /// Until when the owner has it for itself. An in-progress record without a lease belongs to
     /// its owner until it expires.
     pub lease_until: Option<Timestamp>,
@@ -54,6 +56,7 @@ impl Record {
             attempt: 0,
             tries: 0,
             fingerprint: None,
+            salt: None,
             lease_until: None,
             expires_at: None,
             result: None,
@@ -74,6 +77,33 @@ impl Record {
     #[must_use]
     pub fn has_lapsed(&self, stale_before: Timestamp) -> bool {
         self.status == Status::InProgress && self.lease_until.is_some_and(|end| end < stale_before)
+    }
+}
+
+/// A secret of one record, by which what is derived from its key cannot be computed by others.
+///
+/// It is drawn with the first claim, and stays over releases, lapsed leases and results until the
+/// record is deleted. Only who may read the table knows it: `Debug` shows nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Salt(Arc<str>);
+
+impl Salt {
+    /// The salt with that text, as a store has read it.
+    #[must_use]
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// Its text, for stores. It is not to be logged.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Salt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Salt(…)")
     }
 }
 

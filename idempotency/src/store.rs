@@ -8,7 +8,7 @@ use setpiece_policy::Fault;
 use crate::{
     digest,
     prepared::Prepared,
-    record::{Fingerprint, Owner, Record, SpillRef, Status, Stored},
+    record::{Fingerprint, Owner, Record, Salt, SpillRef, Status, Stored},
 };
 
 /// What a method of a [`Store`] returns.
@@ -47,7 +47,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Claims a key: makes the record in progress for the owner and counts attempt and tries up,
     /// if [`Acquire::may_take`] allows it. The previous result goes; what the store does not know
-    /// stays, and so does the fingerprint where the request has none.
+    /// stays, and so does the fingerprint where the request has none. The request's salt is kept if
+    /// the record has none yet, and the answer says which one it has.
     fn acquire<'a>(&'a self, acquire: &'a Acquire)
     -> BoxFuture<'a, Result<Reply<Acquired>, Fault>>;
 
@@ -206,20 +207,28 @@ impl fmt::Display for ImpossibleReason {
 }
 
 /// What a store says of a claim that it granted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Acquired {
     /// How often the key has been claimed, this time included.
     pub attempt: u64,
     /// The same since it was done last.
     pub tries: u64,
+    /// The salt of the record: that of its first claim.
+    pub salt: Option<Salt>,
 }
 
 impl Acquired {
     /// A claim that is the `attempt`-th of all, and the `tries`-th since the key was done last.
     #[must_use]
     pub fn new(attempt: u64, tries: u64) -> Self {
-        Self { attempt, tries }
+        Self { attempt, tries, salt: None }
+    }
+
+    /// The same claim on a record with that salt.
+    #[must_use]
+    pub fn with_salt(self, salt: Option<Salt>) -> Self {
+        Self { salt, ..self }
     }
 }
 
@@ -254,6 +263,8 @@ pub struct Acquire {
     pub owner: Owner,
     /// The fingerprint of the payload.
     pub fingerprint: Option<Fingerprint>,
+    /// What the record is salted with, if it has no salt yet.
+    pub salt: Option<Salt>,
     /// The present moment.
     pub now: Timestamp,
     /// The present moment less what clocks may differ by: a lease that ended before has lapsed.
@@ -280,6 +291,7 @@ impl Acquire {
             key,
             owner,
             fingerprint: None,
+            salt: None,
             now,
             stale_before: now,
             lease_until,

@@ -7,7 +7,7 @@ use serde_json::{Number, Value};
 use setpiece_envelope::Timestamp;
 
 use crate::{
-    record::{Body, Fingerprint, Owner, Record, Status},
+    record::{Body, Fingerprint, Owner, Record, Salt, Status},
     store::{Acquire, Amend, Change, Extend, Once, Release, Semantics, Settle},
 };
 
@@ -23,6 +23,8 @@ pub enum Refusal {
         tries: u64,
         /// When its lease ends, which may be that of an earlier try.
         lease_until: Option<Timestamp>,
+        /// The salt of the record.
+        salt: Option<Salt>,
     },
     /// A newer version of this crate wrote the record.
     Newer(Box<Record>),
@@ -203,8 +205,8 @@ fn claim(
 ) -> Refusal {
     let Some(record) = found else { return Refusal::Raced };
     if own(&record) {
-        let Record { attempt, tries, lease_until, .. } = *record;
-        return Refusal::Own { attempt, tries, lease_until };
+        let Record { attempt, tries, lease_until, salt, .. } = *record;
+        return Refusal::Own { attempt, tries, lease_until, salt };
     }
     let in_progress = record.status == Status::InProgress;
     let lapsed = record.has_lapsed(stale_before);

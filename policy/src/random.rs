@@ -3,7 +3,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-/// Gives randomness. It decides how long is waited, and nothing that must stay secret.
+/// Gives randomness. It decides how long is waited, and what ids are salted with, which nobody
+/// outside is to guess: so outside of tests it is [`SystemRandom`].
 pub trait Random: Send + Sync + 'static {
     /// A number from all of them, each as likely as any other.
     fn next_u64(&self) -> u64;

@@ -110,16 +110,26 @@ fn check_items(writes: &[Write]) -> Result<(), InvalidEffects> {
     Ok(())
 }
 
+/// Which runs must come to the same ids where there is no claim, and so no salt.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ids {
+    /// None: the outbox keeps the ids of the run that is written, and no others are ever sent.
+    OfThisRun,
+    /// All, since each may publish. They follow from the record's key alone.
+    OfEachRun,
+}
+
 /// The events as they are sent.
 pub(super) fn events(
     held: &Held,
     effects: &Effects,
     cause: &Cause,
+    ids: Ids,
     now: Timestamp,
 ) -> Result<Vec<OutgoingEvent>, InvalidEffects> {
     let correlation = flow(held, cause);
     let stamped = |(index, emitted): (usize, &Emitted)| {
-        let event_id = match event_id(held, cause, index, emitted) {
+        let event_id = match event_id(held, cause, ids, index, emitted) {
             Ok(event_id) => event_id,
             Err(reason) => {
                 let problem = Arc::new(InvalidEvent::Field { field: "event_id", reason });
@@ -142,26 +152,33 @@ pub(super) fn events(
 pub(crate) fn flow(held: &Held, cause: &Cause) -> Correlation {
     let mut correlation = cause.correlation.clone();
     if correlation.correlation_id.is_none() {
-        let id = EventId::parse(ulid(held, cause, "flow")).ok();
+        let id = EventId::parse(ulid(cause, &held.downstream_key("flow"))).ok();
         correlation.correlation_id = id.as_ref().map(CorrelationId::from);
     }
     correlation
 }
 
-/// The id of an event: a ULID whose time is that of the cause and whose random part is a digest,
-/// so that each run of the same decision comes to the same one.
+/// The id of an event: a ULID whose time is that of the cause and whose random part is a digest with
+/// the salt of the record, so that each run of the same decision comes to the same one, and nobody
+/// else does.
 fn event_id(
     held: &Held,
     cause: &Cause,
+    ids: Ids,
     index: usize,
     emitted: &Emitted,
 ) -> Result<EventId, setpiece_envelope::Reason> {
     let label = format!("emitted/{index}/{}/{}", emitted.source(), emitted.name());
-    EventId::parse(ulid(held, cause, &label))
+    EventId::parse(ulid(
+        cause,
+        &match ids {
+            Ids::OfThisRun => held.run_key(&label),
+            Ids::OfEachRun => held.downstream_key(&label),
+        },
+    ))
 }
 
-fn ulid(held: &Held, cause: &Cause, label: &str) -> String {
-    let digest = held.downstream_key(label);
+fn ulid(cause: &Cause, digest: &str) -> String {
     // 80 bits of it.
     let random = digest.get(..20).and_then(|digits| u128::from_str_radix(digits, 16).ok());
     let millis = cause.since.map_or(0, |since| u64::try_from(since.unix_millis()).unwrap_or(0));

@@ -43,6 +43,9 @@ const CLAIM: &str = "SET #s = :inprogress, owner_token = :me, #l = :lease, #x = 
 
 const CLAIM_REMOVE: &str = " REMOVE #d, released_at, result_encoding, result_spill, result_type";
 
+/// What is added to it where there is a salt.
+pub(super) const SET_SALT: &str = ", record_salt = if_not_exists(record_salt, :salt)";
+
 const SET_VALIDATION: &str = ", #v = :fingerprint";
 
 const SETTLE: &str = "SET #s = :end, #x = :expires, updated_at = :now";

@@ -7,7 +7,7 @@ use setpiece_envelope::Timestamp;
 
 use super::{DataForm, data, names, table::Names};
 use crate::{
-    record::{Body, Encoding, Fingerprint, Owner, Record, SpillRef, Status, Stored},
+    record::{Body, Encoding, Fingerprint, Owner, Record, Salt, SpillRef, Status, Stored},
     store::End,
 };
 
@@ -78,6 +78,7 @@ pub(super) fn record(names: &Names, form: DataForm, mut item: Item) -> Box<Recor
     let expiry = expiry.map(|n| n.millis(1000));
     let owner = attributes.text(names::OWNER, "the owner is not a text");
     let fingerprint = attributes.text(&names.validation, "the validation is not a text");
+    let salt = attributes.text(names::SALT, "the salt is not a text");
     let attempt = attributes.count(names::ATTEMPT, "the attempt is not a count");
     let tries = attributes.count(names::TRIES, "the tries are not a count");
     let version = attributes.count(names::VERSION, "the version is not a count");
@@ -109,6 +110,7 @@ pub(super) fn record(names: &Names, form: DataForm, mut item: Item) -> Box<Recor
     record.attempt = attempt.unwrap_or(0);
     record.tries = tries.unwrap_or(0);
     record.fingerprint = fingerprint.map(Fingerprint::new);
+    record.salt = salt.map(Salt::new);
     record.lease_until = if status == Status::Released { None } else { moment(lease) };
     record.expires_at = moment(expiry);
     record.result = stored;

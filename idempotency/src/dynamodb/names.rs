@@ -13,9 +13,10 @@ pub(super) const UPDATED: &str = "updated_at";
 /// Is there only while the record is released. To Powertools it is in progress with a lease that
 /// ended in 1970.
 pub(super) const RELEASED: &str = "released_at";
+pub(super) const SALT: &str = "record_salt";
 pub(super) const ENCODING: &str = "result_encoding";
 pub(super) const SPILL: &str = "result_spill";
 pub(super) const TYPE: &str = "result_type";
 
-pub(super) const OWN: [&str; 10] =
-    [OWNER, ATTEMPT, TRIES, VERSION, CREATED, UPDATED, RELEASED, ENCODING, SPILL, TYPE];
+pub(super) const OWN: [&str; 11] =
+    [OWNER, ATTEMPT, TRIES, VERSION, CREATED, UPDATED, RELEASED, SALT, ENCODING, SPILL, TYPE];

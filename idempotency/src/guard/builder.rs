@@ -17,6 +17,7 @@ use crate::{
 pub struct GuardBuilder<S: Store + ?Sized, C = BySemantics> {
     settings: Settings,
     clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
     sleep: Arc<dyn AnySleep>,
     ids: Arc<dyn IdSource>,
     retry: Retry,
@@ -57,7 +58,7 @@ impl<S: Store + ?Sized> Guard<S> {
         random: impl Random,
         sleep: impl Sleep,
     ) -> GuardBuilder<S> {
-        let (clock, sleep) = (Arc::new(clock), Arc::new(sleep));
+        let (clock, random, sleep) = (Arc::new(clock), Arc::new(random), Arc::new(sleep));
         GuardBuilder {
             settings: Settings {
                 namespace: namespace.into(),
@@ -74,8 +75,9 @@ impl<S: Store + ?Sized> Guard<S> {
                 min_time: Duration::from_millis(100),
                 probe_first: false,
             },
-            retry: Retry::new(Arc::clone(&clock), random, Arc::clone(&sleep)),
+            retry: Retry::new(Arc::clone(&clock), Arc::clone(&random), Arc::clone(&sleep)),
             clock,
+            random,
             sleep,
             ids: Arc::new(SystemIds::new()),
             observer: None,
@@ -208,8 +210,9 @@ impl<S: Store + ?Sized, C> GuardBuilder<S, C> {
 
     /// Decides what becomes of a key when the work on it returned an error.
     pub fn classify<D>(self, classify: D) -> GuardBuilder<S, D> {
-        let Self { settings, clock, sleep, ids, retry, observer, store, classify: _ } = self;
-        GuardBuilder { settings, clock, sleep, ids, retry, observer, store, classify }
+        let Self { settings, clock, random, sleep, ids, retry, observer, store, classify: _ } =
+            self;
+        GuardBuilder { settings, clock, random, sleep, ids, retry, observer, store, classify }
     }
 
     /// Makes the guard.
@@ -244,6 +247,7 @@ impl<S: Store + ?Sized, C> GuardBuilder<S, C> {
             core: Arc::new(Core {
                 settings: self.settings,
                 clock: self.clock,
+                random: self.random,
                 sleep: self.sleep,
                 ids: self.ids,
                 retry: self.retry,

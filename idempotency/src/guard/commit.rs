@@ -98,7 +98,8 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
             self.check_time(key, deadline).map_err(GuardError::into_any)?;
         }
         let owner = self.core.new_owner(self.core.clock.now());
-        let held = Held::new(self.record_key(key), owner.clone(), 0, deadline);
+        let held = Held::new(self.record_key(key), owner.clone(), 0, deadline)
+            .of_run(self.core.new_salt());
         let unwritten = || self.core.report(Event::Released, &self.record_key(key), 0);
         let clock = &*self.core.clock;
         let timer = || self.core.sleep.sleep_boxed(deadline.remaining(clock));

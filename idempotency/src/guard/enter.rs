@@ -200,6 +200,7 @@ impl<S: Store + ?Sized> Core<S> {
             self.expiry(lease_until.max(now)),
         );
         request.fingerprint.clone_from(&entry.fingerprint);
+        request.salt = Some(self.new_salt());
         request.stale_before = self.stale_before(now);
         request.semantics = self.settings.semantics;
         let until = entry.lease.deadline().instant();
@@ -211,9 +212,9 @@ impl<S: Store + ?Sized> Core<S> {
                 Reply::Applied(acquired) => Judged::Applied((acquired, lease_until)),
                 Reply::Refused(found) => match verdict::acquire(&request, found) {
                     // It may have been a try that was given up long ago, with the lease of then.
-                    Refusal::Own { attempt, tries, lease_until: found } => {
+                    Refusal::Own { attempt, tries, lease_until: found, salt } => {
                         self.report(Event::OwnWrite, &entry.key, attempt);
-                        let acquired = Acquired::new(attempt, tries);
+                        let acquired = Acquired::new(attempt, tries).with_salt(salt);
                         Judged::Applied((acquired, found.unwrap_or(lease_until)))
                     }
                     Refusal::Raced => Judged::Raced,
@@ -224,11 +225,12 @@ impl<S: Store + ?Sized> Core<S> {
         });
         match answer.await {
             Ok(Answer::Applied((acquired, lease_until))) => {
-                let held = Held::new(
+                let held = Held::salted(
                     entry.key.clone(),
                     entry.owner.clone(),
                     acquired.attempt,
                     entry.lease.deadline(),
+                    acquired.salt,
                 );
                 let claim =
                     Claim::new(Arc::clone(self), held, *entry.lease, lease_until, leader.take());

@@ -101,7 +101,7 @@ fn questions_are_asked_in_their_order() {
         it.attempt = 7;
         it.tries = 2;
     });
-    assert_eq!(own, Refusal::Own { attempt: 7, tries: 2, lease_until: None });
+    assert_eq!(own, Refusal::Own { attempt: 7, tries: 2, lease_until: None, salt: None });
     let lease = |until| {
         judge(&|it| {
             it.status = Status::InProgress;

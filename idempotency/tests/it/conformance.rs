@@ -113,6 +113,7 @@ macro_rules! conformance {
             calls::replays_say_when_they_will_be_forgotten
             claims::lapsed_claim_is_taken_over_and_not_before
             claims::one_of_two_takes_over
+            claims::salt_is_drawn_once_for_each_record
             claims::late_completion_counts_while_nobody_took_over
             claims::zombie_neither_completes_nor_releases
             claims::zombie_answers_with_the_result_that_stands

@@ -9,8 +9,8 @@ use std::{
 };
 
 use setpiece_idempotency::{
-    Completed, Event, GuardError, Key, Lease, LostHow, OnBusy, Outcome, RecordedError, Semantics,
-    Store as _,
+    Amended, Completed, Event, GuardError, Key, Lease, LostHow, OnBusy, Outcome, RecordedError,
+    Semantics, Store as _,
     record::{Owner, Status, Stored},
     store::{Acquire, Acquired, CommitReply, Extend, Once, RecordKey, Release, Reply},
     verdict::{self, Refusal},
@@ -647,6 +647,51 @@ pub(crate) async fn claim_that_is_over_is_not_claimed_again_by_a_late_request<H:
     let reply = store.commit_once(&late, &writes).await;
     assert!(!matches!(reply, Ok(CommitReply::Applied)), "{reply:?}");
     assert_eq!(world.harness.number("sum").await, 1);
+}
+
+pub(crate) async fn salt_is_drawn_once_for_each_record<H: Harness>(world: &World<H>) {
+    let guard = world.guard();
+    let label = |held: &setpiece_idempotency::Held| held.downstream_key("charge");
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    let first = label(claim.held());
+    claim.release().await.unwrap();
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    assert_eq!(label(claim.held()), first, "it was given back");
+    drop(claim);
+    world.clock.advance(40 * SECOND);
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    assert_eq!(label(claim.held()), first, "it was taken over");
+    let seen = guard.inspect(&KEY, world.deadline()).await.unwrap().unwrap();
+    assert_eq!(guard.release_live(&seen, world.deadline()).await.unwrap(), Amended::Done);
+    drop(claim);
+    // The answer to a claim is lost, and the next try finds that it was made.
+    world.probe.next(Op::Acquire, Trouble::AnswerLost);
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    assert_eq!(label(claim.held()), first, "somebody on call gave it back");
+    _ = claim.complete(&1).await.unwrap();
+    world.clock.advance(24 * HOUR);
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    assert_eq!(label(claim.held()), first, "it has expired");
+    claim.release().await.unwrap();
+    let record = world.record(&KEY).await.unwrap();
+    let salt = record.salt.clone().unwrap();
+    assert!(!format!("{record:?}").contains(salt.as_str()), "it is nobody's to log");
+
+    let seen = guard.inspect(&KEY, world.deadline()).await.unwrap().unwrap();
+    assert_eq!(guard.forget(&seen, world.deadline()).await.unwrap(), Amended::Done);
+    let claim = owned(guard.claim(&KEY, world.lease()).await);
+    assert_ne!(label(claim.held()), first, "the key alone does not tell it");
+    // Work that claims nothing has no salt.
+    let other = Key::of("other").unwrap();
+    let mut unsalted = Vec::new();
+    for _ in 0..2 {
+        let work = async |held: setpiece_idempotency::Held| {
+            unsalted.push(held.downstream_key("charge"));
+            Err::<(i32, Vec<_>), _>("no")
+        };
+        guard.commit_once(&other, world.deadline(), work).await.unwrap_err();
+    }
+    assert_eq!(unsalted[0], unsalted[1]);
 }
 
 pub(crate) async fn busy_call_waits_for_the_result_of_the_other<H: Harness>(world: &World<H>) {
