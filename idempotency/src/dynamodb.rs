@@ -134,6 +134,9 @@ impl DynamoDbStore {
     /// How many bytes a result may have at all: 6.4 MB by default, which is more than a Lambda
     /// function can return.
     ///
+    /// It is the bound of what is read back, too: a record that names a longer one has
+    /// [none](crate::UnreadableWhy::Missing).
+    ///
     /// It is kept in one item for each 400 KB, and each KB costs 1 WCU once. A larger one is
     /// refused with a [permanent](setpiece_policy::FaultKind::Permanent) fault before anything is
     /// written.
@@ -783,6 +786,10 @@ impl Store for DynamoDbStore {
         spill: &'a SpillRef,
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, Fault>> {
         Box::pin(async move {
+            // Nothing longer was ever put there, whatever the record says.
+            if spill.len > self.max_spill as u64 {
+                return Ok(None);
+            }
             let mut bytes = Vec::new();
             for part in 0.. {
                 if bytes.len() as u64 >= spill.len {

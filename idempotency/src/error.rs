@@ -559,6 +559,7 @@ impl fmt::Display for UnreadableWhy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Corrupt => "it is corrupt",
+            Self::TooLarge => "it unpacks to more than is ever kept packed",
             Self::AnotherType => "it is of another type",
             Self::UnknownEncoding => "its encoding is not known",
             Self::Missing => "it is missing",

@@ -85,6 +85,8 @@ impl Unkept {
 pub enum UnreadableWhy {
     /// They are not JSON, or cannot be decompressed.
     Corrupt,
+    /// Unpacked, they are larger than any result that is kept packed: 4 MiB.
+    TooLarge,
     /// They are not JSON of that type.
     AnotherType,
     /// They are encoded as this program, with these features, does not know.
@@ -135,8 +137,11 @@ impl Keep {
         self
     }
 
-    /// Compresses what is too large to be kept on the record, up to 64 MiB. What is larger is kept as
+    /// Compresses what is too large to be kept on the record, up to 4 MiB. What is larger is kept as
     /// it is, where the store has room for it.
+    ///
+    /// A record whose bytes unpack to more is [refused](UnreadableWhy::TooLarge) before that, so that
+    /// whoever may write to the table cannot make a few bytes take a function's memory.
     ///
     /// Whoever is to replay it must have been built with this feature as well.
     #[cfg(feature = "compress")]
@@ -230,14 +235,17 @@ fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, UnreadableWhy> {
     })
 }
 
-/// Nothing larger is compressed, so bytes that would become more are no result.
+/// The most bytes that are compressed and unpacked: 4 MiB.
 #[cfg(feature = "compress")]
-const LARGEST: usize = 64 << 20;
+const LARGEST: usize = 4 << 20;
 
 #[cfg(feature = "compress")]
 fn inflate(bytes: &[u8]) -> Result<Vec<u8>, UnreadableWhy> {
-    miniz_oxide::inflate::decompress_to_vec_with_limit(bytes, LARGEST)
-        .map_err(|_| UnreadableWhy::Corrupt)
+    use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_with_limit};
+    decompress_to_vec_with_limit(bytes, LARGEST).map_err(|error| match error.status {
+        TINFLStatus::HasMoreOutput => UnreadableWhy::TooLarge,
+        _ => UnreadableWhy::Corrupt,
+    })
 }
 
 #[cfg(not(feature = "compress"))]
