@@ -11,7 +11,7 @@ use std::{
 use futures_util::future::{BoxFuture, Either, select};
 
 use serde::de::DeserializeOwned;
-use setpiece_envelope::{EventId, Extensions, RawEnvelope};
+use setpiece_envelope::{EventId, Extensions, Metadata, RawEnvelope};
 use setpiece_policy::{Deadline, Fault, Retry};
 use sha2::{Digest as _, Sha256};
 
@@ -74,7 +74,13 @@ impl<S: PayloadStore> AnyPayloadStore for S {
 /// |---|---|
 /// | `dataref` | the reference of the store |
 /// | `datalength` | how many bytes the data has |
-/// | `datasha256` | the SHA-256 of these bytes, in lower-case hexadecimal digits |
+/// | `datasha256` | the SHA-256 of the event's identity and these bytes, in lower-case hexadecimal digits |
+///
+/// The identity is the event's name, id, domain, subdomain, service and tenant, as its metadata have
+/// them. It binds the payload to its event: another event that copies the three members, as anybody
+/// can who sees the first one on the bus, is [refused](ClaimCheckError::Altered), since its own digest
+/// takes the payload itself to compute. So no event gets at what was sent by another publisher or for
+/// another tenant.
 ///
 /// A [`Publisher`](crate::Publisher) [with one](crate::Publisher::with_claim_check) checks in what
 /// is larger than the [threshold](Self::with_threshold); a reader [resolves](Self::resolve) an
@@ -186,7 +192,7 @@ impl ClaimCheck {
         if data.len() > self.max_payload_bytes {
             return Err(self.too_large(data.len()));
         }
-        let sha_256 = sha_256(data);
+        let sha_256 = bound_sha_256(&envelope.metadata, data);
         let key = format!("{}/{sha_256}", in_key(event.event_id()));
         let reference = self.store.put_boxed(&key, data).await?;
         if !is_reference(&reference) {
@@ -238,7 +244,8 @@ impl ClaimCheck {
             }
         };
         *payload = found.ok_or(ClaimCheckError::Missing)?;
-        if payload.len() != claim.length || sha_256(payload) != claim.sha_256 {
+        if payload.len() != claim.length || bound_sha_256(&event.metadata, payload) != claim.sha_256
+        {
             return Err(ClaimCheckError::Altered.into());
         }
         let mut event = event.with_data(payload, claim.length)?;
@@ -313,12 +320,33 @@ fn in_key(id: &EventId) -> Cow<'_, str> {
     if id.as_str().bytes().all(is_plain) {
         Cow::Borrowed(id.as_str())
     } else {
-        Cow::Owned(sha_256(id.as_str().as_bytes()))
+        Cow::Owned(hex(&Sha256::digest(id.as_str())))
     }
 }
 
-fn sha_256(data: &[u8]) -> String {
-    Sha256::digest(data).iter().fold(String::with_capacity(64), |mut hex, byte| {
+/// The digest of what tells an event from all others, and its data.
+fn bound_sha_256(metadata: &Metadata, data: &[u8]) -> String {
+    let Metadata { event_id, name, domain, subdomain, service, correlation, .. } = metadata;
+    let mut digest = Sha256::new();
+    for part in [
+        Some(name.as_str()),
+        Some(event_id.as_str()),
+        domain.as_deref(),
+        subdomain.as_deref(),
+        service.as_deref(),
+        correlation.tenant.as_deref(),
+    ] {
+        // With its length in front, so that no two lists of parts are the same bytes.
+        let length = part.map_or(u64::MAX, |part| part.len() as u64);
+        digest.update(length.to_be_bytes());
+        digest.update(part.unwrap_or_default());
+    }
+    digest.update(data);
+    hex(&digest.finalize())
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
         // Writing to a text does not fail.
         _ = write!(hex, "{byte:02x}");
         hex

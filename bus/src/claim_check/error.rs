@@ -21,7 +21,7 @@ pub enum ClaimCheckError {
     /// There is nothing under the reference, or not any more: compare how long the store and the
     /// archive keep.
     Missing,
-    /// What is there is not what was sent.
+    /// What is there is not what was sent with this event: it was changed, or it is another event's.
     Altered,
 }
 
@@ -35,7 +35,7 @@ impl fmt::Display for ClaimCheckError {
                 write!(f, "the data has {size} bytes, more than the {limit} that are allowed")
             }
             Self::Missing => f.write_str("the data is not where the event refers to"),
-            Self::Altered => f.write_str("the data is not what was sent"),
+            Self::Altered => f.write_str("the data is not what was sent with this event"),
         }
     }
 }

@@ -82,6 +82,35 @@ async fn the_threshold_is_exact() {
     }
 }
 
+/// All that anybody can see of an event on the bus.
+#[tokio::test(start_paused = true)]
+async fn another_event_does_not_get_the_payload_by_copying_the_reference() {
+    let (world, _, claim_check) = world_with_payloads();
+    world.publisher.send_all([event("e-1", LARGE)], world.generous()).await.unwrap();
+    let referring = world.bus.detail("e-1");
+    resolve(&world, &claim_check, &referring).await.unwrap();
+    let seen: serde_json::Value = serde_json::from_str(&referring).unwrap();
+    for (member, value) in [
+        ("event_id", "e-2"),
+        ("name", "another"),
+        ("domain", "x"),
+        ("subdomain", "x"),
+        ("service", "x"),
+        ("tenant", "attacker"),
+    ] {
+        let mut forged = seen.clone();
+        forged["metadata"][member] = value.into();
+        let fault = resolve(&world, &claim_check, &forged.to_string()).await.unwrap_err();
+        let source = std::error::Error::source(&fault).unwrap();
+        let found = source.downcast_ref::<ClaimCheckError>();
+        assert_eq!(found, Some(&ClaimCheckError::Altered), "{member}");
+    }
+    // What a hop may add changes nothing.
+    let mut passed_on = seen.clone();
+    passed_on["metadata"]["hop"] = 1.into();
+    resolve(&world, &claim_check, &passed_on.to_string()).await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_missing_altered_or_too_large_is_a_broken_contract() {
     let (world, payloads, claim_check) = world_with_payloads();
