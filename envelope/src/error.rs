@@ -260,6 +260,13 @@ impl Violation {
         self
     }
 
+    /// The same with another reason.
+    #[cold]
+    pub(crate) fn with_reason(mut self, reason: Reason) -> Self {
+        self.0.reason = reason;
+        self
+    }
+
     /// Says that the document in question stands at `root` of another one.
     #[cold]
     pub(crate) fn under(mut self, root: &str) -> Self {

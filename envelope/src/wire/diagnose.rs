@@ -4,6 +4,8 @@
 //! So the failed document is decoded once more, slowly, with an error type that keeps the path and
 //! the kinds of values only. Nothing of this runs for a document that is read.
 
+mod expectation;
+
 use std::fmt;
 
 use serde::{
@@ -17,6 +19,7 @@ use serde::{
 };
 use serde_json::Value;
 
+use self::expectation::{Asked, WITHHELD};
 use crate::{Reason, Violation};
 
 /// The name under which `serde_json::value::RawValue` asks for JSON text.
@@ -29,38 +32,65 @@ pub(super) fn violation<T: DeserializeOwned>(json: &str) -> Violation {
         return Violation::new(Reason::Refused);
     };
     match T::deserialize(Node { value: &value, is_outermost: true }) {
-        Err(Found(violation)) => violation,
+        Err(Found { violation, .. }) => violation,
         // This decoder agrees less with serde_json than it should; the document stays refused.
         Ok(_) => Violation::new(Reason::Refused),
     }
 }
 
 #[derive(Debug)]
-struct Found(Violation);
+struct Found {
+    violation: Violation,
+    /// What was expected, for as long as nobody knows whether it may be shown.
+    unproven: Option<String>,
+}
 
 impl Found {
     fn new(reason: Reason) -> Self {
-        Self(Violation::new(reason))
+        Self::of(Violation::new(reason))
+    }
+
+    fn of(violation: Violation) -> Self {
+        Self { violation, unproven: None }
+    }
+
+    fn expected(expected: &dyn Expected, found: String) -> Self {
+        let expected = expected.to_string();
+        let (shown, unproven) = if expectation::is_constant(&expected) {
+            (expected, None)
+        } else {
+            (WITHHELD.to_owned(), Some(expected))
+        };
+        let reason = Reason::Expected { expected: shown.into(), found: found.into() };
+        Self { violation: Violation::new(reason), unproven }
+    }
+
+    /// Shows what was expected if that is how serde speaks of the type that `asked`.
+    ///
+    /// What is not explained may be so by an enum around it, of whose variant it speaks.
+    fn explained(mut self, asked: Asked<'_>) -> Self {
+        if let Some(text) = self.unproven.take_if(|text| asked.explains(text))
+            && let Reason::Expected { found, .. } = self.violation.reason()
+        {
+            let reason = Reason::Expected { expected: text.into(), found: found.clone() };
+            self.violation = self.violation.with_reason(reason);
+        }
+        self
+    }
+
+    /// The same below `name`, which explains nothing any more.
+    fn within(self, name: &str) -> Self {
+        Self { violation: self.violation.within(name), unproven: None }
     }
 
     fn unexpected(found: Unexpected<'_>, expected: &dyn Expected, how: &str) -> Self {
-        let expected = expected.to_string();
-        // A type's own code can put what it found into what it expected. Less than three bytes
-        // would be found in any text, and say little.
-        if let Unexpected::Str(text) = found
-            && text.len() >= 3
-            && expected.contains(text)
-        {
-            return Self::new(Reason::Refused);
-        }
-        let found = format!("{}{how}", kind(found)).into();
-        Self::new(Reason::Expected { expected: expected.into(), found })
+        Self::expected(expected, format!("{}{how}", kind(found)))
     }
 }
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.violation.fmt(f)
     }
 }
 
@@ -80,10 +110,13 @@ impl Error for Found {
     }
 
     fn invalid_length(len: usize, expected: &dyn Expected) -> Self {
-        Self::new(Reason::Expected {
-            expected: expected.to_string().into(),
-            found: format!("a length of {len}").into(),
-        })
+        // A type's own code may take a value for a length.
+        let found = if len <= MOST_LENGTH {
+            format!("a length of {len}")
+        } else {
+            kind(Unexpected::Seq).to_owned()
+        };
+        Self::expected(expected, found)
     }
 
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
@@ -95,13 +128,16 @@ impl Error for Found {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self(Violation::new(Reason::Missing).within(field))
+        Self::of(Violation::new(Reason::Missing).within(field))
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Self(Violation::new(Reason::Duplicate).within(field))
+        Self::of(Violation::new(Reason::Duplicate).within(field))
     }
 }
+
+/// The most elements that are told as a number; a larger one may be a value.
+const MOST_LENGTH: usize = 999;
 
 fn kind(found: Unexpected<'_>) -> &'static str {
     match found {
@@ -166,7 +202,8 @@ impl<'de> Deserializer<'de> for Node<'_> {
                     taken if taken == all.len() => Ok(value),
                     taken => {
                         let expected = format!("an array of length {taken}");
-                        Err(Found::invalid_length(all.len(), &expected.as_str()))
+                        let found = Found::invalid_length(all.len(), &expected.as_str());
+                        Err(found.explained(Asked::Length(taken)))
                     }
                 }
             }
@@ -177,8 +214,10 @@ impl<'de> Deserializer<'de> for Node<'_> {
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
         // A struct with flattened members asks for a map as well; it calls itself by its name.
         let expected: &dyn Expected = &visitor;
-        let is_struct = expected.to_string().starts_with("struct ");
-        self.members(if is_struct { Names::All } else { Names::None }, visitor)
+        let expected = expected.to_string();
+        let is_struct = expected.starts_with("struct ");
+        let read = self.members(if is_struct { Names::All } else { Names::None }, visitor);
+        read.map_err(|found| found.explained(Asked::Text(&expected)))
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
@@ -205,28 +244,59 @@ impl<'de> Deserializer<'de> for Node<'_> {
             let raw = std::iter::once((RAW_VALUE, self.value.to_string()));
             return visitor.visit_map(MapDeserializer::new(raw));
         }
-        visitor.visit_newtype_struct(self)
+        let read = visitor.visit_newtype_struct(self);
+        read.map_err(|found| found.explained(Asked::Name(name, &[])))
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Found> {
+        let read = self.deserialize_any(visitor);
+        read.map_err(|found| found.explained(Asked::Name(name, &[])))
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, Found> {
+        let read = self.deserialize_any(visitor);
+        read.map_err(|found| found.explained(Asked::Length(length)))
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, Found> {
+        let read = self.deserialize_any(visitor);
+        read.map_err(|found| found.explained(Asked::Name(name, &[])))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Found> {
         if self.is_outermost && self.value.is_array() {
-            return Err(Found::invalid_type(Unexpected::Seq, &visitor));
+            let found = Found::invalid_type(Unexpected::Seq, &visitor);
+            return Err(found.explained(Asked::Name(name, &[])));
         }
-        self.members(Names::Only(fields), visitor)
+        let read = self.members(Names::Only(fields), visitor);
+        read.map_err(|found| found.explained(Asked::Name(name, &[])))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        _: &'static str,
-        _: &'static [&'static str],
+        name: &'static str,
+        variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Found> {
-        match self.value {
+        let read = match self.value {
             Value::String(variant) => visitor.visit_enum(Variant { variant, content: None }),
             Value::Object(members) => match members.iter().next() {
                 Some((variant, content)) if members.len() == 1 => {
@@ -235,12 +305,13 @@ impl<'de> Deserializer<'de> for Node<'_> {
                 _ => Err(Found::invalid_value(Unexpected::Map, &"an object with a single member")),
             },
             _ => self.deserialize_any(visitor).and_then(|_| Err(Found::new(Reason::Refused))),
-        }
+        };
+        read.map_err(|found| found.explained(Asked::Name(name, variants)))
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string unit unit_struct seq
-        tuple tuple_struct identifier ignored_any
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string unit seq identifier
+        ignored_any
     }
 }
 
@@ -261,7 +332,7 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
         self.index += 1;
         seed.deserialize(Node::within(element))
             .map(Some)
-            .map_err(|found| Found(found.0.within_index(index)))
+            .map_err(|found| Found::of(found.violation.within_index(index)))
     }
 }
 
@@ -305,7 +376,7 @@ impl<'de> MapAccess<'de> for Members<'_> {
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Found> {
         let (key, value) = self.current.take().unwrap_or(("", &Value::Null));
         let name = self.names.shown(key);
-        seed.deserialize(Node::within(value)).map_err(|found| Found(found.0.within(name)))
+        seed.deserialize(Node::within(value)).map_err(|found| found.within(name))
     }
 }
 
@@ -387,7 +458,11 @@ impl<'a> Variant<'a> {
     }
 
     fn within<T>(&self, decoded: Result<T, Found>) -> Result<T, Found> {
-        decoded.map_err(|found| Found(found.0.within(self.variant)))
+        // What it speaks of may be a variant, whose name the enum knows.
+        decoded.map_err(|Found { violation, unproven }| Found {
+            violation: violation.within(self.variant),
+            unproven,
+        })
     }
 }
 

@@ -62,6 +62,7 @@ fn errors_quote_no_values() {
         r#"{"email":"a","kind":"Private","SECRET@example.com":1,"SECRET@example.com":1}"#,
         r#"{"scores":{"SECRET":"x"}}"#,
         r#"{"other":"SECRET"}"#,
+        r#"{"other":"SE \"SECRET\" CRET"}"#,
         r#"{"email":"SECRET"#,
     ] {
         let detail = format!(r#"{{"metadata":{metadata},"data":{data}}}"#);
@@ -129,5 +130,66 @@ fn debug_texts_show_ids_and_no_data() {
         assert!(!text.contains("SECRET"), "{text}");
         assert!(text.contains("EventId(00000000000000000000000001)"), "{text}");
         assert!(text.contains("note"), "{text}");
+    }
+}
+
+/// A type whose own code puts what it found wherever an error has room for a text or a number.
+#[derive(Serialize)]
+struct Talkative(#[serde(skip)] ());
+
+impl<'de> Deserialize<'de> for Talkative {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::{Error, Unexpected};
+        let pair: (u32, serde_json::Value) = Deserialize::deserialize(deserializer)?;
+        let (how, value) = pair;
+        let text = match &value {
+            serde_json::Value::String(text) => text.clone(),
+            value => value.to_string(),
+        };
+        let number = value.as_u64().unwrap_or_default();
+        let length = usize::try_from(number).unwrap_or_default();
+        let expected =
+            |text: String| D::Error::invalid_value(Unexpected::Unsigned(number), &&*text);
+        Err(match how {
+            0 => expected(format!("another card than {text}")),
+            1 => expected(text),
+            2 => expected(format!("struct {text}")),
+            3 => expected(format!("enum {text}")),
+            4 => expected(format!("an array of length {text}")),
+            5 => expected(format!("a tuple of size {text}")),
+            6 => expected(format!("tuple struct Event with {text} elements")),
+            7 => expected(format!("tuple variant Event::{text}")),
+            8 => expected(format!("field index 0 <= i < {text}")),
+            9 => expected(format!("{text} elements in sequence")),
+            10 => D::Error::invalid_length(length, &"fewer"),
+            11 => D::Error::invalid_length(3, &&*format!("fewer than {text}")),
+            12 => D::Error::invalid_type(Unexpected::Other(&text), &&*format!("no {text:?}")),
+            13 => D::Error::invalid_type(Unexpected::Str(&text), &&*text.to_lowercase()),
+            _ => D::Error::custom(format!("invalid type: {text}, expected {text}")),
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize, DomainEvent)]
+#[event(service = ORDERS, name = "order_told", version = 1)]
+struct Told {
+    talk: Talkative,
+}
+
+#[test]
+fn text_of_a_types_own_code_is_in_no_error() {
+    let metadata = r#"{"event_id":"e-1","name":"order_told","version":"1"}"#;
+    for how in 0..15 {
+        for value in
+            ["4111111111111111", r#""SECRET""#, r#""SECRET \"quoted\"""#, r#"{"SECRET":7}"#]
+        {
+            let detail = format!(r#"{{"metadata":{metadata},"data":{{"talk":[{how},{value}]}}}}"#);
+            let error = Envelope::<Told>::from_detail(detail.as_bytes()).err().unwrap();
+            for text in [error.to_string(), format!("{error:?}")] {
+                let is_told = text.to_lowercase().contains("secret") || text.contains("4111");
+                assert!(!is_told, "{how}: {text}");
+                assert!(text.contains("data.talk"), "{text}");
+            }
+        }
     }
 }
