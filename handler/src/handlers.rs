@@ -94,7 +94,8 @@ pub enum Unhandled {
     Fail,
     /// It is put aside with its bytes.
     Quarantine,
-    /// It is acknowledged: for a service that is sent more than it cares about.
+    /// Acknowledges it: for a service that is sent more than it cares about. HTTP requests and direct
+    /// invocations fail all the same, because their caller would take the answer for success.
     Ignore,
 }
 

@@ -145,7 +145,7 @@ struct Outline<'a> {
 }
 
 /// The members that tell a form by being there, some of them with a certain value.
-const TELLING: [&str; 15] = [
+const TELLING: [&str; 19] = [
     "multiValueHeaders",
     "raw_path",
     "is_base64_encoded",
@@ -163,6 +163,12 @@ const TELLING: [&str; 15] = [
     "Service",
     "Event",
     "eventSource",
+    // Records that are not in `Records`: of Kafka by topic and partition, of Firehose in a list.
+    "records",
+    "awslogs",
+    // The window that a stream's records are counted in.
+    "window",
+    "isFinalInvokeForWindow",
 ];
 
 /// What kind of request an API speaks of.
@@ -181,6 +187,9 @@ fn object<'a>(scanner: &mut Scanner<'a>, text: &'a str) -> Result<Invocation<'a>
     scanner.end()?;
     if let Some(unknown) = unknown {
         return Err(unknown);
+    }
+    if let Some(form) = outline.unsupported() {
+        return Err(UnknownShape::Unsupported { form });
     }
     if let Some(records) = outline.records {
         return records.finish();
@@ -224,6 +233,20 @@ impl<'a> Outline<'a> {
         index.is_some_and(|index| self.seen & (1 << index) != 0)
     }
 
+    /// The name of a form whose answer would acknowledge what nobody has handled.
+    fn unsupported(&self) -> Option<&'static str> {
+        if self.has("window") && self.has("isFinalInvokeForWindow") {
+            // Lambda takes an answer without `state` for a failure, of what is done by then.
+            Some("a tumbling window: set its event source mapping to have none")
+        } else if self.records.is_none() && self.has("records") {
+            Some("records of Kafka or Firehose")
+        } else if self.has("awslogs") {
+            Some("log events of CloudWatch Logs")
+        } else {
+            None
+        }
+    }
+
     /// What the bus says of an event that it delivers itself.
     fn facts(&self) -> Facts {
         let time = self.time.and_then(|json| Scanner::new(json).string().ok()?.parse().ok());
@@ -259,6 +282,7 @@ impl<'a> Outline<'a> {
                 self.request = Some(Request::read(scanner)?);
             }
             _ => {
+                let kind = scanner.kind();
                 let value = scanner.skip()?;
                 if member == "time" {
                     self.time = Some(value);
@@ -267,6 +291,14 @@ impl<'a> Outline<'a> {
                     "Service" => value == "\"Amazon S3\"",
                     "Event" => value == "\"s3:TestEvent\"",
                     "eventSource" => value.starts_with("\"aws:"),
+                    // By Kafka's topics and partitions, or with Firehose's identifiers.
+                    "records" => match kind {
+                        "an object" => is_by_partition(value),
+                        "an array" => value.contains("\"recordId\""),
+                        _ => false,
+                    },
+                    "awslogs" => kind == "an object" && value.contains("\"data\""),
+                    "window" => kind == "an object",
                     _ => true,
                 };
                 if tells && let Some(index) = TELLING.iter().position(|name| *name == member) {
@@ -276,6 +308,19 @@ impl<'a> Outline<'a> {
         }
         Ok(())
     }
+}
+
+/// True for an object whose members are lists of records with an offset.
+fn is_by_partition(json: &str) -> bool {
+    let mut scanner = Scanner::new(json);
+    let (mut partitions, mut others) = (0, 0);
+    let read = scanner.members(|scanner, _| {
+        let is_partition = scanner.kind() == "an array";
+        let has_offsets = scanner.skip()?.contains("\"offset\"");
+        *(if is_partition && has_offsets { &mut partitions } else { &mut others }) += 1;
+        Ok(())
+    });
+    read.is_ok() && partitions > 0 && others == 0
 }
 
 impl Request {

@@ -402,6 +402,8 @@ where
     fn unhandled<'a>(&self, known: Known<'_>) -> Result<(), Refusal<'a>> {
         let fault = Fault::permanent("there is no handler for it");
         let fault = match self.unhandled {
+            // Somebody waits for an answer, and an empty one would mean that it was done.
+            _ if matches!(known.source, Source::Http(_) | Source::Direct) => fault,
             Unhandled::Ignore => {
                 self.report(Ending::Ignored, known, None);
                 return Ok(());

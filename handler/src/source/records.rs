@@ -25,6 +25,8 @@ pub(super) struct Records<'a> {
 struct Record<'a> {
     source: Option<Cow<'a, str>>,
     arn: Option<Cow<'a, str>>,
+    /// The subscription by which a notification came.
+    subscription: Option<Cow<'a, str>>,
     /// The id of a message in a queue.
     message_id: Option<Cow<'a, str>>,
     event_id: Option<Cow<'a, str>>,
@@ -75,14 +77,15 @@ impl<'a> Record<'a> {
         match member {
             "eventSource" | "EventSource" => once(&mut self.source, scanner.string()?)?,
             "messageId" => once(&mut self.message_id, scanner.string()?)?,
-            "body" => once(&mut self.body, scanner.attempt(Scanner::string)?)?,
+            "body" => self.read_body(scanner)?,
             "attributes" => self.read_system_attributes(scanner)?,
             "messageAttributes" => {
                 self.facts.attributes =
                     scanner.attempt(attributes::of_queue)?.1.unwrap_or_default();
             }
-            "eventSourceARN" | "EventSubscriptionArn" => {
-                self.arn = scanner.attempt(Scanner::string)?.1.ok();
+            "eventSourceARN" => self.arn = scanner.attempt(Scanner::string)?.1.ok(),
+            "EventSubscriptionArn" => {
+                self.subscription = scanner.attempt(Scanner::string)?.1.ok();
             }
             "eventID" => self.event_id = scanner.attempt(Scanner::string)?.1.ok(),
             "kinesis" | "dynamodb" if scanner.kind() == "an object" => {
@@ -93,6 +96,17 @@ impl<'a> Record<'a> {
             }
             _ => drop(scanner.skip()?),
         }
+        Ok(())
+    }
+
+    /// Reads the body. Two of them break this record and no other.
+    fn read_body(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Violation> {
+        let (text, body) = scanner.attempt(Scanner::string)?;
+        let body = match self.body {
+            None => body,
+            Some(_) => Err(Violation::new(Reason::Duplicate)),
+        };
+        self.body = Some((text, body));
         Ok(())
     }
 
@@ -131,7 +145,7 @@ impl<'a> Record<'a> {
             "sequenceNumber" | "SequenceNumber" => {
                 once(&mut self.sequence_number, scanner.string()?)?;
             }
-            "data" => once(&mut self.body, scanner.attempt(Scanner::string)?)?,
+            "data" => self.read_body(scanner)?,
             "partitionKey" => {
                 let key = scanner.attempt(Scanner::string)?.1;
                 self.facts.partition_key = key.ok().and_then(|key| fact(&key));
@@ -150,7 +164,7 @@ impl<'a> Record<'a> {
         member: &str,
     ) -> Result<(), Violation> {
         match member {
-            "Message" => once(&mut self.body, scanner.attempt(Scanner::string)?)?,
+            "Message" => self.read_body(scanner)?,
             "MessageId" => {
                 let id = scanner.attempt(Scanner::string)?.1;
                 self.facts.item_id = id.ok().and_then(|id| fact(&id));
@@ -199,7 +213,12 @@ impl<'a> Record<'a> {
                 self.facts.item_id = Some(required(self.message_id.take(), "messageId")?);
                 self.take_text(Wrapping::Message, "body", Body::Message)
             }
-            Source::Sns => self.take_text(Wrapping::Topic, "Sns.Message", Body::Notification),
+            Source::Sns => {
+                // A subscription has its topic's ARN and an id.
+                let topic = || self.subscription.as_deref()?.rsplit_once(':').map(|(arn, _)| arn);
+                self.arn = self.arn.take().or_else(|| topic().map(|arn| arn.to_owned().into()));
+                self.take_text(Wrapping::Topic, "Sns.Message", Body::Notification)
+            }
             Source::Kinesis => {
                 let sequence_number = self.sequence_number.take();
                 self.number(required(sequence_number, "kinesis.sequenceNumber")?);

@@ -240,3 +240,21 @@ async fn an_event_that_one_handler_wants_again_is_not_put_aside() {
         assert!(shop.quarantine.items().is_empty());
     }
 }
+
+/// A Step Functions task would go on, and an HTTP client would be told that it was done.
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_an_answer_is_not_ignored() {
+    for unhandled in [Unhandled::Ignore, Unhandled::Quarantine, Unhandled::Fail] {
+        let shop = Shop::new();
+        let app = shop.app_of(shop.handlers().on(award_points).unhandled(unhandled));
+        let app = app.build().unwrap();
+        let direct = br#"{"command":"rebuild"}"#;
+        assert!(app.invoke(direct, shop.deadline()).await.is_err(), "{unhandled:?}");
+        let http = br#"{"version":"2.0","routeKey":"GET /x","rawPath":"/x","headers":{},
+            "requestContext":{"http":{"method":"GET","path":"/x"},"requestId":"r","stage":"s"}}"#;
+        let answer = app.invoke(http, shop.deadline()).await.unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        assert!(answer["statusCode"].as_u64().unwrap() >= 400, "{unhandled:?}: {answer}");
+        assert!(shop.quarantine.items().is_empty(), "{unhandled:?}");
+    }
+}

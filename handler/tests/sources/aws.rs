@@ -138,6 +138,7 @@ fn the_samples_of_aws_are_recognised() {
         "vpc-lattice-v1-request",
         "activemq-event",
         "activemq-event-null-properties",
+        "cloudwatch_logs-event",
         "code_commit-event",
         "documentdb-delete-event",
         "documentdb-drop-database-event",

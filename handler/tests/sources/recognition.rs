@@ -213,3 +213,77 @@ fn what_is_not_read_fails_nothing() {
         assert_eq!(invocation.deliveries.len(), 1, "{json}");
     }
 }
+
+/// An answer of success would acknowledge all of them, though nobody has looked at one.
+#[test]
+fn records_of_a_source_that_is_not_handled_are_refused_by_name() {
+    let record = r#"{"topic":"orders","partition":0,"offset":15,"value":"eyJ9","headers":[]}"#;
+    let kafka = "the invocation is records of Kafka or Firehose, which is not handled";
+    for source in ["SelfManagedKafka", "aws:kafka", "somethingNew"] {
+        let json = format!(
+            r#"{{"eventSource":"{source}","bootstrapServers":"b:9092","records":{{"orders-0":[{record},{record}],"orders-1":[{record}]}}}}"#
+        );
+        unknown(json, kafka);
+    }
+    unknown(format!(r#"{{"records":{{"orders-0":[{record}]}}}}"#), kafka);
+    unknown(
+        r#"{"invocationId":"i","deliveryStreamArn":"a","region":"r","records":[{"recordId":"1","data":"eyJ9"}]}"#,
+        kafka,
+    );
+    unknown(
+        r#"{"awslogs":{"data":"H4sIAAAAAAAA/6tWKkktLlGyUlAqS8wpTtVRUMouLcpMTgUA"}}"#,
+        "the invocation is log events of CloudWatch Logs, which is not handled",
+    );
+    // What only looks a little like it is somebody's own document.
+    for json in [
+        r#"{"records":[]}"#,
+        r#"{"records":{}}"#,
+        r#"{"records":7}"#,
+        r#"{"records":{"a":[1]}}"#,
+        r#"{"records":[{"id":1}],"awslogs":"yes","window":"north"}"#,
+    ] {
+        check(json, Source::Direct, 1);
+    }
+}
+
+/// Lambda takes an answer without `state` for a failure, and makes the invocation again until the
+/// records expire.
+#[test]
+fn a_tumbling_window_is_refused_before_anything_is_done() {
+    let window = r#""window":{"start":"2026-11-20T00:00:00Z","end":"2026-11-20T00:02:00Z"},"state":{},"shardId":"s","eventSourceARN":"a","isWindowTerminatedEarly":false"#;
+    let of_kinesis = String::from_utf8(kinesis_event(["a"])).unwrap();
+    let records = of_kinesis.trim_start_matches('{').trim_end_matches('}');
+    let refused = "the invocation is a tumbling window: set its event source mapping to have none, which is not handled";
+    unknown(format!(r#"{{{records},{window},"isFinalInvokeForWindow":false}}"#), refused);
+    unknown(format!(r#"{{{window},{records},"isFinalInvokeForWindow":false}}"#), refused);
+    unknown(format!(r#"{{"Records":[],{window},"isFinalInvokeForWindow":true}}"#), refused);
+}
+
+#[test]
+fn a_notification_has_the_arn_of_its_topic_in_any_order_of_members() {
+    let topic = "arn:aws:sns:eu-west-1:123456789012:orders";
+    let subscription =
+        format!(r#""EventSubscriptionArn":"{topic}:2bcfbf39-05c3-41de-beaa-fcfcc21c8f55""#);
+    let sns = format!(r#""Sns":{{"TopicArn":"{topic}","Message":"{{}}","MessageId":"m"}}"#);
+    let without = r#""Sns":{"Message":"{}","MessageId":"m"}"#;
+    for members in [
+        format!("{subscription},{sns}"),
+        format!("{sns},{subscription}"),
+        sns.clone(),
+        format!("{subscription},{without}"),
+    ] {
+        let json = format!(r#"{{"Records":[{{"EventSource":"aws:sns",{members}}}]}}"#);
+        let invocation = Invocation::read(json.as_bytes()).unwrap();
+        assert_eq!(invocation.deliveries[0].facts.source_arn.as_deref(), Some(topic), "{json}");
+    }
+}
+
+#[test]
+fn a_body_that_is_there_twice_breaks_its_record_alone() {
+    let json = br#"{"Records":[
+        {"eventSource":"aws:sqs","messageId":"m1","body":"{}","body":"[]"},
+        {"eventSource":"aws:sqs","messageId":"m2","body":"{}"}]}"#;
+    let invocation = Invocation::read(json).unwrap();
+    let opened: Vec<_> = invocation.deliveries.iter().map(|it| it.open().is_ok()).collect();
+    assert_eq!(opened, [false, true]);
+}
