@@ -468,7 +468,9 @@ impl fmt::Display for Reason {
             }
             Self::NotATimestamp => f.write_str("is not a timestamp of RFC 3339"),
             Self::NotOfForm { form } => write!(f, "does not have the form of {form}"),
-            Self::IntegerOutOfRange => f.write_str("is an integer that does not fit in 64 bits"),
+            Self::IntegerOutOfRange => {
+                f.write_str("is a number that does not fit in a signed 64-bit integer")
+            }
             Self::NotFinite => f.write_str("is not a finite number"),
             Self::TooDeep { limit } => write!(f, "is nested deeper than {limit} levels"),
             Self::TooLarge { size, limit } => {

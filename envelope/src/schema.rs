@@ -1,8 +1,10 @@
 //! What an event's type writes and what it reads, as JSON Schema.
 
 mod close;
+mod formats;
 mod integers;
 mod sample;
+mod sets;
 mod validation;
 mod walk;
 mod widen;
@@ -29,9 +31,14 @@ use crate::{DomainEvent, MAX_EVENT_BYTES, Violation, wire};
 /// - [`read`](Self::read) is *open*: it takes members that the type does not know, lacks those that
 ///   the type has defaults for, and takes any variant where the type has a `#[serde(other)]`.
 ///
+/// A `format` is asserted: as the types of common libraries read it, such as a UUID without hyphens,
+/// or as JSON Schema has it where no type does.
+///
 /// What schemars does not see is not in the schemas either. Types read, and their schemas refuse: a
 /// `#[serde(alias)]`, a unit variant in the form `{"Variant": null}`, and what does not fit a
-/// flattened `Option`, which is then `None`. And a schema takes `1.0` for an integer, which serde
+/// flattened `Option`, which is then `None`; a struct in the form of an array; and the tag of a
+/// variant as its number. Types refuse, and their schemas take: a member beside those of a
+/// `Duration` or a `Result`. And a schema takes `1.0` for an integer, which serde
 /// does not.
 ///
 /// ```
@@ -97,6 +104,7 @@ impl EventSchema {
         let generator = settings.for_deserialize().into_generator();
         let mut read = generator.into_root_schema_for::<E>().to_value();
         integers::bound(&mut read);
+        sets::open(&mut read);
         let reads = |value: &Value| E::deserialize(value).is_ok();
         let undecided = widen::widen(&mut read, &reads);
         Self { written: DataSchema::new(written), read: DataSchema::new(read), undecided }

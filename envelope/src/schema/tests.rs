@@ -472,7 +472,7 @@ fn what_no_event_may_be_is_told_before_the_schema_is_asked() {
     for (data, expected) in [
         ("{", "`$` is not JSON at byte 1: expected a member's name"),
         ("{\"a\":1,\"a\":2}", "`a` appears more than once"),
-        ("[9223372036854775808]", "`[0]` is an integer that does not fit in 64 bits"),
+        ("[9223372036854775808]", "`[0]` is a number that does not fit in a signed 64-bit integer"),
         ("\"\\ud800\"", "`$` is not JSON at byte 7: expected the other half of a surrogate pair"),
     ] {
         let violations = schema.read().validate(data.as_bytes()).unwrap_err();
@@ -485,4 +485,113 @@ fn the_schemas_of_a_type_are_made_once() {
     let one = EventSchema::of::<Event<Order>>();
     assert!(std::sync::Arc::ptr_eq(&one, &EventSchema::of::<Event<Order>>()));
     assert!(!std::ptr::eq(&raw const *one, &raw const *EventSchema::of::<Event<Line>>()));
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Addresses {
+    any: std::net::IpAddr,
+    four: std::net::Ipv4Addr,
+    six: Option<std::net::Ipv6Addr>,
+}
+
+#[test]
+fn an_address_is_what_its_type_reads() {
+    let addresses = json!({ "any": "192.0.2.1", "four": "192.0.2.1", "six": "2001:db8::1" });
+    assert!(read::<Addresses>(&addresses));
+    assert!(written::<Addresses>(&addresses));
+    for (pointer, text, expected) in [
+        ("/any", "2001:db8::1", true),
+        ("/any", "x", false),
+        ("/any", "", false),
+        ("/any", "192.0.2.256", false),
+        ("/any", "192.0.2.01", false),
+        ("/four", "2001:db8::1", false),
+        ("/four", "192.0.2", false),
+        ("/six", "192.0.2.1", false),
+        ("/six", "::ffff:192.0.2.1", true),
+        ("/six", "fe80::1%eth0", false),
+        ("/six", "::1::", false),
+    ] {
+        let changed = changed(&addresses, pointer, text.into());
+        assert_eq!(read::<Addresses>(&changed), expected, "{pointer} {text}");
+        assert_eq!(written::<Addresses>(&changed), expected, "{pointer} {text}");
+    }
+}
+
+/// The formats that schemars gives to types of other crates.
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Formats {
+    #[schemars(extend("format" = "uuid"))]
+    uuid: String,
+    #[schemars(extend("format" = "date-time"))]
+    time: String,
+    #[schemars(extend("format" = "date"))]
+    date: String,
+    #[schemars(extend("format" = "uri"))]
+    uri: String,
+    #[schemars(extend("format" = "duration"))]
+    duration: String,
+    #[schemars(email)]
+    email: String,
+    #[schemars(extend("format" = "of-somebody"))]
+    unknown: String,
+}
+
+#[test]
+fn a_format_is_asserted_and_takes_what_types_read() {
+    let good = json!({
+        "uuid": "67e55044-10b1-426f-9247-bb680e5fe0c8", "time": "2026-01-01T00:00:00Z",
+        "date": "2026-01-01", "uri": "https://example.com/", "duration": "PT1H",
+        "email": "a@example.com", "unknown": "x",
+    });
+    let takes = |pointer: &str, text: &str| {
+        let data = serde_json::to_vec(&changed(&good, pointer, text.into())).unwrap();
+        EventSchema::of::<Event<Formats>>().read().validate(&data).is_ok()
+    };
+    for (pointer, text) in [
+        ("/uuid", "67e5504410b1426f9247bb680e5fe0c8"),
+        ("/uuid", "{67E55044-10B1-426F-9247-BB680E5FE0C8}"),
+        ("/uuid", "urn:uuid:67e55044-10b1-426f-9247-bb680e5fe0c8"),
+        ("/time", "2026-01-01 00:00:00.5+01:00"),
+        ("/time", "+012026-01-01t00:00:00z"),
+        ("/uri", "urn:isbn:1"),
+        ("/uri", " https://example.com/ä "),
+        ("/duration", "1h 2m"),
+        ("/unknown", ""),
+    ] {
+        assert!(takes(pointer, text), "{pointer} {text}");
+    }
+    for (pointer, text) in [
+        ("/uuid", "x"),
+        ("/uuid", "67e55044-10b1-426f-9247-bb680e5fe0cg"),
+        ("/uuid", "67e55044010b1-426f-9247-bb680e5fe0c8"),
+        ("/uuid", "{67e55044-10b1-426f-9247-bb680e5fe0c8"),
+        ("/time", "x"),
+        ("/time", "yesterday"),
+        ("/date", ""),
+        ("/uri", "x"),
+        ("/uri", "/orders/7"),
+        ("/uri", "1a:b"),
+        ("/duration", "long"),
+        ("/email", "x"),
+    ] {
+        assert!(!takes(pointer, text), "{pointer} {text}");
+    }
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Sets {
+    ordered: std::collections::BTreeSet<u32>,
+    nested: Vec<std::collections::HashSet<String>>,
+}
+
+#[test]
+fn a_set_reads_what_is_there_twice_and_writes_it_once() {
+    let once = json!({ "ordered": [1], "nested": [["a"]] });
+    assert!(read::<Sets>(&once) && written::<Sets>(&once));
+    for (pointer, twice) in [("/ordered", json!([1, 1])), ("/nested", json!([["a", "a"]]))] {
+        let twice = changed(&once, pointer, twice);
+        assert!(read::<Sets>(&twice), "{pointer}");
+        assert!(!written::<Sets>(&twice), "{pointer}");
+    }
 }

@@ -4,12 +4,14 @@ use jsonschema::{
 };
 use serde_json::Value;
 
+use super::formats;
 use crate::{Reason, Violation};
 
 /// A validator for a schema that was made from a type.
 pub(super) fn validator(schema: &Value) -> Result<Validator, Violation> {
     // What is wrong with the schema is said about all data, since the schema is no data.
-    jsonschema::draft202012::new(schema)
+    formats::assert(jsonschema::draft202012::options())
+        .build(schema)
         .map_err(|_| Violation::new(Reason::Schema { keyword: "$schema".into(), expected: None }))
 }
 

@@ -154,7 +154,7 @@ fn versions_are_whole_numbers_from_1() {
         ("null", "expected an event version, found null"),
         ("true", "expected an event version, found a boolean"),
         ("[1]", "expected an event version, found an array"),
-        ("99999999999999999999", "is an integer that does not fit in 64 bits"),
+        ("99999999999999999999", "is a number that does not fit in a signed 64-bit integer"),
     ] {
         let metadata = METADATA.replace(r#""version":"1""#, &format!(r#""version":{version}"#));
         check(with_metadata(&metadata), &format!("`metadata.version` {message}"));
@@ -332,7 +332,7 @@ fn members_appear_once_at_every_level() {
 #[test]
 fn integers_fit_64_bits_wherever_they_stand() {
     for value in ["9223372036854775808", "-9223372036854775809", "123456789012345678901234567890"] {
-        let message = "is an integer that does not fit in 64 bits";
+        let message = "is a number that does not fit in a signed 64-bit integer";
         check(with_data(&format!(r#"{{"total":{value}}}"#)), &format!("`data.total` {message}"));
         check(with_data(&format!(r#"{{"x":[0,{value}]}}"#)), &format!("`data.x[1]` {message}"));
     }
@@ -425,7 +425,10 @@ fn other_documents_have_the_same_bounds_and_errors() {
         ("", "`$` is not JSON at byte 0: expected a value"),
         ("[1]", "`[0]` expected a string, found a number"),
         ("[\"a\", \"a]", "`[1]` is not JSON at byte 9: expected a closing quote"),
-        ("[18446744073709551616]", "`[0]` is an integer that does not fit in 64 bits"),
+        (
+            "[18446744073709551616]",
+            "`[0]` is a number that does not fit in a signed 64-bit integer",
+        ),
     ] {
         assert_eq!(from_json::<Vec<String>>(json.as_bytes()).unwrap_err().to_string(), expected);
     }
@@ -450,7 +453,7 @@ fn other_data_is_held_to_the_same_bounds_as_data_that_came_with_the_event() {
     check(
         r#"{"a":9223372036854775808}"#,
         99,
-        Err("`a` is an integer that does not fit in 64 bits"),
+        Err("`a` is a number that does not fit in a signed 64-bit integer"),
     );
     check(r"{} {}", 99, Err("`$` is not JSON at byte 3: expected the end"));
     // The detail is one of the levels.

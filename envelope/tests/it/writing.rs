@@ -84,7 +84,7 @@ fn floats_are_finite() {
 
 #[test]
 fn integers_fit_64_bits_with_a_sign() {
-    let message = "is an integer that does not fit in 64 bits";
+    let message = "is a number that does not fit in a signed 64-bit integer";
     refused(u64::MAX, &format!("`data` {message}"));
     refused(vec![i128::MIN], &format!("`data[0]` {message}"));
     refused(json!({ "a": { "b": u64::MAX } }), &format!("`data.*.*` {message}"));
@@ -172,7 +172,7 @@ fn what_is_written_can_be_read() {
     refused(raw(r#"{"a":1,"a":2}"#), "`data.*` appears more than once");
     refused(
         vec![raw("9223372036854775808")],
-        "`data[0]` is an integer that does not fit in 64 bits",
+        "`data[0]` is a number that does not fit in a signed 64-bit integer",
     );
     let deep = format!("{}{}", "[".repeat(MAX_NESTING), "]".repeat(MAX_NESTING));
     assert!(envelope(raw(&deep)).to_detail().is_err());

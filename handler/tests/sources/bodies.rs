@@ -260,7 +260,7 @@ fn what_is_wrong_with_a_message_says_where_and_no_value() {
         ),
         (
             r#"{"secret": 123456789012345678901}"#.to_owned(),
-            "what came in a message cannot be read at `secret`: `secret` is an integer that does not fit in 64 bits",
+            "what came in a message cannot be read at `secret`: `secret` is a number that does not fit in a signed 64-bit integer",
         ),
     ] {
         let error = refused(&body);
