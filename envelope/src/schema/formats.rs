@@ -32,9 +32,8 @@ fn is_uuid(text: &str) -> bool {
     let is_hyphen = |place| matches!(place, 8 | 13 | 18 | 23);
     match text.len() {
         32 => text.iter().all(u8::is_ascii_hexdigit),
-        36 => text.iter().enumerate().all(|(place, byte)| match is_hyphen(place) {
-            true => *byte == b'-',
-            false => byte.is_ascii_hexdigit(),
+        36 => text.iter().enumerate().all(|(place, byte)| {
+            if is_hyphen(place) { *byte == b'-' } else { byte.is_ascii_hexdigit() }
         }),
         _ => false,
     }

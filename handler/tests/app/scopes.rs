@@ -48,7 +48,8 @@ fn build(shop: &Shop, handlers: Handlers<Loyalty>, set: fn(ShopBuilder) -> ShopB
 
 #[tokio::test(start_paused = true)]
 async fn two_functions_with_handlers_of_one_name_both_act_and_each_once() {
-    let names: [(fn(ShopBuilder) -> ShopBuilder, fn(ShopBuilder) -> ShopBuilder); 3] = [
+    type Name = fn(ShopBuilder) -> ShopBuilder;
+    let names: [(Name, Name); 3] = [
         (|it| it, |it| it),
         (|it| it.named("points"), |it| it.named("statistics")),
         (|it| it, |it| it.named("statistics")),

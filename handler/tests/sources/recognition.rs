@@ -269,7 +269,7 @@ fn a_notification_has_the_arn_of_its_topic_in_any_order_of_members() {
     for members in [
         format!("{subscription},{sns}"),
         format!("{sns},{subscription}"),
-        sns.clone(),
+        sns,
         format!("{subscription},{without}"),
     ] {
         let json = format!(r#"{{"Records":[{{"EventSource":"aws:sns",{members}}}]}}"#);

@@ -32,7 +32,7 @@ pub struct RequestContext {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Authorizer {
-    /// A token of OpenID Connect: the JWT authorizer of an HTTP API, or the Cognito authorizer of a
+    /// A token of `OpenID` Connect: the JWT authorizer of an HTTP API, or the Cognito authorizer of a
     /// REST API.
     Jwt {
         /// The claims. REST APIs and HTTP APIs give all values as texts.
