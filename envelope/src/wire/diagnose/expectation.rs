@@ -82,12 +82,15 @@ const CONSTANT: &[&str] = &[
     "variant identifier",
 ];
 
+/// The constant expectations of the types of this crate.
+const OURS: &[&str] = &["1 to 128 printable characters", "a timestamp of RFC 3339"];
+
 /// What stands in place of any other expectation.
 pub(super) const WITHHELD: &str = "a value that its type takes";
 
 /// Whether an expectation says the same whatever the value is.
 pub(super) fn is_constant(expected: &str) -> bool {
-    CONSTANT.contains(&expected)
+    CONSTANT.contains(&expected) || OURS.contains(&expected)
 }
 
 /// What a type says of itself when it asks for a value, before it sees any.

@@ -43,8 +43,8 @@ fn a_person_sees_a_tree_for_each_registration_and_the_totals() {
                ├─ products      recorded registration PR-3KGV-TDBK-7PQZ
                ├─ loyalty       awarded 59 points
                ├─ promotions    generated code THANKS-JRBN-J0MZ-VW14 for 10 % off
-               │  └─ discount_generated  01KDVDNA00J75298Q9JNBDJA6Q  from promotions
-               │     └─ communications  e-mailed the code in message EM-THMY-KBAK-YM7Q
+               │  └─ discount_generated  01KDVDNA00DQ9CV57B6YZYAGWY  from promotions
+               │     └─ communications  e-mailed the code in message EM-G71T-K0H5-054F
                ├─ customer      opened support record SR-DFWH-X3V5-FKED
                └─ manufacturer  sent notice MN-10TY-C7JN-2Q6K
 
@@ -53,8 +53,8 @@ fn a_person_sees_a_tree_for_each_registration_and_the_totals() {
                ├─ products      recorded registration PR-TFNA-FPDP-YNTJ
                ├─ loyalty       awarded 59 points
                ├─ promotions    generated code THANKS-1J5K-X8B0-P47X for 10 % off
-               │  └─ discount_generated  01KDVDNA00N12YK4FMZAEH06AM  from promotions
-               │     └─ communications  e-mailed the code in message EM-W7ND-17WB-PPMK
+               │  └─ discount_generated  01KDVDNA00Z2MWFHZMHY0GCAR1  from promotions
+               │     └─ communications  e-mailed the code in message EM-8YQC-2JZB-Y3KH
                ├─ customer      opened support record SR-FAV7-SZG1-DYYN
                └─ manufacturer  sent notice MN-8315-0WQJ-XH9N
 
@@ -87,10 +87,10 @@ fn a_person_sees_a_tree_for_each_registration_and_the_totals() {
             │  ├─ requests                      30
             │  └─ write units                   70
             ├─ how long a flow took, in milliseconds
-            │  ├─ P50                           59
-            │  ├─ P90                           79
-            │  ├─ P99                           79
-            │  └─ P100                          79
+            │  ├─ P50                           55
+            │  ├─ P90                           75
+            │  ├─ P99                           75
+            │  └─ P100                          75
             └─ verdict
                ├─ effects applied twice          0
                ├─ events lost                    0
@@ -109,12 +109,12 @@ fn a_program_sees_one_document() {
         &input,
         &expect![[r#"
             {"flows":[
-            {"line":1,"correlation_id":"01KDVDNA00J452VV4909EC3FQB","events":[{"event_id":"01KDVDNA00J452VV4909EC3FQB","name":"product_registered","service":"products","causation_id":null,"depth":0},{"event_id":"01KDVDNA00J75298Q9JNBDJA6Q","name":"discount_generated","service":"promotions","causation_id":"01KDVDNA00J452VV4909EC3FQB","depth":1}],"effects":[{"service":"products","effect":"registration_recorded","registration":"PR-3KGV-TDBK-7PQZ","caused_by":"01KDVDNA00J452VV4909EC3FQB"},{"service":"loyalty","effect":"points_awarded","points":59,"caused_by":"01KDVDNA00J452VV4909EC3FQB"},{"service":"promotions","effect":"code_generated","code":"THANKS-JRBN-J0MZ-VW14","percent":10,"caused_by":"01KDVDNA00J452VV4909EC3FQB"},{"service":"customer","effect":"support_record_opened","record":"SR-DFWH-X3V5-FKED","caused_by":"01KDVDNA00J452VV4909EC3FQB"},{"service":"manufacturer","effect":"manufacturer_notified","notice":"MN-10TY-C7JN-2Q6K","caused_by":"01KDVDNA00J452VV4909EC3FQB"},{"service":"communications","effect":"code_emailed","message_id":"EM-THMY-KBAK-YM7Q","caused_by":"01KDVDNA00J75298Q9JNBDJA6Q"}]},
-            {"line":4,"correlation_id":"01KDVDNA00Z29T5VQV69ANWWE1","events":[{"event_id":"01KDVDNA00Z29T5VQV69ANWWE1","name":"product_registered","service":"products","causation_id":null,"depth":0},{"event_id":"01KDVDNA00N12YK4FMZAEH06AM","name":"discount_generated","service":"promotions","causation_id":"01KDVDNA00Z29T5VQV69ANWWE1","depth":1}],"effects":[{"service":"products","effect":"registration_recorded","registration":"PR-TFNA-FPDP-YNTJ","caused_by":"01KDVDNA00Z29T5VQV69ANWWE1"},{"service":"loyalty","effect":"points_awarded","points":59,"caused_by":"01KDVDNA00Z29T5VQV69ANWWE1"},{"service":"promotions","effect":"code_generated","code":"THANKS-1J5K-X8B0-P47X","percent":10,"caused_by":"01KDVDNA00Z29T5VQV69ANWWE1"},{"service":"customer","effect":"support_record_opened","record":"SR-FAV7-SZG1-DYYN","caused_by":"01KDVDNA00Z29T5VQV69ANWWE1"},{"service":"manufacturer","effect":"manufacturer_notified","notice":"MN-8315-0WQJ-XH9N","caused_by":"01KDVDNA00Z29T5VQV69ANWWE1"},{"service":"communications","effect":"code_emailed","message_id":"EM-W7ND-17WB-PPMK","caused_by":"01KDVDNA00N12YK4FMZAEH06AM"}]}
+            {"line":1,"correlation_id":"01KDVDNA00J452VV4909EC3FQB","events":[{"event_id":"01KDVDNA00J452VV4909EC3FQB","name":"product_registered","service":"products","causation_id":null,"depth":0},{"event_id":"01KDVDNA00DQ9CV57B6YZYAGWY","name":"discount_generated","service":"promotions","causation_id":"01KDVDNA00J452VV4909EC3FQB","depth":1}],"effects":[{"service":"products","effect":"registration_recorded","registration":"PR-3KGV-TDBK-7PQZ","caused_by":"01KDVDNA00J452VV4909EC3FQB"},{"service":"loyalty","effect":"points_awarded","points":59,"caused_by":"01KDVDNA00J452VV4909EC3FQB"},{"service":"promotions","effect":"code_generated","code":"THANKS-JRBN-J0MZ-VW14","percent":10,"caused_by":"01KDVDNA00J452VV4909EC3FQB"},{"service":"customer","effect":"support_record_opened","record":"SR-DFWH-X3V5-FKED","caused_by":"01KDVDNA00J452VV4909EC3FQB"},{"service":"manufacturer","effect":"manufacturer_notified","notice":"MN-10TY-C7JN-2Q6K","caused_by":"01KDVDNA00J452VV4909EC3FQB"},{"service":"communications","effect":"code_emailed","message_id":"EM-G71T-K0H5-054F","caused_by":"01KDVDNA00DQ9CV57B6YZYAGWY"}]},
+            {"line":4,"correlation_id":"01KDVDNA00Z29T5VQV69ANWWE1","events":[{"event_id":"01KDVDNA00Z29T5VQV69ANWWE1","name":"product_registered","service":"products","causation_id":null,"depth":0},{"event_id":"01KDVDNA00Z2MWFHZMHY0GCAR1","name":"discount_generated","service":"promotions","causation_id":"01KDVDNA00Z29T5VQV69ANWWE1","depth":1}],"effects":[{"service":"products","effect":"registration_recorded","registration":"PR-TFNA-FPDP-YNTJ","caused_by":"01KDVDNA00Z29T5VQV69ANWWE1"},{"service":"loyalty","effect":"points_awarded","points":59,"caused_by":"01KDVDNA00Z29T5VQV69ANWWE1"},{"service":"promotions","effect":"code_generated","code":"THANKS-1J5K-X8B0-P47X","percent":10,"caused_by":"01KDVDNA00Z29T5VQV69ANWWE1"},{"service":"customer","effect":"support_record_opened","record":"SR-FAV7-SZG1-DYYN","caused_by":"01KDVDNA00Z29T5VQV69ANWWE1"},{"service":"manufacturer","effect":"manufacturer_notified","notice":"MN-8315-0WQJ-XH9N","caused_by":"01KDVDNA00Z29T5VQV69ANWWE1"},{"service":"communications","effect":"code_emailed","message_id":"EM-8YQC-2JZB-Y3KH","caused_by":"01KDVDNA00Z2MWFHZMHY0GCAR1"}]}
             ],"rejected":[
             {"line":3,"reason":"the line is not JSON at byte 0: expected a value"}
             ],
-            "registrations":2,"events":{"product_registered":2,"discount_generated":2},"effects":{"products":2,"loyalty":2,"promotions":2,"communications":2,"customer":2,"manufacturer":2},"points":118,"seed":1,"worlds":1,"deliveries":14,"duplicates":0,"attempts":14,"crashes":0,"faults":{},"quarantined":0,"requests":30,"wcu":70,"latency_ms":{"p50":59,"p90":79,"p99":79,"p100":79},"effects_applied_twice":0,"events_lost":0,"unfinished":0}
+            "registrations":2,"events":{"product_registered":2,"discount_generated":2},"effects":{"products":2,"loyalty":2,"promotions":2,"communications":2,"customer":2,"manufacturer":2},"points":118,"seed":1,"worlds":1,"deliveries":14,"duplicates":0,"attempts":14,"crashes":0,"faults":{},"quarantined":0,"requests":30,"wcu":70,"latency_ms":{"p50":55,"p90":75,"p99":75,"p100":75},"effects_applied_twice":0,"events_lost":0,"unfinished":0}
         "#]],
     );
 }
