@@ -54,7 +54,7 @@ pub struct DynamoDbEffects {
 
 impl DynamoDbEffects {
     /// The attribute of an item of the outbox that holds the event as JSON: what
-    /// [`OutgoingEvent`] is to serde.
+    /// [`OutgoingEvent`](setpiece_bus::OutgoingEvent) is to serde.
     pub const EVENT: &str = "outbox_event";
 
     /// The attribute of an item of the outbox that says when it was put there, in milliseconds

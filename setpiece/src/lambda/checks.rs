@@ -122,7 +122,7 @@ impl<'a> Checks<'a> {
             (check, permission, Box::pin(run) as BoxFuture<'_, _>)
         };
         let bus = async move { self.publisher.preflight(deadline).await.map(drop) };
-        let mut requests: Vec<Request<'_>> = vec![
+        let requests: Vec<Request<'_>> = vec![
             (Check::Bus, "events:DescribeEventBus and events:PutEvents", Box::pin(bus)),
             tried(Check::Table, "dynamodb:DescribeTable", |it| Box::pin(it.describe())),
             tried(Check::Table, "dynamodb:UpdateItem", |it| Box::pin(it.update())),
@@ -131,11 +131,12 @@ impl<'a> Checks<'a> {
             tried(Check::Outbox, "dynamodb:PutItem", |it| Box::pin(it.put())),
         ];
         #[cfg(feature = "sqs")]
-        if self.settings.quarantine.is_some() {
-            requests.push(tried(Check::Quarantine, "sqs:GetQueueAttributes", |it| {
-                Box::pin(it.quarantine())
-            }));
-        }
+        let requests = {
+            let quarantine = self.settings.quarantine.is_some().then(|| {
+                tried(Check::Quarantine, "sqs:GetQueueAttributes", |it| Box::pin(it.quarantine()))
+            });
+            requests.into_iter().chain(quarantine).collect()
+        };
         requests
     }
 

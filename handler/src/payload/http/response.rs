@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::source::HttpForm;
 
-/// The response to an [`HttpRequest`].
+/// The response to an [`HttpRequest`](crate::HttpRequest).
 ///
 /// ```
 /// use setpiece_handler::{HttpForm, HttpResponse};
