@@ -24,8 +24,11 @@ pub(super) fn check(input: &Input<'_>, errors: &mut Errors) {
     if input.names.stands_for.is_some() || input.names.remote || input.side == Side::Read {
         return;
     }
-    let krate = types::path_text(&input.krate);
-    let krate = krate.trim_start_matches("::");
+    // As the user has written it, or the way that the user would.
+    let krate = input.attrs.krate.value().map_or_else(
+        || types::path_text(&input.krate).trim_start_matches("::").to_owned(),
+        types::path_text,
+    );
     let with = |how: &str| format!("write it as text with `#[serde(with = \"{krate}::{how}\")]`");
     let remedies = Remedies {
         plain: with("AsString"),
