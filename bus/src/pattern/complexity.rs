@@ -4,11 +4,12 @@
 //! keeps track of all beginnings of wildcards that match what it has read; the complexity is how
 //! many these can be at once. Of `"a*b"`, quotes included, they are `"`, `"a`, `"a*`, `"a*b` and the
 //! whole, and `"ab` is matched by two of them.
+//!
+//! A rule to which `$or` multiplies a pattern is added to the machine on its own. It finds the
+//! values that were added before, but not a wildcard with anything after a `*`: of that it adds a
+//! copy, which shares no more than what comes up to the first `*`.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    ops::Range,
-};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{
     EventPattern,
@@ -18,65 +19,87 @@ use super::{
 
 /// A field with wildcards of a complexity beyond the limit.
 ///
-/// Rules to which `$or` multiplies the pattern count together where they share a field and all that
-/// AWS looks at before it. Fields that AWS looks at one after the other do not add up.
+/// Rules to which `$or` multiplies the pattern count together where AWS comes to a field of them
+/// from one state: that is where each field before it has a value in common that is not copied.
+/// Fields that AWS looks at one after the other do not add up.
 pub(super) fn too_complex(pattern: &EventPattern, limit: usize) -> Option<&Field> {
     let field = |alternative: usize, place: usize| -> Option<(usize, &Field)> {
         let index = *pattern.alternatives[alternative].get(place)?;
         Some((index, &pattern.fields[index]))
     };
     let mut measured = BTreeSet::new();
-    // Alternatives are in order, so those that begin alike are side by side.
-    let mut groups = vec![(0..pattern.alternatives.len(), 0)];
+    let mut groups = vec![((0..pattern.alternatives.len()).collect::<Vec<_>>(), 0)];
     while let Some((group, place)) = groups.pop() {
-        let path = |it| field(it, place).map(|(_, field)| &field.path);
-        for together in runs(group, |left, right| path(left) == path(right)) {
-            let fields: BTreeMap<_, _> = together
-                .clone()
-                .filter_map(|it| field(it, place))
-                .filter(|(_, field)| field.tests.iter().any(|test| !wildcards(test).is_empty()))
-                .collect();
-            if let Some(first) = fields.values().next().copied()
-                && measured.insert(fields.keys().copied().collect::<Vec<_>>())
-            {
-                let tests: BTreeSet<_> = fields.values().flat_map(|field| &field.tests).collect();
-                let terms: Vec<Vec<_>> = tests
-                    .into_iter()
-                    .map(|test| wildcards(test).into_iter().map(Strand::of).collect())
-                    .collect();
-                if complexity(&terms, limit) > limit {
-                    return Some(first);
-                }
+        let mut by_path: BTreeMap<&str, Vec<(usize, usize, &Field)>> = BTreeMap::new();
+        for alternative in group {
+            if let Some((index, field)) = field(alternative, place) {
+                by_path.entry(&field.path).or_default().push((alternative, index, field));
             }
-            let goes_on = |it| {
-                // AWS does not look beyond a field that is asked to be absent and nothing else.
-                field(it, place)
-                    .filter(|(_, field)| field.tests.iter().any(|test| *test != Test::Absent))
-            };
-            let value = |it| field(it, place).map(|(_, field)| field);
-            groups.extend(
-                runs(together, |left, right| value(left) == value(right))
-                    .filter(|alike| goes_on(alike.start).is_some())
-                    .map(|alike| (alike, place + 1)),
-            );
+        }
+        for together in by_path.into_values() {
+            let indices: Vec<_> = together.iter().map(|(_, index, _)| *index).collect();
+            if measured.insert(indices)
+                && complexity(&terms(&together, limit), limit) > limit
+                && let Some((.., first)) = together.first()
+            {
+                return Some(first);
+            }
+            groups.extend(states(&together).into_iter().map(|alike| (alike, place + 1)));
         }
     }
     None
 }
 
-/// The longest ranges in which each is like the one before it.
-fn runs(
-    range: Range<usize>,
-    alike: impl Fn(usize, usize) -> bool,
-) -> impl Iterator<Item = Range<usize>> {
-    let mut rest = range;
-    std::iter::from_fn(move || {
-        let start = rest.next()?;
-        while rest.start < rest.end && alike(rest.start - 1, rest.start) {
-            rest.start += 1;
+/// The tests with wildcards of fields that are looked at together, each as often as it counts.
+fn terms(together: &[(usize, usize, &Field)], limit: usize) -> Vec<Term> {
+    let mut copies: BTreeMap<&Test, usize> = BTreeMap::new();
+    let tests = together.iter().flat_map(|(.., field)| &field.tests);
+    for test in tests.filter(|test| !wildcards(test).is_empty()) {
+        *copies.entry(test).or_default() += 1;
+    }
+    let mut terms = Vec::new();
+    for (id, (test, count)) in copies.into_iter().enumerate() {
+        let term =
+            Term { test: id, strands: wildcards(test).into_iter().map(Strand::of).collect() };
+        // Each copy adds something or none does, so more of them than the limit say no more.
+        let count = if is_copied(test) { count.min(limit.saturating_add(1)) } else { 1 };
+        terms.extend(std::iter::repeat_n(term, count));
+    }
+    terms
+}
+
+/// The alternatives that go on from one state, for each of the states behind a field.
+fn states(together: &[(usize, usize, &Field)]) -> Vec<Vec<usize>> {
+    let mut state_of: BTreeMap<&Test, usize> = BTreeMap::new();
+    let mut states: Vec<Vec<usize>> = Vec::new();
+    for (alternative, _, field) in together {
+        // AWS does not look beyond a field that is asked to be absent and nothing else.
+        if field.tests.iter().all(|test| *test == Test::Absent) {
+            continue;
         }
-        Some(start..rest.start)
-    })
+        let found: BTreeSet<_> =
+            field.tests.iter().filter_map(|it| state_of.get(it)).copied().collect();
+        let mut found = found.into_iter();
+        let state = found.next().unwrap_or_else(|| {
+            states.push(Vec::new());
+            states.len() - 1
+        });
+        for other in found {
+            let joined = std::mem::take(&mut states[other]);
+            states[state].extend(joined);
+            state_of.values_mut().filter(|it| **it == other).for_each(|it| *it = state);
+        }
+        states[state].push(*alternative);
+        let reused = field.tests.iter().filter(|test| !is_copied(test) && **test != Test::Absent);
+        state_of.extend(reused.map(|test| (test, state)));
+    }
+    states.retain(|state| !state.is_empty());
+    states
+}
+
+/// Tells whether each rule adds a copy of a test: where anything follows after a `*`.
+fn is_copied(test: &Test) -> bool {
+    wildcards(test).iter().any(|wildcard| wildcard.parts().skip(1).any(|part| !part.is_empty()))
 }
 
 /// The wildcards of a test, all of one if it is `anything-but`.
@@ -93,6 +116,13 @@ fn as_wildcard(test: &TextTest) -> Option<&Wildcard> {
         TextTest::Wildcard(wildcard) => Some(wildcard),
         _ => None,
     }
+}
+
+/// A test with its wildcards. Copies of one test have one number.
+#[derive(Clone, Debug)]
+struct Term {
+    test: usize,
+    strands: Vec<Strand>,
 }
 
 /// A wildcard as AWS reads it.
@@ -142,17 +172,16 @@ enum Beginning {
 
 /// The most beginnings of wildcards that match one value, or some number beyond the limit.
 ///
-/// A term is a test with its wildcards. There is no need to try all values:
+/// There is no need to try all values:
 ///
 /// - While a value is no longer than the part before the first `*` of some wildcard, it is known.
 /// - Then it can go on so that each wildcard that has come to its first `*` comes to its last, and
 ///   whatever follows, none of these `*` is left. What it ends with decides how much of the parts
 ///   between matches besides: most where it ends with one of them, or a beginning of it.
-fn complexity(terms: &[Vec<Strand>], limit: usize) -> usize {
+fn complexity(terms: &[Term], limit: usize) -> usize {
     let strands: Vec<_> = terms
         .iter()
-        .enumerate()
-        .flat_map(|(term, strands)| strands.iter().map(move |strand| (term, strand)))
+        .flat_map(|term| term.strands.iter().map(|strand| (term.test, strand)))
         .collect();
     let firsts: BTreeSet<_> = strands.iter().map(|(_, strand)| &*strand.first).collect();
     let mut most = 0;
@@ -303,6 +332,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*, sample::select};
 
     use super::*;
+    use crate::{PatternLimits, PatternReason};
 
     /// Without quotes and escapes.
     fn strand(text: &str) -> Strand {
@@ -310,9 +340,102 @@ mod tests {
         Strand { first: parts.next().unwrap(), rest: parts.collect() }
     }
 
-    fn terms(texts: &[&str]) -> Vec<Vec<Strand>> {
+    fn terms(texts: &[&str]) -> Vec<Term> {
         let texts: BTreeSet<_> = texts.iter().collect();
-        texts.into_iter().map(|text| vec![strand(text)]).collect()
+        let strands = texts.into_iter().map(|text| vec![strand(text)]);
+        strands.enumerate().map(|(test, strands)| Term { test, strands }).collect()
+    }
+
+    /// The least limit under which AWS takes a pattern.
+    #[track_caller]
+    fn check_pattern(json: &str, expected: usize) {
+        let limits =
+            PatternLimits { max_wildcard_complexity: usize::MAX, ..PatternLimits::default() };
+        let pattern = EventPattern::parse_within(json, &limits).unwrap();
+        let is_refused = |limit| too_complex(&pattern, limit).is_some();
+        let least = (0..100).find(|limit| !is_refused(*limit));
+        assert_eq!(least, Some(expected), "{json}");
+    }
+
+    /// A pattern with these fields and one of so many values of the field `z`.
+    fn with_or(fields: &str, count: usize) -> String {
+        let or: Vec<_> = (0..count).map(|id| format!(r#"{{"z":[{id}]}}"#)).collect();
+        format!(r#"{{{fields},"$or":[{}]}}"#, or.join(","))
+    }
+
+    #[test]
+    fn alternatives_copy_the_wildcards_before_them() {
+        // As `Machine.evaluateComplexity` of event-ruler 2.0.1 answers.
+        for (wildcard, alone, each) in [
+            ("*orders*", 3, 2),
+            ("*a", 2, 1),
+            ("a*", 2, 0),
+            ("*", 2, 0),
+            ("ab", 1, 0),
+            ("a*b", 2, 1),
+            ("ab*bb", 3, 2),
+            ("*a*a", 4, 3),
+            ("*ab*cd*", 4, 3),
+        ] {
+            let field = format!(r#""a":[{{"wildcard":"{wildcard}"}}]"#);
+            check_pattern(&format!("{{{field}}}"), alone);
+            for count in 2..=5 {
+                check_pattern(&with_or(&field, count), alone + (count - 1) * each);
+            }
+            // A field behind the alternatives is another one for each of them.
+            check_pattern(&with_or(&field, 5).replace("\"z\"", "\"0\""), alone);
+            let with_text = field.replace('[', "[\"x\",");
+            check_pattern(&with_or(&with_text, 3), alone + 2 * each);
+        }
+        let none_of = |texts: &str| format!(r#""a":[{{"anything-but":{{"wildcard":{texts}}}}}]"#);
+        check_pattern(&with_or(&none_of(r#""*orders*""#), 5), 11);
+        check_pattern(&with_or(&none_of(r#"["*a*a","a*b"]"#), 2), 8);
+        check_pattern(&with_or(&none_of(r#"["a*b","c*d"]"#), 3), 4);
+    }
+
+    #[test]
+    fn alternatives_count_together_where_a_field_before_has_a_value_in_common() {
+        let behind = |tests: &str| format!(r#""a":[{tests}],"b":[{{"wildcard":"*a*a"}}]"#);
+        for (tests, expected) in [
+            (r#""x""#, 10),
+            (r#"{"wildcard":"xx"}"#, 10),
+            (r#"{"wildcard":"x*"}"#, 10),
+            (r#"{"prefix":"x"}"#, 10),
+            (r#"{"anything-but":["x"]}"#, 10),
+            (r#"{"exists":true}"#, 10),
+            (r#"{"numeric":[">",1]}"#, 10),
+            (r#""x",{"wildcard":"a*b"}"#, 10),
+            (r#""x",{"exists":false}"#, 10),
+            (r#"{"wildcard":"a*b"}"#, 4),
+            (r#"{"anything-but":{"wildcard":"x*y"}}"#, 4),
+            (r#"{"exists":false}"#, 0),
+        ] {
+            check_pattern(&with_or(&behind(tests), 3), expected);
+        }
+        let (w, v) = (r#"{"wildcard":"*a*a"}"#, r#"{"wildcard":"a*b"}"#);
+        for (first, second, expected) in [
+            (format!(r#""a":[{w}],"z":[1]"#), format!(r#""a":[{w},{v}],"z":[2]"#), 8),
+            (format!(r#""a":[{w}],"z":[1]"#), format!(r#""a":[{v}],"z":[2]"#), 5),
+            (format!(r#""a":[{w}],"z":[1]"#), format!(r#""a":[{w}]"#), 7),
+            (
+                format!(r#""a":["x","y"],"b":[{w}],"z":[1]"#),
+                format!(r#""a":["x"],"b":[{w}],"z":[2]"#),
+                7,
+            ),
+        ] {
+            check_pattern(&format!(r#"{{"$or":[{{{first}}},{{{second}}}]}}"#), expected);
+        }
+    }
+
+    #[test]
+    fn a_wildcard_that_alternatives_multiply_is_refused() {
+        let orders = r#""a":[{"wildcard":"*orders*"}]"#;
+        assert!(EventPattern::parse(with_or(orders, 4)).is_ok());
+        let error = EventPattern::parse(with_or(orders, 5)).unwrap_err();
+        assert_eq!((error.path(), error.reason()), ("a", &PatternReason::TooComplex { limit: 10 }));
+        // However many there are.
+        let limits = PatternLimits { max_chars: usize::MAX, ..PatternLimits::default() };
+        assert!(EventPattern::parse_within(with_or(orders, 1000), &limits).is_err());
     }
 
     #[test]
@@ -377,7 +500,7 @@ mod tests {
         for (expected, texts) in cases {
             assert_eq!(complexity(&terms(texts), usize::MAX), expected, "{texts:?}");
         }
-        let together = vec![vec![strand("a*aaa"), strand("aa*aa")]];
+        let together = vec![Term { test: 0, strands: vec![strand("a*aaa"), strand("aa*aa")] }];
         assert_eq!(complexity(&together, usize::MAX), 6);
         let long = "F*e*a*t*u*r*e*".repeat(10_000);
         assert!(complexity(&terms(&[&long]), 100) > 100);
@@ -399,11 +522,10 @@ mod tests {
     }
 
     /// Goes through all sets of beginnings that there are.
-    fn by_trying(terms: &[Vec<Strand>]) -> usize {
+    fn by_trying(terms: &[Term]) -> usize {
         let all: Vec<(usize, usize, Vec<Option<u8>>)> = terms
             .iter()
-            .enumerate()
-            .flat_map(|(term, strands)| strands.iter().map(move |strand| (term, strand.tokens())))
+            .flat_map(|term| term.strands.iter().map(|strand| (term.test, strand.tokens())))
             .enumerate()
             .map(|(id, (term, tokens))| (id, term, tokens))
             .collect();
@@ -466,7 +588,12 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn complexity_is_what_trying_all_values_finds(terms in vec(vec(quoted(), 1..3), 1..4)) {
+        fn complexity_is_what_trying_all_values_finds(tests in vec((vec(quoted(), 1..3), 1..3_usize), 1..4)) {
+            let terms: Vec<_> = tests
+                .into_iter()
+                .enumerate()
+                .flat_map(|(test, (strands, copies))| vec![Term { test, strands }; copies])
+                .collect();
             let most = by_trying(&terms);
             prop_assert_eq!(complexity(&terms, usize::MAX), most);
             for limit in 0..most {
