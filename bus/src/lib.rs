@@ -84,7 +84,7 @@
 //!     "detail-type": "order_submitted",
 //!     "detail": { "metadata": { "version": "2" }, "data": { "total": 1.0e2 } }
 //! }"#)?;
-//! assert_eq!(rules.matches(&event), [&"loyalty"]);
+//! assert_eq!(rules.matches(&event)?, [&"loyalty"]);
 //!
 //! // What AWS refuses, it refuses for the same reason.
 //! let error = EventPattern::parse(r#"{ "detail-type": "order_submitted" }"#).unwrap_err();

@@ -16,7 +16,7 @@ mod tests;
 mod text;
 mod write;
 
-use std::{cell::OnceCell, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
 #[cfg(feature = "schema")]
 pub use self::check::{Finding, Findings, Mismatch};
@@ -80,7 +80,7 @@ pub use self::{
 /// let pattern = EventPattern::parse(r#"{ "detail": { "items": { "sku": ["a"], "count": [2] } } }"#)?;
 /// // No single item has both.
 /// let event = br#"{ "detail": { "items": [{ "sku": "a", "count": 1 }, { "sku": "b", "count": 2 }] } }"#;
-/// assert!(!pattern.matches(&ParsedEvent::parse(event)?));
+/// assert!(!pattern.matches(&ParsedEvent::parse(event)?)?);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -152,26 +152,28 @@ impl EventPattern {
         compile::parse(json.as_ref(), limits)
     }
 
-    /// Whether a rule with this pattern matches the event.
+    /// Matches the event as a rule with this pattern does.
     ///
     /// Time grows with the values that the pattern looks at; with lists of objects, with the objects
     /// times the fields. There are events that would cost more: those that have one key several
     /// times, each time with a list of objects, so that ways to choose multiply, and those with
-    /// lists hundreds deep. After 16 million steps, far more than an event of
-    /// [its largest size](ParsedEvent::MAX_BYTES) needs otherwise, such an event counts as not
-    /// matching.
-    #[must_use]
-    pub fn matches(&self, event: &ParsedEvent<'_>) -> bool {
-        self.matches_with(event, &mut Effort::default())
-    }
-
-    /// As [`EventPattern::matches`], for bytes that are looked at only once.
+    /// lists hundreds deep. A call ends after 16 million steps.
     ///
     /// # Errors
     ///
-    /// [`EventError`] where the bytes are not an event.
+    /// [`EventReason::TooManySteps`] where the steps did not suffice. An event that is taken for one
+    /// that does not match is lost, so whoever routes by patterns has to set it aside.
+    pub fn matches(&self, event: &ParsedEvent<'_>) -> Result<bool, EventError> {
+        self.matches_within(event, &mut Effort::default()).ok_or_else(Effort::exceeded)
+    }
+
+    /// Parses the bytes of an event and [matches](EventPattern::matches) it.
+    ///
+    /// # Errors
+    ///
+    /// [`EventError`] where the bytes are not an event, or the steps did not suffice.
     pub fn matches_json(&self, event: impl AsRef<[u8]>) -> Result<bool, EventError> {
-        Ok(self.matches(&ParsedEvent::parse(event.as_ref())?))
+        self.matches(&ParsedEvent::parse(event.as_ref())?)
     }
 
     /// The pattern as JSON without white space, in a form that does not depend on how it was
@@ -205,30 +207,41 @@ impl EventPattern {
         self.alternatives.iter().map(|fields| fields.iter().map(|index| &self.fields[*index]))
     }
 
-    fn matches_with(&self, event: &ParsedEvent<'_>, effort: &mut Effort) -> bool {
-        let found = vec![OnceCell::new(); self.fields.len()];
-        let found = |index: usize| -> &Found {
-            found[index].get_or_init(|| self.find(&self.fields[index], event))
-        };
-        self.alternatives.iter().any(|fields| {
-            if !fields.iter().all(|index| found(*index).is_possible(&self.fields[*index])) {
-                return false;
+    /// Matches within the steps that are left; `None` where they do not suffice.
+    fn matches_within(&self, event: &ParsedEvent<'_>, effort: &mut Effort) -> Option<bool> {
+        let mut found: Vec<Option<Found>> = vec![None; self.fields.len()];
+        'alternatives: for fields in &self.alternatives {
+            for &index in fields {
+                let field = &self.fields[index];
+                let found = match &mut found[index] {
+                    Some(found) => found,
+                    unknown => unknown.insert(self.find(field, event, effort)?),
+                };
+                if !found.is_possible(field) {
+                    continue 'alternatives;
+                }
             }
-            if fields.iter().all(|index| found(*index).is_flat()) {
-                return true;
+            let all = || fields.iter().filter_map(|index| Some((*index, found[*index].as_ref()?)));
+            if all().all(|(_, found)| found.is_flat()) {
+                return Some(true);
             }
-            let condition = |index: &usize| {
-                let Found { here, matching } = found(*index);
-                Condition { here, matching, optional: self.fields[*index].allows_absence() }
-            };
-            let conditions: Vec<_> = fields.iter().map(condition).collect();
-            arrays::consistent(&conditions, event, effort)
-        })
+            let conditions: Vec<_> = all()
+                .map(|(index, Found { here, matching })| {
+                    let optional = self.fields[index].allows_absence();
+                    Condition { here, matching, optional }
+                })
+                .collect();
+            if arrays::consistent(&conditions, event, effort)? {
+                return Some(true);
+            }
+        }
+        Some(false)
     }
 
-    /// Looks up a field in an event.
-    fn find(&self, field: &Field, event: &ParsedEvent<'_>) -> Found {
+    /// Looks up a field in an event; `None` where the steps do not suffice.
+    fn find(&self, field: &Field, event: &ParsedEvent<'_>, effort: &mut Effort) -> Option<Found> {
         let leaves = event.find(&field.path).map_or(&[][..], |path| event.leaves(path));
+        effort.take(leaves.len().saturating_mul(field.tests.len().div_ceil(8)))?;
         let mut found = Found::default();
         for leaf in leaves.iter().filter(|leaf| !leaf.below_empty_key || self.sees_empty_keys) {
             // Leaves come in the order of their elements, but for those of the elements above.
@@ -243,7 +256,7 @@ impl EventPattern {
             elements.sort_unstable();
             elements.dedup();
         }
-        found
+        Some(found)
     }
 }
 

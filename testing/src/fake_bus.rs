@@ -26,7 +26,7 @@ use self::{
     faults::{CallTrouble, FaultPlan},
     record::Record,
     routing::Routing,
-    rule::check_name,
+    validation::{MAX_ARCHIVE_NAME_CHARS, MAX_NAME_CHARS, check_name},
 };
 pub use self::{
     archive::Replay,
@@ -360,7 +360,7 @@ impl FakeBus {
         targets: impl IntoIterator<Item = Target>,
     ) -> Result<(), CallError> {
         let targets: Vec<Target> = targets.into_iter().collect();
-        targets.iter().try_for_each(Target::check)?;
+        Target::check_all(&targets)?;
         let mut state = self.lock();
         let rule = state.rule(rule)?;
         let mut all = rule.targets.clone();
@@ -470,7 +470,8 @@ impl FakeBus {
         std::mem::take(self.lock().queue(queue))
     }
 
-    /// What the bus gave up to deliver to a target that has no dead-letter queue.
+    /// What the bus gave up to deliver to a target that has no dead-letter queue, and what it did not
+    /// try to deliver.
     #[must_use]
     pub fn undelivered(&self) -> Vec<Undelivered> {
         self.lock().routing.undelivered.clone()
@@ -487,7 +488,7 @@ impl FakeBus {
         name: &str,
         pattern: Option<EventPattern>,
     ) -> Result<(), CallError> {
-        check_name("archiveName", name)?;
+        check_name("archiveName", name, MAX_ARCHIVE_NAME_CHARS)?;
         let archives = &mut self.lock().routing.archives;
         if archives.iter().any(|archive| archive.name == name) {
             // Recorded.
@@ -506,7 +507,7 @@ impl FakeBus {
     /// `ResourceAlreadyExistsException` when there was a replay of that name, and
     /// `ResourceNotFoundException` when there is no rule of a name that was given.
     pub fn start_replay(&self, replay: &Replay) -> Result<(), CallError> {
-        check_name("replayName", &replay.name)?;
+        check_name("replayName", &replay.name, MAX_NAME_CHARS)?;
         replay.check()?;
         let mut state = self.lock();
         for rule in replay.rules.iter().flatten() {

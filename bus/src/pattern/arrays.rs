@@ -14,7 +14,10 @@ use std::{
     ops::Range,
 };
 
-use super::event::{ElementId, ParsedEvent, ROOT};
+use super::{
+    error::{EventError, EventReason},
+    event::{ElementId, ParsedEvent, ROOT},
+};
 
 /// A field of a rule, looked up in an event.
 pub(crate) struct Condition<'f> {
@@ -26,22 +29,31 @@ pub(crate) struct Condition<'f> {
     pub(crate) optional: bool,
 }
 
-/// How much may still be tried.
+/// The steps that a call has left.
+///
+/// They belong to the call, so that an event which is made to cost costs one rule and ten thousand
+/// of them alike.
 #[derive(Debug)]
 pub(crate) struct Effort {
     left: usize,
 }
 
 impl Effort {
-    const MOST: usize = 1 << 24;
+    pub(crate) const MOST: usize = 1 << 24;
 
     #[cfg(test)]
     pub(crate) fn spent(&self) -> usize {
         Self::MOST - self.left
     }
 
-    /// Takes a number of steps, if they are left.
-    fn take(&mut self, steps: usize) -> Option<()> {
+    /// The error of a call that has no steps left.
+    #[cold]
+    pub(crate) fn exceeded() -> EventError {
+        EventError::new(EventReason::TooManySteps { limit: Self::MOST }, 0)
+    }
+
+    /// Takes a number of steps, if they are left; `None` from then on.
+    pub(crate) fn take(&mut self, steps: usize) -> Option<()> {
         let left = self.left.checked_sub(steps);
         self.left = left.unwrap_or(0);
         left.map(drop)
@@ -57,16 +69,16 @@ impl Default for Effort {
 /// The innermost elements to which a way is tied, in order; it is tied to those around them, too.
 type Way = Vec<ElementId>;
 
-/// Whether there is a way through all fields, as far as the effort goes.
+/// Finds out whether there is a way through all fields; `None` where the effort does not suffice.
 pub(crate) fn consistent(
     conditions: &[Condition<'_>],
     event: &ParsedEvent<'_>,
     effort: &mut Effort,
-) -> bool {
-    Search { event, last_use: HashMap::new(), effort }.run(conditions).unwrap_or(false)
+) -> Option<bool> {
+    Search { event, last_use: HashMap::new(), effort }.run(conditions)
 }
 
-/// What ends early gives `None`.
+/// A search for a way, which gives `None` when the effort ends.
 struct Search<'s, 'e> {
     event: &'s ParsedEvent<'e>,
     /// For each array the last field that has values in it.

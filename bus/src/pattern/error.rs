@@ -379,7 +379,10 @@ impl EventError {
 
 impl fmt::Display for EventError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the event {} at byte {}", self.reason, self.offset)
+        match self.reason {
+            EventReason::TooManySteps { .. } => write!(f, "the event {}", self.reason),
+            reason => write!(f, "the event {reason} at byte {}", self.offset),
+        }
     }
 }
 
@@ -408,6 +411,12 @@ pub enum EventReason {
         /// The most bytes that are allowed.
         limit: usize,
     },
+    /// Lists that can be matched in more ways than are tried. The event may match or not: it is to
+    /// be kept or set aside, and not to be dropped.
+    TooManySteps {
+        /// The most steps of a call.
+        limit: usize,
+    },
 }
 
 impl fmt::Display for EventReason {
@@ -418,6 +427,9 @@ impl fmt::Display for EventReason {
             Self::NotAnObject => f.write_str("is not an object"),
             Self::TooDeep { limit } => write!(f, "is nested deeper than {limit} levels"),
             Self::TooLarge { limit } => write!(f, "has more than {limit} bytes"),
+            Self::TooManySteps { limit } => {
+                write!(f, "may match or not: {limit} steps did not decide it")
+            }
         }
     }
 }

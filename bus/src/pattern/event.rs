@@ -16,8 +16,8 @@ use crate::json::{Reader, Token};
 /// use setpiece_bus::{EventPattern, ParsedEvent};
 ///
 /// let event = ParsedEvent::parse(r#"{ "source": "retail.orders", "detail": { "total": 3.0e2 } }"#)?;
-/// assert!(EventPattern::parse(r#"{ "detail": { "total": [300] } }"#)?.matches(&event));
-/// assert!(!EventPattern::parse(r#"{ "detail": { "total": ["300"] } }"#)?.matches(&event));
+/// assert!(EventPattern::parse(r#"{ "detail": { "total": [300] } }"#)?.matches(&event)?);
+/// assert!(!EventPattern::parse(r#"{ "detail": { "total": ["300"] } }"#)?.matches(&event)?);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 pub struct ParsedEvent<'a> {

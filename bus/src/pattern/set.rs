@@ -1,7 +1,8 @@
 use std::{collections::HashMap, fmt};
 
 use super::{
-    EventPattern, ParsedEvent,
+    EventError, EventPattern, ParsedEvent,
+    arrays::Effort,
     event::ROOT,
     field::{Field, Key},
 };
@@ -22,7 +23,7 @@ use super::{
 /// rules.insert("loyalty", EventPattern::parse(r#"{ "detail-type": ["order_submitted"] }"#)?);
 ///
 /// let event = r#"{ "source": "retail.orders", "detail-type": "order_cancelled", "detail": {} }"#;
-/// assert_eq!(rules.matches(&ParsedEvent::parse(event)?), [&"audit"]);
+/// assert_eq!(rules.matches(&ParsedEvent::parse(event)?)?, [&"audit"]);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -65,11 +66,30 @@ impl<Id> Patterns<Id> {
     }
 
     /// The ids of the patterns that match the event, in the order in which they were added.
-    #[must_use]
-    pub fn matches(&self, event: &ParsedEvent<'_>) -> Vec<&Id> {
-        let candidates = self.candidate_rules(event).into_iter();
-        let rules = candidates.map(|rule| &self.rules[rule]);
-        rules.filter(|(_, pattern)| pattern.matches(event)).map(|(id, _)| id).collect()
+    ///
+    /// # Errors
+    ///
+    /// [`EventReason::TooManySteps`](crate::EventReason::TooManySteps) where the steps of one call,
+    /// which all patterns share, did not suffice to decide about all of them.
+    pub fn matches(&self, event: &ParsedEvent<'_>) -> Result<Vec<&Id>, EventError> {
+        self.matches_within(event, &mut Effort::default()).ok_or_else(Effort::exceeded)
+    }
+
+    /// Matches within the steps that are left; `None` where they do not suffice.
+    pub(super) fn matches_within(
+        &self,
+        event: &ParsedEvent<'_>,
+        effort: &mut Effort,
+    ) -> Option<Vec<&Id>> {
+        let mut matching = Vec::new();
+        for rule in self.candidate_rules(event) {
+            effort.take(1)?;
+            let (id, pattern) = &self.rules[rule];
+            if pattern.matches_within(event, effort)? {
+                matching.push(id);
+            }
+        }
+        Some(matching)
     }
 
     /// How many patterns are evaluated for the event: those that match it, and those that share no

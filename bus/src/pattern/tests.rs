@@ -4,7 +4,8 @@ use super::*;
 fn effort(pattern: &str, event: &str, expected: bool) -> usize {
     let pattern = EventPattern::parse(pattern).unwrap();
     let mut effort = Effort::default();
-    assert_eq!(pattern.matches_with(&ParsedEvent::parse(event).unwrap(), &mut effort), expected);
+    let event = ParsedEvent::parse(event).unwrap();
+    assert_eq!(pattern.matches_within(&event, &mut effort), Some(expected));
     effort.spent()
 }
 
@@ -32,20 +33,32 @@ fn effort_grows_as_the_lists_do() {
 #[test]
 fn effort_is_not_spent_without_lists_of_objects() {
     let event = r#"{"a":{"x":1},"b":["y","z"],"c":[{"d":1}]}"#;
-    assert_eq!(effort(r#"{"a":{"x":[1]},"b":["z"],"c":{"d":[1]}}"#, event, true), 0);
+    // A step for each value that is looked at.
+    assert_eq!(effort(r#"{"a":{"x":[1]},"b":["z"],"c":{"d":[1]}}"#, event, true), 4);
 }
 
 #[test]
-fn effort_ends() {
-    // One key six times: there are 100 to the 6th ways to `z`, and none goes on from there.
-    let lists: Vec<_> = (0..6)
+fn effort_is_shared_by_all_patterns_of_a_call() {
+    // Each of the patterns takes a hundredth of what there is, or somewhat more.
+    let lists: Vec<_> = (0..3)
         .map(|list| {
-            let objects = vec![format!(r#"{{"f{list}":1,"z":0}}"#); 100];
+            let objects = vec![format!(r#"{{"f{list}":1,"z":0}}"#); 12];
             format!(r#""a":[{{"z":1}},{}]"#, objects.join(","))
         })
         .collect();
-    let pattern = r#"{"a":{"f0":[1],"f1":[1],"f2":[1],"f3":[1],"f4":[1],"f5":[1],"z":[1]}}"#;
-    assert_eq!(effort(pattern, &format!("{{{}}}", lists.join(",")), false), 1 << 24);
+    let event = format!("{{{}}}", lists.join(","));
+    let text = r#"{"a":{"f0":[1],"f1":[1],"f2":[1],"z":[1]}}"#;
+    let one = effort(text, &event, false);
+    let event = ParsedEvent::parse(&event).unwrap();
+    let of = |count: usize| -> Patterns<usize> {
+        (0..count).map(|id| (id, EventPattern::parse(text).unwrap())).collect()
+    };
+    assert!(one > 10_000, "{one}");
+    assert_eq!(of(10).matches(&event), Ok(Vec::new()));
+    let most = 1 << 24;
+    let mut effort = Effort::default();
+    assert_eq!(of(most / one + 1).matches_within(&event, &mut effort), None);
+    assert_eq!(effort.spent(), most);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Input that is made to cost.
 
-use setpiece_bus::{EventPattern, EventReason, ParsedEvent, PatternLimits, PatternReason};
+use setpiece_bus::{
+    EventPattern, EventReason, ParsedEvent, PatternLimits, PatternReason, Patterns,
+};
 
 #[track_caller]
 fn check(event: &str, pattern: &str, expected: bool) {
@@ -53,7 +55,16 @@ fn lists_under_one_key_that_is_repeated_multiply_only_to_the_bound() {
         .collect();
     let event = format!("{{{}}}", lists.join(","));
     let fields: Vec<_> = (0..8).map(|list| format!(r#""f{list}":[1]"#)).collect();
-    check(&event, &format!(r#"{{"a":{{{},"z":[1]}}}}"#, fields.join(",")), false);
+    let pattern = format!(r#"{{"a":{{{},"z":[1]}}}}"#, fields.join(","));
+    let pattern = EventPattern::parse(pattern).unwrap();
+    // Nobody takes it for one that does not match.
+    let error = pattern.matches_json(&event).unwrap_err();
+    assert_eq!(error.reason(), EventReason::TooManySteps { limit: 1 << 24 });
+    assert_eq!(error.to_string(), "the event may match or not: 16777216 steps did not decide it");
+    // Ten thousand rules have no more steps than one.
+    let rules: Patterns<_> = (0..10_000).map(|id| (id, pattern.clone())).collect();
+    let event = ParsedEvent::parse(&event).unwrap();
+    assert_eq!(rules.matches(&event), Err(error));
 }
 
 #[test]

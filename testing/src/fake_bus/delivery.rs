@@ -244,7 +244,8 @@ pub struct Undelivered {
     pub target: String,
     /// The id under which the bus delivered the event.
     pub bus_event_id: String,
-    /// What the target said last.
+    /// What the target said last, or why the bus did not come to try: a template whose result is not
+    /// JSON, or a pattern that was [not decided](setpiece_bus::EventReason::TooManySteps).
     pub error: String,
     /// The limit that was reached; `None` when the failure was not to be tried again.
     pub exhausted: Option<Exhausted>,

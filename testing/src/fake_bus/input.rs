@@ -10,10 +10,12 @@ use super::CallError;
 /// What a target gets.
 ///
 /// Recorded from AWS: an input path that leads to a text delivers it with its quotes; so does a
-/// template that is a text. A placeholder that stands for nothing is `""` in a template that is an
-/// object, and nothing within a text. The error of a placeholder that nobody defined is recorded as
-/// well. From memory: an input path that leads nowhere delivers `null`, objects within a text lose
-/// their quotes, and all other errors.
+/// template of one or several lines that are texts. A placeholder that stands for nothing is `""` in
+/// a template that is an object, and nothing within a text. An object or a list loses its quotes in
+/// a template of texts; within a text of an object it keeps them, so that the result is no JSON and
+/// nothing is [delivered](super::FakeBus::undelivered). The error of a placeholder that nobody
+/// defined is recorded as well. From memory: an input path that leads nowhere delivers `null`, and
+/// all other errors.
 ///
 /// ```
 /// use setpiece_testing::{FakeBus, Input, PutEventsEntry, Rule, Target};
@@ -121,9 +123,9 @@ impl Input {
         }
     }
 
-    /// What a target gets of an event.
-    pub(super) fn render(&self, facts: Facts<'_>) -> String {
-        match self {
+    /// Makes what a target gets of an event, or says why it gets nothing.
+    pub(super) fn render(&self, facts: Facts<'_>) -> Result<String, String> {
+        let rendered = match self {
             Self::Whole => facts.event.to_owned(),
             Self::Constant(json) => json.clone(),
             Self::Path(path) => find(path, facts.event).unwrap_or_else(|| "null".to_owned()),
@@ -138,6 +140,12 @@ impl Input {
                     path.and_then(|(_, path)| find(path, facts.event))
                 }
             }),
+        };
+        match self {
+            Self::Template { template, .. } if is_object(template) && !is_json(&rendered) => {
+                Err("The input template gave no JSON for the event.".to_owned())
+            }
+            _ => Ok(rendered),
         }
     }
 }
@@ -160,11 +168,27 @@ fn check_template(
     }
     // A text would do as the name of a member, which no placeholder can be (documented).
     let number = |_: &str| Some("0".to_owned());
-    if template.trim_start().starts_with(['{', '"']) && !is_json(&fill(template, number)) {
+    let filled = fill(template, number);
+    let is_valid = if is_object(template) {
+        is_json(&filled)
+    } else {
+        !template.trim_start().starts_with('"') || are_json(&filled)
+    };
+    if !is_valid {
         let message = format!("Invalid InputTemplate for target {target}: not JSON.");
         return Err(CallError::validation(message));
     }
     Ok(())
+}
+
+/// Tells whether a template is an object. Anything else is taken for texts.
+fn is_object(template: &str) -> bool {
+    template.trim_start().starts_with('{')
+}
+
+/// Tells whether a text is JSON, or several lines of it.
+fn are_json(text: &str) -> bool {
+    is_json(text) || text.lines().filter(|line| !line.trim().is_empty()).all(is_json)
 }
 
 fn is_json(text: &str) -> bool {
@@ -235,8 +259,8 @@ fn pieces(template: &str) -> Vec<Piece<'_>> {
 
 /// Puts the JSON that belongs to each name in its place.
 fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
-    // Anything else is taken for a text, as are names outside of quotes then.
-    let is_object = template.trim_start().starts_with('{');
+    // In anything else, names outside of quotes are taken for a text, too.
+    let is_object = is_object(template);
     let mut filled = String::with_capacity(template.len());
     for piece in pieces(template) {
         match piece {
@@ -249,6 +273,7 @@ fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
                 match value.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
                     // Escaped as it was in the event.
                     Some(text) => filled.push_str(text),
+                    None if is_object => filled.push_str(&value),
                     None => filled.extend(value.chars().filter(|char| *char != '"')),
                 }
             }

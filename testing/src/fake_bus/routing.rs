@@ -54,26 +54,47 @@ impl State {
         // levels makes an event of one more, which is not laid out and matches no pattern.
         let has_patterns = asks_more || archives.iter().any(|archive| archive.pattern.is_some());
         let laid_out = has_patterns.then(|| ParsedEvent::parse(&*event).ok()).flatten();
-        let is_match = |pattern: &EventPattern| {
-            laid_out.as_ref().is_some_and(|laid_out| pattern.matches(laid_out))
+        let decide = |pattern: &EventPattern| {
+            laid_out.as_ref().map_or(Ok(false), |laid_out| pattern.matches(laid_out))
         };
         let is_chosen = |rule: &Rule| {
             let chosen = replay.and_then(|replay| replay.rules.as_ref());
             chosen.is_none_or(|chosen| chosen.iter().any(|name| **name == *rule.name))
         };
-        let is_matched = |rule: &Rule| match rule.by_type {
-            Some(_) => taken.is_by_type(rule.by_type),
-            None => is_match(&rule.pattern),
-        };
-        let rules = self.routing.rules.iter();
-        let matching = rules.filter(|it| it.is_enabled && is_chosen(it) && is_matched(it));
-        let pending: Vec<Pending> = matching
-            .flat_map(|rule| rule.targets.iter().map(move |target| (rule, target)))
-            .map(|(rule, target)| self.pending(taken, &event, rule, target))
-            .collect();
+        let mut pending = Vec::new();
+        let mut undelivered = Vec::new();
+        for rule in self.routing.rules.iter().filter(|rule| rule.is_enabled && is_chosen(rule)) {
+            let decided = match rule.by_type {
+                Some(_) => Ok(taken.is_by_type(rule.by_type)),
+                None => decide(&rule.pattern).map_err(|error| error.to_string()),
+            };
+            if decided == Ok(false) {
+                continue;
+            }
+            for target in &rule.targets {
+                let made = match &decided {
+                    Ok(_) => self.pending(taken, &event, rule, target),
+                    Err(error) => Err(error.clone()),
+                };
+                match made {
+                    Ok(made) => pending.push(made),
+                    Err(error) => undelivered.push(Undelivered {
+                        rule: rule.name.as_ref().to_owned(),
+                        target: target.id.as_ref().to_owned(),
+                        bus_event_id: taken.event_id.clone(),
+                        error,
+                        exhausted: None,
+                    }),
+                }
+            }
+        }
+        for undelivered in undelivered {
+            self.give_up(undelivered);
+        }
         let archives = if replay.is_none() { &mut self.routing.archives[..] } else { &mut [] };
         for archive in archives {
-            if archive.pattern.as_ref().is_none_or(is_match) {
+            // What is not decided is kept: an archive that lacks it cannot give it back.
+            if archive.pattern.as_ref().is_none_or(|pattern| decide(pattern) != Ok(false)) {
                 archive.events.push(Arc::clone(taken));
             }
         }
@@ -85,14 +106,14 @@ impl State {
         }
     }
 
-    /// The first attempt to deliver an event to a target of a rule.
+    /// Makes the first attempt to deliver an event to a target of a rule, or says why there is none.
     fn pending(
         &self,
         taken: &Arc<Taken>,
         event: &Arc<str>,
         rule: &Rule,
         target: &Arc<Target>,
-    ) -> Pending {
+    ) -> Result<Pending, String> {
         let text = match &target.input {
             Input::Whole => Arc::clone(event),
             input => {
@@ -102,10 +123,10 @@ impl State {
                     rule_arn: &rule_arn(&self.name, &rule.name),
                     ingestion_time: &taken.received.truncate_to_seconds().to_string(),
                 };
-                input.render(facts).into()
+                input.render(facts)?.into()
             }
         };
-        Pending {
+        Ok(Pending {
             taken: Arc::clone(taken),
             rule: Arc::clone(&rule.name),
             target: Arc::clone(target),
@@ -113,6 +134,14 @@ impl State {
             event: Arc::clone(event),
             since: self.clock.now(),
             attempt: 1,
+        })
+    }
+
+    /// Records what nobody gets.
+    fn give_up(&mut self, undelivered: Undelivered) {
+        self.record.tally.undelivered += 1;
+        if !self.record.is_stopped() {
+            self.routing.undelivered.push(undelivered);
         }
     }
 
@@ -179,16 +208,13 @@ impl State {
             );
             self.routing.queues.entry(Arc::clone(queue)).or_default().push(message);
         } else {
-            self.record.tally.undelivered += 1;
-            if !self.record.is_stopped() {
-                self.routing.undelivered.push(Undelivered {
-                    rule: pending.rule.as_ref().to_owned(),
-                    target: pending.target.id.as_ref().to_owned(),
-                    bus_event_id: pending.taken.event_id.clone(),
-                    error: error.message,
-                    exhausted,
-                });
-            }
+            self.give_up(Undelivered {
+                rule: pending.rule.as_ref().to_owned(),
+                target: pending.target.id.as_ref().to_owned(),
+                bus_event_id: pending.taken.event_id.clone(),
+                error: error.message,
+                exhausted,
+            });
         }
     }
 }

@@ -4,7 +4,11 @@ use serde_json::json;
 use setpiece_bus::EventPattern;
 use setpiece_envelope::DomainEvent;
 
-use super::{CallError, input::Input};
+use super::{
+    CallError,
+    input::Input,
+    validation::{MAX_NAME_CHARS, Violations, check_name},
+};
 use crate::{
     must::must,
     wrap::{ACCOUNT, REGION},
@@ -84,7 +88,7 @@ impl Rule {
     }
 
     pub(super) fn check(&self) -> Result<(), CallError> {
-        check_name("name", &self.name)
+        check_name("name", &self.name, MAX_NAME_CHARS)
     }
 }
 
@@ -92,25 +96,6 @@ impl Rule {
 pub(super) fn rule_arn(bus: &str, rule: &str) -> String {
     let bus = if bus == super::FakeBus::DEFAULT_NAME { String::new() } else { format!("{bus}/") };
     format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{bus}{rule}")
-}
-
-/// The names of rules, targets, archives and replays (documented; the wording is from memory).
-pub(super) fn check_name(member: &str, name: &str) -> Result<(), CallError> {
-    const MAX_CHARS: usize = 64;
-    let is_of_form = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
-    let constraint = if name.is_empty() {
-        "Member must have length greater than or equal to 1".to_owned()
-    } else if name.chars().count() > MAX_CHARS {
-        format!("Member must have length less than or equal to {MAX_CHARS}")
-    } else if !name.chars().all(is_of_form) {
-        "Member must satisfy regular expression pattern: [\\.\\-_A-Za-z0-9]+".to_owned()
-    } else {
-        return Ok(());
-    };
-    Err(CallError::validation(format!(
-        "1 validation error detected: Value '{name}' at '{member}' failed to satisfy constraint: \
-         {constraint}"
-    )))
 }
 
 /// Where a rule sends what matches, and in which form.
@@ -175,10 +160,16 @@ impl Target {
         Self { dead_letters: Some(queue.into()), ..self }
     }
 
-    pub(super) fn check(&self) -> Result<(), CallError> {
-        check_name("targets.1.member.id", &self.id)?;
-        self.retry.check()?;
-        self.input.check(&self.id)
+    /// Refuses a request with targets that cannot be. Constraints come before what templates say.
+    pub(super) fn check_all(targets: &[Self]) -> Result<(), CallError> {
+        let mut violations = Violations::default();
+        for (index, target) in targets.iter().enumerate() {
+            let member = format!("targets.{}.member", index + 1);
+            violations.name(&format!("{member}.id"), &target.id, MAX_NAME_CHARS);
+            target.retry.check(&format!("{member}.retryPolicy"), &mut violations);
+        }
+        violations.into_result()?;
+        targets.iter().try_for_each(|target| target.input.check(&target.id))
     }
 }
 
@@ -213,24 +204,20 @@ impl RetryPolicy {
         Self { max_age, ..self }
     }
 
-    /// The wording is from memory.
-    fn check(self) -> Result<(), CallError> {
-        let error = |member: &str, value: u64, bound: &str| {
-            Err(CallError::validation(format!(
-                "1 validation error detected: Value '{value}' at \
-                 'targets.1.member.retryPolicy.{member}' failed to satisfy constraint: Member must \
-                 have value {bound}"
-            )))
+    /// Checks the bounds; the wording is from memory.
+    fn check(self, at: &str, violations: &mut Violations) {
+        let mut bound = |member: &str, value: u64, bound: &str| {
+            let constraint = format!("Member must have value {bound}");
+            violations.add(&value.to_string(), &format!("{at}.{member}"), &constraint);
         };
         let Self { max_retries, max_age } = self;
         if max_retries > 185 {
-            let bound = "less than or equal to 185";
-            return error("maximumRetryAttempts", max_retries.into(), bound);
+            bound("maximumRetryAttempts", max_retries.into(), "less than or equal to 185");
         }
         match max_age.as_secs() {
-            60..=86_400 => Ok(()),
-            age @ ..60 => error("maximumEventAgeInSeconds", age, "greater than or equal to 60"),
-            age => error("maximumEventAgeInSeconds", age, "less than or equal to 86400"),
+            60..=86_400 => {}
+            age @ ..60 => bound("maximumEventAgeInSeconds", age, "greater than or equal to 60"),
+            age => bound("maximumEventAgeInSeconds", age, "less than or equal to 86400"),
         }
     }
 

@@ -16,24 +16,65 @@ const MAX_NESTING: usize = 1000;
 
 const MAX_BUS_NAME_CHARS: usize = 1600;
 
+/// The most characters in the names of rules, targets and replays (documented).
+pub(super) const MAX_NAME_CHARS: usize = 64;
+
+/// The most characters in the name of an archive (documented).
+pub(super) const MAX_ARCHIVE_NAME_CHARS: usize = 48;
+
+/// The constraints that a request violates. AWS lists all of them (recorded for names and for ids of
+/// targets, also that the form comes before the length).
+#[derive(Default)]
+pub(super) struct Violations(Vec<String>);
+
+impl Violations {
+    pub(super) fn add(&mut self, value: &str, at: &str, constraint: &str) {
+        let violation =
+            format!("Value '{value}' at '{at}' failed to satisfy constraint: {constraint}");
+        self.0.push(violation);
+    }
+
+    fn length(&mut self, value: &str, at: &str, length: usize, limit: usize) {
+        if length == 0 {
+            self.add(value, at, "Member must have length greater than or equal to 1");
+        } else if length > limit {
+            let constraint = format!("Member must have length less than or equal to {limit}");
+            self.add(value, at, &constraint);
+        }
+    }
+
+    /// Checks a name.
+    pub(super) fn name(&mut self, at: &str, name: &str, max_chars: usize) {
+        let is_of_form = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
+        if name.is_empty() || !name.chars().all(is_of_form) {
+            let constraint = "Member must satisfy regular expression pattern: [\\.\\-_A-Za-z0-9]+";
+            self.add(name, at, constraint);
+        }
+        self.length(name, at, name.chars().count(), max_chars);
+    }
+
+    pub(super) fn into_result(self) -> Result<(), CallError> {
+        let errors = match self.0.len() {
+            0 => return Ok(()),
+            1 => "1 validation error".to_owned(),
+            count => format!("{count} validation errors"),
+        };
+        Err(CallError::validation(format!("{errors} detected: {}", self.0.join("; "))))
+    }
+}
+
+/// Checks a name that is all there is to check.
+pub(super) fn check_name(at: &str, name: &str, max_chars: usize) -> Result<(), CallError> {
+    let mut violations = Violations::default();
+    violations.name(at, name, max_chars);
+    violations.into_result()
+}
+
 /// Refuses a request as a whole.
 pub(super) fn check_request(entries: &[PutEventsEntry]) -> Result<(), CallError> {
-    // Code and status are recorded for too many entries. The wording is from memory, and AWS shows
-    // the whole value in it.
-    let constraint = |at: &str, constraint: &str| {
-        let value = if at == "entries" { "[PutEventsRequestEntry]" } else { "…" };
-        let message = format!(
-            "1 validation error detected: Value '{value}' at '{at}' failed to satisfy constraint: \
-             Member must have length {constraint}"
-        );
-        Err(CallError::validation(message))
-    };
-    if entries.is_empty() {
-        return constraint("entries", "greater than or equal to 1");
-    }
-    if entries.len() > LIMITS.max_entries {
-        return constraint("entries", &format!("less than or equal to {}", LIMITS.max_entries));
-    }
+    let mut violations = Violations::default();
+    // Recorded for too many entries, but that AWS shows each of them whole.
+    violations.length("[PutEventsRequestEntry]", "entries", entries.len(), LIMITS.max_entries);
     // The lengths are those of the service model (documented); that AWS checks them before it
     // looks at any entry is from memory.
     for (index, entry) in entries.iter().enumerate() {
@@ -43,15 +84,11 @@ pub(super) fn check_request(entries: &[PutEventsEntry]) -> Result<(), CallError>
         ];
         for (member, text, limit) in members {
             let Some(text) = text else { continue };
-            let at = || format!("entries.{}.member.{member}", index + 1);
-            if text.is_empty() {
-                return constraint(&at(), "greater than or equal to 1");
-            }
-            if text.chars().count() > limit {
-                return constraint(&at(), &format!("less than or equal to {limit}"));
-            }
+            let at = format!("entries.{}.member.{member}", index + 1);
+            violations.length("…", &at, text.chars().count(), limit);
         }
     }
+    violations.into_result()?;
     // Recorded, also that the whole call is refused and not the entry that is too large.
     if entries.iter().map(PutEventsEntry::size).sum::<usize>() > LIMITS.max_bytes {
         let message = "Total size of the entries in the request is over the limit.";

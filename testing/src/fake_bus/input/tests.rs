@@ -14,7 +14,7 @@ fn facts() -> Facts<'static> {
 /// Checks what a target with this input gets, which must be one that a target can have.
 fn check(input: &Input, expected: &str) {
     assert_eq!(input.check("t-1"), Ok(()), "{input:?}");
-    assert_eq!(input.render(facts()), expected, "{input:?}");
+    assert_eq!(input.render(facts()).as_deref(), Ok(expected), "{input:?}");
 }
 
 fn check_path(path: &str, expected: &str) {
@@ -117,11 +117,9 @@ fn values_stand_in_objects_as_json_and_in_texts_without_quotes() {
         r#"{"a":<it>,"b":"<it>!"}"#,
         &format!(r#"{{"a":"{name}","b":"{name}!"}}"#),
     );
-    check_template(
-        "$.detail.items",
-        r#"{"a":<it>,"b":"<it>"}"#,
-        &format!(r#"{{"a":{items},"b":"[{{sku:x}},{{sku:y}}]"}}"#),
-    );
+    check_template("$.detail.items", r#"{"a":<it>}"#, &format!(r#"{{"a":{items}}}"#));
+    check_template("$.detail.items", r#""<it>!""#, r#""[{sku:x},{sku:y}]!""#);
+    check_template("$.resources", r#""<it>!""#, r#""[arn:a,arn:b]!""#);
     // Quotes that are escaped do not end a text.
     check_template(
         "$.source",
@@ -130,6 +128,44 @@ fn values_stand_in_objects_as_json_and_in_texts_without_quotes() {
     );
     // Not all that has angle brackets is a placeholder.
     check_template("$.source", r#""<it> < 7""#, r#""retail.orders < 7""#);
+}
+
+/// Checks that a target with a valid template gets nothing.
+fn check_nothing(path: &str, template: &str) {
+    let input = Input::template([("it", path)], template);
+    assert_eq!(input.check("t-1"), Ok(()), "{input:?}");
+    let error = input.render(facts()).unwrap_err();
+    assert_eq!(error, "The input template gave no JSON for the event.", "{input:?}");
+}
+
+#[test]
+fn objects_and_lists_in_a_text_of_an_object_deliver_nothing() {
+    for path in ["$.detail.items", "$.detail.items[0]", "$.resources", "$", "$.detail"] {
+        check_nothing(path, r#"{"x": "<it>"}"#);
+        check_nothing(path, r#"{"x": "at/<it>", "y": <it>}"#);
+        check_nothing(path, r#" {"x": {"y": ["<it>"]}}"#);
+    }
+    check_nothing("$.id", r#"{"x": "<aws.events.event.json>"}"#);
+    check_nothing("$.id", r#"{"x": "<aws.events.event>"}"#);
+    // A number is as good in a text as by itself.
+    check_template("$.detail.total", r#"{"x": "<it>"}"#, r#"{"x": "29.90"}"#);
+    check_template("$.detail.a/b", r#"{"x": "<it>"}"#, r#"{"x": "null"}"#);
+}
+
+#[test]
+fn a_template_can_be_several_lines_of_texts() {
+    check_template("$.id", "\"<it> one\"\n\"<it> two\"", "\"e-1 one\"\n\"e-1 two\"");
+    check_template(
+        "$.resources",
+        "\"<it>\"\r\n\n\"<it>\"",
+        "\"[arn:a,arn:b]\"\r\n\n\"[arn:a,arn:b]\"",
+    );
+    check_template("$.detail.nothing", "\"<it> a\"\n  \"<it>\"\n", "\" a\"\n  \"\"\n");
+    let broken = Input::template([("it", "$.id")], "\"<it> one\"\n\"<it> two");
+    let expected = "ValidationException: Invalid InputTemplate for target t-1: not JSON.";
+    assert_eq!(error(&broken), expected);
+    let on_one_line = Input::template([("it", "$.id")], "\"<it> one\" \"<it> two\"");
+    assert_eq!(error(&on_one_line), expected);
 }
 
 #[test]

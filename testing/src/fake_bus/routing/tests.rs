@@ -10,8 +10,8 @@ use setpiece_envelope::{
 use setpiece_policy::{Deadline, InstantSleep, Retry, SeededRandom};
 
 use crate::{
-    Delivery, Exhausted, FakeBus, Faults, Input, PutEventsEntry, Replay, RetryPolicy, Rule,
-    SequentialIds, Target, assert_caused_by, assert_published,
+    CallError, Delivery, Exhausted, FakeBus, Faults, Input, PutEventsEntry, Replay, RetryPolicy,
+    Rule, SequentialIds, Target, assert_caused_by, assert_published,
     fake_bus::block_on,
     fixtures::{InvoiceIssued, OrderSubmitted, OrderTotal, WrongOrderTotal, order},
     sqs_event,
@@ -136,7 +136,7 @@ fn rules_are_changed_disabled_and_enabled() {
 #[test]
 fn what_no_rule_can_be_is_refused() {
     let bus = FakeBus::named("orders");
-    let code = |result: Result<(), crate::CallError>| result.unwrap_err().code;
+    let code = |result: Result<(), CallError>| result.unwrap_err().code;
     let error = Rule::parse("r", r#"{ "source": "x" }"#).unwrap_err();
     let expected = "InvalidEventPatternException: Event pattern is not valid. Reason: \"source\" \
                     must be an object or an array";
@@ -182,6 +182,110 @@ fn a_rule_has_five_targets_at_most() {
         assert_eq!((error.status, error.code.as_str()), (400, "ValidationException"));
         assert!(error.message.contains(part), "{error}");
     }
+}
+
+#[test]
+fn all_constraints_that_targets_violate_are_listed_with_their_places() {
+    let bus = bus_to([]);
+    let error = |targets: Vec<Target>| bus.put_targets("all", targets).unwrap_err().message;
+    let form = "Member must satisfy regular expression pattern: [\\.\\-_A-Za-z0-9]+";
+    let long = "!".repeat(70);
+    assert_eq!(
+        error(vec![Target::new("ok"), Target::new("!bad")]),
+        format!(
+            "1 validation error detected: Value '!bad' at 'targets.2.member.id' failed to satisfy \
+             constraint: {form}"
+        )
+    );
+    assert_eq!(
+        error(vec![Target::new(&long)]),
+        format!(
+            "2 validation errors detected: Value '{long}' at 'targets.1.member.id' failed to \
+             satisfy constraint: {form}; Value '{long}' at 'targets.1.member.id' failed to satisfy \
+             constraint: Member must have length less than or equal to 64"
+        )
+    );
+    let retries = RetryPolicy::retries(186).within(Duration::from_secs(59));
+    let third = Target::new("").with_retry_policy(retries).with_input(Input::path("x"));
+    let message = error(vec![Target::new("a"), Target::new("!b"), third]);
+    assert!(message.starts_with("5 validation errors detected: "), "{message}");
+    let places: Vec<_> =
+        message.split(" at '").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
+    assert_eq!(
+        places,
+        [
+            "targets.2.member.id",
+            "targets.3.member.id",
+            "targets.3.member.id",
+            "targets.3.member.retryPolicy.maximumRetryAttempts",
+            "targets.3.member.retryPolicy.maximumEventAgeInSeconds",
+        ]
+    );
+}
+
+#[test]
+fn names_are_as_long_as_the_service_allows() {
+    let bus = bus_to([]);
+    let name = |length: usize| "a".repeat(length);
+    let too_long = |result: Result<(), CallError>, at: &str, limit: usize| {
+        let expected = format!(
+            "1 validation error detected: Value '{}' at '{at}' failed to satisfy constraint: \
+             Member must have length less than or equal to {limit}",
+            name(limit + 1)
+        );
+        assert_eq!(result.unwrap_err().message, expected);
+    };
+    bus.create_archive(&name(48), None).unwrap();
+    too_long(bus.create_archive(&name(49), None), "archiveName", 48);
+    bus.start_replay(&Replay::new(&name(64), &name(48))).unwrap();
+    too_long(bus.start_replay(&Replay::new(&name(65), &name(48))), "replayName", 64);
+    bus.put_rule(Rule::parse(&name(64), EVERYTHING).unwrap()).unwrap();
+    too_long(bus.put_rule(Rule::parse(&name(65), EVERYTHING).unwrap()), "name", 64);
+    too_long(bus.put_targets("all", [Target::new(&name(65))]), "targets.1.member.id", 64);
+    let empty = bus.create_archive("", None).unwrap_err().message;
+    assert!(
+        empty.starts_with("2 validation errors detected: Value '' at 'archiveName'"),
+        "{empty}"
+    );
+}
+
+#[test]
+fn a_template_that_gives_no_json_delivers_nothing_and_is_named() {
+    let quoted = |id: &str, template: &str| {
+        Target::new(id).with_input(Input::template([("it", "$.detail.item")], template))
+    };
+    let bus = bus_to([quoted("quoted", r#"{"x":"<it>"}"#), quoted("bare", r#"{"x":<it>}"#)]);
+    put(&bus, r#"{"item":{"k":"v"}}"#);
+    assert_eq!(take_all(&bus, place), ["all bare"]);
+    let [given_up] = &bus.undelivered()[..] else { panic!() };
+    assert_eq!((given_up.target.as_str(), given_up.exhausted), ("quoted", None));
+    assert_eq!(given_up.error, "The input template gave no JSON for the event.");
+    assert_eq!(bus.tally().undelivered, 1);
+    put(&bus, r#"{"item":"v"}"#);
+    assert_eq!(take_all(&bus, place), ["all quoted", "all bare"]);
+}
+
+#[test]
+fn an_event_that_no_pattern_could_decide_about_is_named_and_archived() {
+    let lists: Vec<_> = (0..8)
+        .map(|list| {
+            let object = format!(r#"{{"f{list}":1,"z":0}}"#);
+            format!(r#""a":[{{"z":1}},{}]"#, vec![object; 30].join(","))
+        })
+        .collect();
+    let fields: Vec<_> = (0..8).map(|list| format!(r#""f{list}":[1]"#)).collect();
+    let pattern = format!(r#"{{"detail":{{"a":{{{},"z":[1]}}}}}}"#, fields.join(","));
+    let bus = bus_to([Target::new("t")]);
+    bus.create_archive("kept", Some(EventPattern::parse(&pattern).unwrap())).unwrap();
+    bus.put_rule(Rule::parse("ways", &pattern).unwrap()).unwrap();
+    bus.put_targets("ways", [Target::new("lost")]).unwrap();
+    put(&bus, &format!("{{{}}}", lists.join(",")));
+    assert_eq!(take_all(&bus, place), ["all t"]);
+    let [given_up] = &bus.undelivered()[..] else { panic!() };
+    assert_eq!((given_up.rule.as_str(), given_up.target.as_str()), ("ways", "lost"));
+    assert!(given_up.error.contains("may match or not"), "{}", given_up.error);
+    bus.start_replay(&Replay::new("again", "kept").to_rules(["all"])).unwrap();
+    assert_eq!(take_all(&bus, place), ["all t"]);
 }
 
 #[test]
