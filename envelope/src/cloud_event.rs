@@ -6,7 +6,7 @@ use crate::{
     Category, Correlation, DomainEvent, Envelope, EventType, EventVersion, MAX_EVENT_BYTES,
     Metadata, RawEnvelope, ReadError, Reason, Violation, WriteError,
     metadata::{self, MAX_CHARS, MAX_SUBJECT_CHARS, check_depth},
-    wire::{self, DATA_DEPTH, checked, object::Object, scan::Scanner},
+    wire::{self, Data, checked, object::Object, scan::Scanner},
 };
 
 /// An event in the JSON form of CloudEvents 1.0, structured mode.
@@ -103,7 +103,7 @@ impl<E> Envelope<E> {
     where
         E: DomainEvent + Serialize,
     {
-        let write = |json: &mut Vec<u8>| checked::write(&self.data, DATA_DEPTH, json);
+        let write = |json: &mut Vec<u8>| checked::write_data(&self.data, json);
         Ok(structured(E::SOURCE, (E::NAME, E::VERSION), &self.metadata, Some(write))?)
     }
 }
@@ -259,7 +259,7 @@ struct Draft<'a> {
     spec_version: bool,
     source: Option<Cow<'a, str>>,
     metadata: metadata::Draft,
-    data: Option<&'a str>,
+    data: Option<Data<'a>>,
 }
 
 impl<'a> Draft<'a> {
@@ -288,7 +288,7 @@ impl<'a> Draft<'a> {
                 return Ok(());
             }
             "data" => {
-                self.data = Some(scanner.value()?);
+                self.data = Some(Data::read(scanner, "data")?);
                 return Ok(());
             }
             "data_base64" => {
@@ -360,7 +360,8 @@ impl<'a> Draft<'a> {
             "name" => missing("type"),
             _ => violation,
         })?;
-        Ok(CloudEvent { source, envelope: RawEnvelope::new(metadata, self.data.unwrap_or("null")) })
+        let data = self.data.unwrap_or_else(Data::null);
+        Ok(CloudEvent { source, envelope: RawEnvelope::new(metadata, data) })
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     Clock, Correlation, CorrelationId, DomainEvent, IdSource, Metadata, RawEnvelope, ReadError,
     SystemClock, SystemIds, WriteError,
-    wire::{DATA_DEPTH, checked, raw::detail},
+    wire::{checked, raw::detail},
 };
 
 /// An event with its metadata: what travels from one service to another.
@@ -61,7 +61,7 @@ impl<E> Envelope<E> {
     where
         E: DomainEvent + Serialize,
     {
-        let write = |json: &mut Vec<u8>| checked::write(&self.data, DATA_DEPTH, json);
+        let write = |json: &mut Vec<u8>| checked::write_data(&self.data, json);
         Ok(detail(&self.metadata, E::NAME, E::VERSION, size_of::<E>(), write)?)
     }
 }

@@ -412,6 +412,12 @@ pub enum Reason {
         /// The most levels that are allowed.
         limit: usize,
     },
+    /// Too many values at too great a depth, which a recursive untagged enum would have copied at
+    /// every level.
+    TooManyNested {
+        /// The most that the levels of all values may add up to.
+        limit: usize,
+    },
     /// More bytes than an event may have.
     TooLarge {
         /// How many bytes there are.
@@ -426,6 +432,8 @@ pub enum Reason {
         /// What the keyword asks for, where the schema says it.
         expected: Option<String>,
     },
+    /// Data that is not of the type it is read into, and too much to look for the place.
+    NotOfItsType,
     /// The type's own code refused the value. Its message is withheld, since it may quote it.
     Refused,
 }
@@ -473,6 +481,13 @@ impl fmt::Display for Reason {
             }
             Self::NotFinite => f.write_str("is not a finite number"),
             Self::TooDeep { limit } => write!(f, "is nested deeper than {limit} levels"),
+            Self::TooManyNested { limit } => write!(
+                f,
+                "has too many values nested too deep: their levels add up to more than {limit}"
+            ),
+            Self::NotOfItsType => f.write_str(
+                "is not of the type it should be; it is too large to look for the place",
+            ),
             Self::TooLarge { size, limit } => {
                 write!(f, "has {size} bytes, more than the {limit} that are allowed")
             }

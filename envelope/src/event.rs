@@ -76,6 +76,14 @@ pub trait DomainEvent: Sized {
     /// The members of `data` that hold personal data, by their names on the wire.
     const PII: &'static [Pii] = &[];
 
+    /// Levels of objects and arrays that `data` may have, itself included: 32 unless overridden,
+    /// 127 at most.
+    ///
+    /// Readers and writers refuse more with [`Reason::TooDeep`](crate::Reason::TooDeep). Types that
+    /// hold themselves need the bound: a producer that is not ours could otherwise choose how often
+    /// their decoding recurs.
+    const MAX_NESTING: usize = 32;
+
     /// The value of the [`SUBJECT`](Self::SUBJECT) member, for the metadata member `subject`.
     fn subject(&self) -> Option<String> {
         None

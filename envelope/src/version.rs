@@ -210,7 +210,7 @@ where
 {
     use std::cmp::Ordering::{Equal, Greater, Less};
     match version.cmp(&E::VERSION) {
-        Equal => data.decode(),
+        Equal => data.decode_event(),
         Less => E::Previous::read_older(version, data),
         Greater => Err(ReadError::unsupported::<E>(version, <E::Previous as Lineage<E>>::OLDEST)),
     }

@@ -17,7 +17,8 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 
-use crate::{ReadError, Reason, Violation};
+use self::scan::{Scanner, Shape};
+use crate::{DomainEvent, ReadError, Reason, Violation};
 
 /// The most bytes that an event may have: 1 MiB, the limit of EventBridge's `PutEvents`.
 ///
@@ -27,6 +28,18 @@ pub const MAX_EVENT_BYTES: usize = 1024 * 1024;
 
 /// How many objects and arrays may stand within each other, the document itself included.
 pub const MAX_NESTING: usize = 128;
+
+/// The most that the levels of a document's values may add up to, in a document of up to 1 MiB;
+/// a longer one may have four for each of its bytes.
+///
+/// An untagged enum has serde copy the whole of its value before it knows the variant. One that
+/// holds itself copies at every level, about 32 bytes for each value below. This bounds such copies
+/// to 128 MiB where 1 MiB could otherwise ask for 1.4 GB; other types never notice, since values of
+/// ten bytes would have to stand 40 levels deep.
+const MAX_WEIGHT: usize = 4 * MAX_EVENT_BYTES;
+
+/// The weight up to which a document that is not of its type is decoded once more for the reason.
+const MAX_DIAGNOSED_WEIGHT: usize = MAX_WEIGHT / 8;
 
 /// How deep an event's data stands in its detail.
 pub(crate) const DATA_DEPTH: usize = 1;
@@ -53,8 +66,8 @@ pub(crate) const DATA_DEPTH: usize = 1;
 /// [`ReadError::Malformed`] with the first thing that is wrong.
 pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ReadError> {
     let text = text(bytes, MAX_EVENT_BYTES)?;
-    scan::check(text, DATA_DEPTH)?;
-    Data { json: text.trim_ascii_start(), root: "" }.decode()
+    let shape = scan::check(text, DATA_DEPTH)?;
+    Data { json: text.trim_ascii_start(), root: "", shape }.decode()
 }
 
 /// Reads a document as it is, for those who look at it and not into a type.
@@ -71,6 +84,7 @@ pub struct Data<'a> {
     pub(crate) json: &'a str,
     /// The path of `json` within the document.
     pub(crate) root: &'static str,
+    pub(crate) shape: Shape,
 }
 
 impl fmt::Debug for Data<'_> {
@@ -80,14 +94,57 @@ impl fmt::Debug for Data<'_> {
     }
 }
 
-impl Data<'_> {
-    pub(crate) fn decode<T: DeserializeOwned>(self) -> Result<T, ReadError> {
+impl<'a> Data<'a> {
+    /// Scans the value that comes; `root` is its path in the document.
+    pub(crate) fn read(scanner: &mut Scanner<'a>, root: &'static str) -> Result<Self, Violation> {
+        let (json, shape) = scanner.measured()?;
+        Ok(Self { json, root, shape })
+    }
+
+    pub(crate) fn null() -> Self {
+        Self { json: "null", root: "data", shape: Shape::default() }
+    }
+
+    /// Decodes the data of an event, within the nesting that its type allows.
+    pub(crate) fn decode_event<E: DomainEvent + DeserializeOwned>(self) -> Result<E, ReadError> {
+        self.shape.check_levels(E::MAX_NESTING).map_err(|violation| violation.under(self.root))?;
+        self.decode()
+    }
+
+    fn decode<T: DeserializeOwned>(self) -> Result<T, ReadError> {
+        let within = |violation: Violation| ReadError::from(violation.under(self.root));
+        self.shape.check_weight(self.json.len()).map_err(within)?;
         let decoded = if self.json.starts_with('[') {
             array::from_str(self.json)
         } else {
             serde_json::from_str(self.json)
         };
-        decoded.map_err(|_| diagnose::violation::<T>(self.json).under(self.root).into())
+        decoded.map_err(|_| {
+            within(if self.shape.weight > MAX_DIAGNOSED_WEIGHT {
+                Violation::new(Reason::NotOfItsType)
+            } else {
+                diagnose::violation::<T>(self.json)
+            })
+        })
+    }
+}
+
+impl Shape {
+    /// Refuses data that is nested deeper than `limit` levels of its own.
+    fn check_levels(self, limit: usize) -> Result<(), Violation> {
+        if self.levels > DATA_DEPTH + limit {
+            return Err(Violation::new(Reason::TooDeep { limit }));
+        }
+        Ok(())
+    }
+
+    /// Refuses what could not be buffered level by level; `len` is the length in bytes.
+    fn check_weight(self, len: usize) -> Result<(), Violation> {
+        let limit = MAX_WEIGHT.max(len.saturating_mul(4));
+        if self.weight > limit {
+            return Err(Violation::new(Reason::TooManyNested { limit }));
+        }
+        Ok(())
     }
 }
 

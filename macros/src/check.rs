@@ -26,6 +26,7 @@ pub(crate) struct Checked<'a> {
     pub(crate) event_type: Option<&'a LitStr>,
     pub(crate) source: Option<&'a LitStr>,
     pub(crate) detail_type: Option<&'a LitStr>,
+    pub(crate) nesting: Option<usize>,
     pub(crate) view: bool,
     pub(crate) marks: Marks<'a>,
 }
@@ -52,6 +53,7 @@ pub(crate) fn check<'a>(input: &'a Input<'a>, errors: &mut Errors) -> Option<Che
         event_type: attrs.event_type.value(),
         source: attrs.source.value(),
         detail_type: attrs.detail_type.value(),
+        nesting: attrs.nesting.value().copied(),
         view: attrs.view.value().is_some(),
         marks,
     })

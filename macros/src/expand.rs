@@ -47,6 +47,7 @@ fn implementation(event: &Checked<'_>) -> TokenStream {
     let event_type = event.event_type.map(|event_type| {
         quote! { const TYPE: #krate::EventType = #krate::EventType::from_static(#event_type); }
     });
+    let nesting = event.nesting.map(|levels| quote! { const MAX_NESTING: usize = #levels; });
     let view = event.view.then(|| quote! { const VIEW: bool = true; });
     let marks = marks(&event.marks, krate);
     let history = history(event, krate);
@@ -64,6 +65,7 @@ fn implementation(event: &Checked<'_>) -> TokenStream {
             #detail_type
             #category
             #event_type
+            #nesting
             #view
             #marks
         }

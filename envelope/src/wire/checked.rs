@@ -1,8 +1,8 @@
 //! A serializer around another that refuses what does not survive EventBridge.
 //!
 //! JSON has no infinities, and `serde_json` writes `null` for them; EventBridge takes integers that
-//! fit i64 and mangles or rejects others; and readers follow [`MAX_NESTING`] levels. The first such
-//! value ends the writing, and its path is kept.
+//! fit i64 and mangles or rejects others; and readers follow the levels that the type of an event
+//! allows, [`MAX_NESTING`] at most. The first such value ends the writing, and its path is kept.
 
 use std::{
     any::type_name,
@@ -18,8 +18,12 @@ use serde::{
     },
 };
 
-use super::{MAX_NESTING, diagnose::RAW_VALUE, scan};
-use crate::{Reason, Violation};
+use super::{
+    DATA_DEPTH, MAX_NESTING,
+    diagnose::RAW_VALUE,
+    scan::{self, Shape},
+};
+use crate::{DomainEvent, Reason, Violation};
 
 /// Appends `value` as JSON to `json`; `depth` is how deep in its document it will stand.
 pub(crate) fn write<T: Serialize + ?Sized>(
@@ -27,7 +31,28 @@ pub(crate) fn write<T: Serialize + ?Sized>(
     depth: usize,
     json: &mut Vec<u8>,
 ) -> Result<(), Violation> {
-    let refused = Refused::default();
+    write_within(value, depth, MAX_NESTING - depth, json).map(drop)
+}
+
+/// Appends the data of an event, within the bounds that its readers have.
+pub(crate) fn write_data<E: DomainEvent + Serialize>(
+    data: &E,
+    json: &mut Vec<u8>,
+) -> Result<(), Violation> {
+    let start = json.len();
+    let shape = write_within(data, DATA_DEPTH, E::MAX_NESTING, json)?;
+    shape.check_levels(E::MAX_NESTING)?;
+    shape.check_weight(json.len() - start)
+}
+
+/// Appends `value`, which may have `levels` levels of its own.
+fn write_within<T: Serialize + ?Sized>(
+    value: &T,
+    depth: usize,
+    levels: usize,
+    json: &mut Vec<u8>,
+) -> Result<Shape, Violation> {
+    let refused = Refused { levels, deepest: depth + levels, ..Refused::default() };
     let start = json.len();
     let mut serializer = serde_json::Serializer::new(&mut *json);
     let written = value.serialize(Checked { inner: &mut serializer, refused: &refused, depth });
@@ -38,9 +63,9 @@ pub(crate) fn write<T: Serialize + ?Sized>(
     if refused.unseen.get() {
         // What a serializer writes is text.
         let text = std::str::from_utf8(&json[start..]).unwrap_or_default();
-        scan::check(text, depth).map_err(Violation::without_names)?;
+        return scan::check(text, depth).map_err(Violation::without_names);
     }
-    Ok(())
+    Ok(Shape { levels: 0, weight: refused.weight.get() })
 }
 
 /// What ended the writing. It stands aside because errors of the inner serializer cannot carry it.
@@ -50,6 +75,11 @@ struct Refused {
     /// Whether something was written that cannot be judged on its way: the members of a map, which
     /// may be equal, or text that is JSON already. The scanner judges the whole, then.
     unseen: Cell<bool>,
+    /// The levels that the value may have, and the deepest of them in the whole document.
+    levels: usize,
+    deepest: usize,
+    /// The levels of all that was written so far, added up.
+    weight: Cell<usize>,
 }
 
 impl Refused {
@@ -57,6 +87,11 @@ impl Refused {
     fn because<E: Error>(&self, reason: Reason) -> E {
         self.violation.replace(Some(Violation::new(reason)));
         E::custom("refused")
+    }
+
+    /// Counts a member or element that stands `depth` levels deep.
+    fn weigh(&self, depth: usize) {
+        self.weight.set(self.weight.get().saturating_add(depth));
     }
 
     #[cold]
@@ -89,8 +124,8 @@ struct Checked<'r, S> {
 impl<'r, S: Serializer> Checked<'r, S> {
     /// Goes one level down, if there is one.
     fn deeper(self) -> Result<Self, S::Error> {
-        if self.depth == MAX_NESTING {
-            return Err(self.refused.because(Reason::TooDeep { limit: MAX_NESTING }));
+        if self.depth == self.refused.deepest {
+            return Err(self.refused.because(Reason::TooDeep { limit: self.refused.levels }));
         }
         Ok(Self { depth: self.depth + 1, ..self })
     }
@@ -165,7 +200,9 @@ impl<'r, S: Serializer> Serializer for Checked<'r, S> {
 
     fn serialize_bytes(self, v: &[u8]) -> Result<S::Ok, S::Error> {
         // An array of numbers in JSON.
-        self.deeper()?.inner.serialize_bytes(v)
+        let this = self.deeper()?;
+        this.refused.weigh(this.depth.saturating_mul(v.len()));
+        this.inner.serialize_bytes(v)
     }
 
     fn serialize_u64(self, v: u64) -> Result<S::Ok, S::Error> {
@@ -228,6 +265,7 @@ impl<'r, S: Serializer> Serializer for Checked<'r, S> {
     ) -> Result<S::Ok, S::Error> {
         // The variant's name is the one member of an object around the value.
         let Self { inner, refused, depth } = self.deeper()?;
+        refused.weigh(depth);
         inner
             .serialize_newtype_variant(name, index, variant, &Through { value, refused, depth })
             .inspect_err(|_| refused.within(variant))
@@ -257,6 +295,7 @@ impl<'r, S: Serializer> Serializer for Checked<'r, S> {
         len: usize,
     ) -> Result<Self::SerializeTupleVariant, S::Error> {
         let this = self.deeper()?;
+        this.refused.weigh(this.depth);
         let nested = this.nested(|inner| inner.serialize_tuple_variant(name, index, variant, len));
         nested.map(|nested| Nested { variant: Some(variant), ..nested })
     }
@@ -285,6 +324,7 @@ impl<'r, S: Serializer> Serializer for Checked<'r, S> {
         len: usize,
     ) -> Result<Self::SerializeStructVariant, S::Error> {
         let this = self.deeper()?;
+        this.refused.weigh(this.depth);
         let nested = this.nested(|inner| inner.serialize_struct_variant(name, index, variant, len));
         nested.map(|nested| Nested { variant: Some(variant), ..nested })
     }
@@ -323,6 +363,7 @@ impl<C> Nested<'_, C> {
         write: impl FnOnce(&mut C, &Through<'_, T>) -> Result<(), X>,
     ) -> Result<(), X> {
         let Self { inner, refused, depth, index, variant, .. } = self;
+        refused.weigh(*depth);
         write(inner, &Through { value, refused, depth: *depth }).inspect_err(|_| {
             refused.within_index(*index);
             if let Some(variant) = variant {
@@ -350,6 +391,7 @@ impl<C> Nested<'_, C> {
             *free = key;
             *firsts += 1;
         }
+        refused.weigh(*depth);
         write(inner, &Through { value, refused, depth: *depth }).inspect_err(|_| {
             refused.within(key);
             if let Some(variant) = variant {

@@ -74,7 +74,7 @@ impl<'a> RawEnvelope<'a> {
         scanner.object(|scanner, member| {
             match member {
                 "metadata" => metadata = Some(Metadata::read(scanner)?),
-                "data" => data = Some(Data { json: scanner.value()?, root }),
+                "data" => data = Some(Data::read(scanner, root)?),
                 _ => drop(scanner.value()?),
             }
             Ok(())
@@ -86,8 +86,8 @@ impl<'a> RawEnvelope<'a> {
         })
     }
 
-    pub(crate) fn new(metadata: Metadata, data: &'a str) -> Self {
-        Self { metadata, data: Data { json: data, root: "data" } }
+    pub(crate) fn new(metadata: Metadata, data: Data<'a>) -> Self {
+        Self { metadata, data }
     }
 
     /// The same event with other data: JSON of up to `max_bytes`, such as what the event refers
@@ -98,9 +98,9 @@ impl<'a> RawEnvelope<'a> {
     /// [`ReadError::Malformed`], as for data that came with the event.
     pub fn with_data(self, data: &[u8], max_bytes: usize) -> Result<RawEnvelope<'_>, ReadError> {
         let mut scanner = Scanner::at_depth(super::text(data, max_bytes)?, super::DATA_DEPTH);
-        let json = scanner.value()?;
+        let data = Data::read(&mut scanner, "data")?;
         scanner.end()?;
-        Ok(RawEnvelope::new(self.metadata, json))
+        Ok(RawEnvelope::new(self.metadata, data))
     }
 
     /// The JSON text of the data, as it came.

@@ -5,10 +5,23 @@ use crate::{Reason, Violation};
 
 /// Checks a text that stands `depth` levels deep in its document: its syntax, and the bounds of
 /// [`Scanner`].
-pub(crate) fn check(text: &str, depth: usize) -> Result<(), Violation> {
+pub(crate) fn check(text: &str, depth: usize) -> Result<Shape, Violation> {
     let mut scanner = Scanner::at_depth(text, depth);
-    scanner.value()?;
-    scanner.end()
+    let (_, shape) = scanner.measured()?;
+    scanner.end()?;
+    Ok(shape)
+}
+
+/// The nesting of a value, by which a type can be kept from decoding it.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Shape {
+    /// Levels of objects and arrays, those of the document around the value included.
+    pub(crate) levels: usize,
+    /// Levels of all members and elements, added up.
+    ///
+    /// serde copies the whole of a value at each level where an untagged enum stands, so that this
+    /// is what a recursive one can have in memory at a time, in values.
+    pub(crate) weight: usize,
 }
 
 /// Walks over JSON text once, from the front, without building anything.
@@ -41,6 +54,7 @@ pub struct Scanner<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    shape: Shape,
     keys: Keys<'a>,
     /// Where a text is put together that has escapes.
     scratch: Vec<u8>,
@@ -65,7 +79,7 @@ impl<'a> Scanner<'a> {
     pub(crate) fn at_depth(text: &'a str, depth: usize) -> Self {
         // Room for the members of some objects within each other, in one allocation.
         let keys = Keys { few: Vec::with_capacity(40), spare: Vec::new() };
-        Self { text, at: 0, depth, keys, scratch: Vec::new() }
+        Self { text, at: 0, depth, shape: Shape::default(), keys, scratch: Vec::new() }
     }
 
     /// Walks over an object and calls `member` at each value; it must walk over that value.
@@ -118,6 +132,7 @@ impl<'a> Scanner<'a> {
                 if once && !self.keys.insert(&mut keys, &raw, &key) {
                     return Err(Violation::new(Reason::Duplicate).within(&key));
                 }
+                self.shape.weight += self.depth;
                 member(self, &key).map_err(|violation| violation.within(&key))?;
                 self.space();
                 match self.peek() {
@@ -157,6 +172,7 @@ impl<'a> Scanner<'a> {
             let mut index = 0;
             loop {
                 self.space();
+                self.shape.weight += self.depth;
                 element(self).map_err(|violation| violation.within_index(index))?;
                 index += 1;
                 self.space();
@@ -207,6 +223,13 @@ impl<'a> Scanner<'a> {
             _ => return Err(self.not_json("a value")),
         }
         Ok(&self.text[start..self.at])
+    }
+
+    /// Walks over any value, and measures how deep its members and elements stand.
+    pub(crate) fn measured(&mut self) -> Result<(&'a str, Shape), Violation> {
+        self.shape = Shape { levels: self.depth, weight: 0 };
+        let text = self.value()?;
+        Ok((text, self.shape))
     }
 
     /// Passes over any value by its brackets and quotes and gives its text.
@@ -365,6 +388,7 @@ impl<'a> Scanner<'a> {
         if self.depth > MAX_NESTING {
             return Err(Violation::new(Reason::TooDeep { limit: MAX_NESTING }));
         }
+        self.shape.levels = self.shape.levels.max(self.depth);
         Ok(())
     }
 

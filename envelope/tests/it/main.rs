@@ -9,6 +9,7 @@ mod allocations;
 mod bad_input;
 mod derive;
 mod golden;
+mod nesting;
 mod privacy;
 mod round_trip;
 mod versions;

@@ -17,6 +17,7 @@ impl<T> DomainEvent for ProbeSent<T> {
     type Previous = First;
     const SERVICE: ServiceId = ServiceId::new("retail", "lab", "probes");
     const NAME: &'static str = "probe_sent";
+    const MAX_NESTING: usize = 127;
     const VERSION: EventVersion = EventVersion::FIRST;
 }
 
@@ -101,10 +102,10 @@ fn nesting_is_no_deeper_than_readers_follow() {
     let deepest = envelope(nested(MAX_NESTING - 1)).to_detail().unwrap();
     assert!(Envelope::<ProbeSent<Value>>::from_detail(&deepest).is_ok());
     let error = envelope(nested(MAX_NESTING)).to_detail().unwrap_err().to_string();
-    assert!(error.ends_with("is nested deeper than 128 levels"), "{error}");
+    assert!(error.ends_with("is nested deeper than 127 levels"), "{error}");
     let variants = (0..MAX_NESTING / 2).fold(json!(0), |value, _| json!({ "a": { "b": value } }));
     let error = envelope(variants).to_detail().unwrap_err().to_string();
-    assert!(error.ends_with("is nested deeper than 128 levels"), "{error}");
+    assert!(error.ends_with("is nested deeper than 127 levels"), "{error}");
 }
 
 #[derive(Serialize)]
@@ -180,7 +181,7 @@ fn what_is_written_can_be_read() {
     let deepest = envelope(chain(MAX_NESTING - 2)).to_detail().unwrap();
     assert!(RawEnvelope::parse(&deepest).is_ok());
     let error = envelope(chain(MAX_NESTING - 1)).to_detail().unwrap_err().to_string();
-    assert!(error.ends_with("is nested deeper than 128 levels"), "{error}");
+    assert!(error.ends_with("is nested deeper than 127 levels"), "{error}");
     let nested = |levels: usize| (0..levels).fold(json!([1, 2]), |value, _| json!([value]));
     assert_eq!(written(Bytes), nested(0));
 }

@@ -60,6 +60,20 @@ fn in_range(number: &LitInt) -> Result<Version> {
     }
 }
 
+/// Levels of nesting: the document has 128, and the detail is one of them.
+pub(super) fn nesting(meta: &ParseNestedMeta<'_>) -> Result<usize> {
+    const MAX: usize = 127;
+    let expr = expr(value(meta, "64")?)?;
+    let Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) = &expr else {
+        return expected("a number", &expr);
+    };
+    if let Ok(levels @ 1..=MAX) = number.base10_parse() {
+        return Ok(levels);
+    }
+    let message = format!("expected 1 to {MAX} levels, found `{number}`");
+    Err(Error::new_spanned(number, message))
+}
+
 pub(super) fn service(meta: &ParseNestedMeta<'_>) -> Result<ExprPath> {
     match expr(value(meta, "ORDERS")?)? {
         Expr::Path(path) => Ok(path),

@@ -18,7 +18,7 @@ fn mistakes_after_a_bad_value_are_found_as_well() {
     check_mistakes(
         &parse_quote! {
             #[event(service = "orders", name = ORDER, version = 1.0, previous = (), first = 1)]
-            #[event(category = 'c', type, source = b"s", detail_type("x"), view(x), crate = 1)]
+            #[event(category = 'c', type, source = b"s", detail_type("x"), view(x), crate = 1, nesting = 0)]
             struct OrderSubmitted {}
         },
         &expect![[r#"
@@ -33,6 +33,7 @@ fn mistakes_after_a_bad_value_are_found_as_well() {
             expected a value: `detail_type = "…"`
             expected `view` alone, found it with a value
             expected the path of a crate, such as `::path::to::setpiece_envelope`
+            expected 1 to 127 levels, found `0`
         "#]],
     );
 }

@@ -44,6 +44,7 @@ fn every_key_becomes_an_item_of_the_impl() {
                 detail_type = "OrderSubmitted",
                 category = "service-event",
                 type = "notification",
+                nesting = 64,
                 first = true,
             )]
             #[serde(rename_all = "camelCase")]
@@ -75,6 +76,7 @@ fn every_key_becomes_an_item_of_the_impl() {
                 const TYPE: ::setpiece_envelope::EventType = ::setpiece_envelope::EventType::from_static(
                     "notification",
                 );
+                const MAX_NESTING: usize = 64usize;
                 const SUBJECT: ::core::option::Option<&'static str> = ::core::option::Option::Some(
                     "customerId",
                 );
@@ -305,7 +307,7 @@ fn many_mistakes_are_reported_at_once_with_what_could_be_read() {
                 "expected a number, found text; write `version = 2`"
             }
             ::core::compile_error! {
-                "unknown key `colour`; expected one of `service`, `name`, `version`, `previous`, `category`, `type`, `source`, `detail_type`, `view`, `first`, `crate`"
+                "unknown key `colour`; expected one of `service`, `name`, `version`, `previous`, `category`, `type`, `source`, `detail_type`, `nesting`, `view`, `first`, `crate`"
             }
             ::core::compile_error! {
                 "expected `view` alone, found it with a value"
