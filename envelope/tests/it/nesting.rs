@@ -15,8 +15,8 @@ const PLANS: ServiceId = ServiceId::new("retail", "planning", "plans");
 #[serde(untagged)]
 enum Tree {
     Leaf(u8),
-    Node(Vec<Tree>),
-    Pair { left: Box<Tree>, right: Box<Tree> },
+    Node(Vec<Self>),
+    Pair { left: Box<Self>, right: Box<Self> },
 }
 
 #[derive(Debug, Serialize, Deserialize, DomainEvent)]
@@ -68,9 +68,8 @@ fn write<E: DomainEvent + Serialize>(event: E) -> Result<Vec<u8>, String> {
 
 #[track_caller]
 fn reason<T>(read: Result<T, ReadError>) -> String {
-    let error = read.err().expect("the event is refused");
-    let violation = error.violation().expect("the event is malformed");
-    violation.reason().to_string()
+    let error = read.err().unwrap();
+    error.violation().unwrap().reason().to_string()
 }
 
 #[test]
