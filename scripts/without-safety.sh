@@ -13,7 +13,8 @@ copy="$PWD/target/without-safety"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}" CARGO_INCREMENTAL=0
 
 # NAME FILE BEFORE AFTER TESTS WORLD: the text that makes it safe, what is there without, which tests
-# should notice, and in which world. Where the last is empty, no world has what it is about.
+# should notice, and in which world. Where the last is empty, no world has what it is about. Nothing is
+# asked for one package alone, so that all of them are built with the same features, and once.
 without() {
     local name=$1 file=$2 before=$3 after=$4 noticed
     local -a tests=($5) world=($6)
@@ -41,7 +42,7 @@ PYTHON
         echo "$noticed" | sed 's/^/    /'
     fi
     if ((${#world[@]})); then
-        noticed=$(cd "$copy" && { SETPIECE_SEEDS=0..1000 cargo test -q -p setpiece-testing --test world -- --exact "${world[@]}" 2>&1 || true; } |
+        noticed=$(cd "$copy" && { SETPIECE_SEEDS=0..1000 cargo test -q --test world -- --exact "${world[@]}" 2>&1 || true; } |
             sed -n 's/^.*a world fails: \(seed [0-9]*\)$/\1/p')
         if [[ -z "$noticed" ]]; then
             echo "    no world notices" >&2
@@ -55,7 +56,7 @@ PYTHON
 
 only=${1:-}
 failed=0
-app='-p setpiece-handler --test app'
+app='--test app'
 in_memory=faults::when_processes_stand_still_too
 in_engine=engine::in_the_engine_everything_happens_once_too
 
@@ -63,7 +64,7 @@ in_engine=engine::in_the_engine_everything_happens_once_too
 without owner idempotency/src/dynamodb/expression.rs \
     'const MINE: &str = "owner_token = :me AND' \
     'const MINE: &str = "attribute_exists(owner_token) OR owner_token = :me AND' \
-    '-p setpiece-idempotency --test it' "$in_engine"
+    '--test it' "$in_engine"
 without relay handler/src/apply.rs \
     'let applied = self.replay(&record, receipt.outbox, deadline).await?;' \
     'let (applied, _) = (Applied::Replayed { events: 0 }, record);' "$app" "$in_memory"
@@ -108,7 +109,7 @@ without publish-quarantine handler/src/apply/error.rs \
     'ApplyError::Publish(error) => Self::from(error),' "$app" ''
 without consistent-outbox handler/src/dynamodb.rs \
     '.consistent_read(true)' \
-    '.consistent_read(false)' '-p setpiece-handler --test effects' ''
+    '.consistent_read(false)' '--test effects' ''
 without whole-reasons idempotency/src/dynamodb/cancellation.rs \
     'Some(code @ ("ThrottlingError" | "ProvisionedThroughputExceeded")) => {' \
     'Some("ThrottlingError" | "ProvisionedThroughputExceeded") if true => Verdict::Held,
@@ -118,5 +119,5 @@ without short-lease handler/src/app/lease.rs \
     'if deadline.remaining(clock) <= LENGTH * 1000 {' "$app" leases::one_crash_of_a_function_of_fifteen_minutes_loses_nothing
 without receipt-bound handler/src/apply/receipt.rs \
     'if receipt.outbox > Receipt::MOST {' \
-    'if receipt.outbox > 10_000 {' '-p setpiece-handler --lib' ''
+    'if receipt.outbox > 10_000 {' '--lib receipt' ''
 exit "$failed"
