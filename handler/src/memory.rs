@@ -49,6 +49,17 @@ enum Kind {
     Outbox(OutboxEntry),
 }
 
+impl TableWrite {
+    /// The table that it is for; none for an event in the outbox.
+    #[must_use]
+    pub fn table(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Item(write) => Some(write.table()),
+            Kind::Outbox(_) => None,
+        }
+    }
+}
+
 impl MemoryEffects {
     /// An empty store, in which records expire by `clock`.
     #[must_use]

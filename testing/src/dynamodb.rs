@@ -1,5 +1,6 @@
 //! A DynamoDB engine in this process, behind the real AWS client.
 
+mod cancellation;
 mod engine;
 mod faults;
 mod tokens;
@@ -33,8 +34,9 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 use setpiece_envelope::Clock;
 
+use self::engine::Engine;
+pub(crate) use self::faults::Trouble;
 pub use self::faults::{DynamoDbFault, DynamoDbFaults};
-use self::{engine::Engine, faults::Trouble};
 use crate::{Gate, REGION, must::must};
 
 /// DynamoDB in this process: a real engine, reached through the real AWS client, without a network.
@@ -278,21 +280,25 @@ impl LocalDynamoDb {
         self.engine.answer("DescribeTable", &request).status == 200
     }
 
+    /// Does a request whose caller has gone.
+    pub(crate) fn do_late(&self, operation: &str, body: &str) {
+        let mut made = DynamoDbRequest::new(operation);
+        made.arrived = true;
+        let answer = self.engine.answer(operation, &engine::counting(operation, body.to_owned()));
+        answer.describe(operation, &mut made);
+        self.state().requests.push(made);
+    }
+
+    /// Answers a request, which has this trouble, or else that of the database.
     pub(crate) async fn exchange(
         self,
         request: HttpRequest,
+        trouble: Option<Trouble>,
     ) -> Result<HttpResponse, ConnectorError> {
         let operation = Self::operation(&request);
         let body = request.body().bytes().unwrap_or_default();
         let body = String::from_utf8_lossy(body).into_owned();
-        let mut made = DynamoDbRequest {
-            operation: operation.clone(),
-            arrived: false,
-            answered: false,
-            error: None,
-            write_units: 0.0,
-            read_units: 0.0,
-        };
+        let mut made = DynamoDbRequest::new(&operation);
         // It counts as made from here on, whether or not anybody waits for it.
         let place = {
             let state = &mut *self.state();
@@ -305,14 +311,15 @@ impl LocalDynamoDb {
             }
         };
         self.gate.pass().await;
-        let trouble = self.trouble(&operation);
+        let trouble = trouble.or_else(|| self.trouble(&operation));
         let answer = match &trouble {
             Some(Trouble::Unreachable) => {
                 return Err(broken(io::ErrorKind::ConnectionRefused));
             }
+            Some(Trouble::Broken) => return Err(broken(io::ErrorKind::ConnectionReset)),
             Some(Trouble::Void) => return std::future::pending().await,
             Some(Trouble::Error(answer)) => answer.clone(),
-            None | Some(Trouble::AnswerLost | Trouble::Silence) => {
+            None | Some(Trouble::AnswerLost | Trouble::Silence | Trouble::ErrorThoughDone(_)) => {
                 made.arrived = true;
                 self.engine.answer(&operation, &engine::counting(&operation, body))
             }
@@ -323,11 +330,25 @@ impl LocalDynamoDb {
         match trouble {
             Some(Trouble::AnswerLost) => Err(broken(io::ErrorKind::ConnectionReset)),
             Some(Trouble::Silence) => std::future::pending().await,
+            Some(Trouble::ErrorThoughDone(answer)) => Ok(answer.into_response()),
             _ => {
                 made.answered = true;
                 note(&made);
                 Ok(answer.into_response())
             }
+        }
+    }
+}
+
+impl DynamoDbRequest {
+    fn new(operation: &str) -> Self {
+        Self {
+            operation: operation.to_owned(),
+            arrived: false,
+            answered: false,
+            error: None,
+            write_units: 0.0,
+            read_units: 0.0,
         }
     }
 }
@@ -344,6 +365,13 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// A refusal with this code.
+    pub(crate) fn refusal(status: u16, code: &str) -> Self {
+        let code = format!("com.amazonaws.dynamodb.v20120810#{code}");
+        let body = json!({ "__type": code, "message": "on demand" }).to_string();
+        Self { status, body }
+    }
+
     fn into_response(self) -> HttpResponse {
         let status = must("the status of an answer", StatusCode::try_from(self.status));
         let mut response = HttpResponse::new(status, SdkBody::from(self.body));
@@ -371,7 +399,7 @@ impl Answer {
 
 impl HttpConnector for LocalDynamoDb {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        HttpConnectorFuture::new(self.clone().exchange(request))
+        HttpConnectorFuture::new(self.clone().exchange(request, None))
     }
 }
 

@@ -150,9 +150,9 @@ pub use crate::{
     gate::Gate,
     sample::{Sample, sample},
     world::{
-        FunctionTally, Outcome, Percentiles, Queue, Sandbox, World, WorldBus, WorldCalls,
-        WorldClock, WorldDelivery, WorldEffects, WorldEnding, WorldFailure, WorldFaults,
-        WorldFunction, WorldQuarantine, WorldRecords, WorldSleep,
+        FunctionTally, Outcome, Percentiles, Queue, RequestFault, Sandbox, World, WorldBus,
+        WorldCalls, WorldClock, WorldDelivery, WorldEffects, WorldEnding, WorldFailure,
+        WorldFaults, WorldFunction, WorldQuarantine, WorldRecords, WorldResource, WorldSleep,
     },
     wrap::{
         ACCOUNT, REGION, StreamRecord, event_array, kinesis_event, sqs_event, sqs_fifo_event,

@@ -11,6 +11,7 @@ mod ledger;
 mod outcome;
 mod ports;
 mod queue;
+mod request;
 mod run;
 mod sandbox;
 mod stream;
@@ -39,6 +40,7 @@ pub use self::{
         WorldBus, WorldCalls, WorldClock, WorldEffects, WorldQuarantine, WorldRecords, WorldSleep,
     },
     queue::Queue,
+    request::{RequestFault, WorldResource},
     sandbox::Sandbox,
 };
 use self::{
@@ -47,6 +49,7 @@ use self::{
     kernel::{Kernel, RunId},
     ledger::Ledger,
     queue::QueueState,
+    request::Late,
     run::Run,
     sandbox::Start,
     stream::StreamState,
@@ -58,6 +61,8 @@ use crate::{FakeBus, PutEventsAnswer, PutEventsEntry, PutEventsResult, must::mus
 enum Act {
     /// Somebody outside publishes an event.
     Publish(Box<OutgoingEvent>),
+    /// Somebody outside invokes a function with an event.
+    Request(usize, Box<OutgoingEvent>),
     /// An event arrives at a function or in a queue.
     Arrive(Route, Letter),
     /// Lambda invokes a function with an event, for the how manieth time.
@@ -74,6 +79,8 @@ enum Act {
     Thaw(RunId),
     /// A function gets new code.
     Deploy(usize),
+    /// A table does what was asked for a while ago.
+    Late(Late),
 }
 
 type Core = Kernel<Act>;
@@ -169,7 +176,7 @@ pub struct World {
     streams: Vec<StreamState>,
     /// How many transactions there were, and which items they had put into the outbox, when the
     /// streams were looked after last.
-    seen_commits: u64,
+    seen_commits: Option<u64>,
     seen_outbox: BTreeSet<OutboxKey>,
     /// By the id of the target.
     routes: BTreeMap<String, Route>,
@@ -203,7 +210,7 @@ impl World {
             functions: Vec::new(),
             queues: Vec::new(),
             streams: Vec::new(),
-            seen_commits: 0,
+            seen_commits: None,
             seen_outbox: BTreeSet::new(),
             routes: BTreeMap::new(),
             deploys: Vec::new(),
@@ -311,6 +318,25 @@ impl World {
         let envelope = self.stamp.envelope(event, &Correlation::root());
         let outgoing = must("an event", OutgoingEvent::new(&envelope));
         self.core.in_order(duration, Act::Publish(Box::new(outgoing)));
+        envelope.metadata.event_id
+    }
+
+    /// Invokes a function with an event as somebody does who does not wait for an answer, and returns
+    /// the id of the event.
+    ///
+    /// Lambda has taken it then. It can invoke the function [twice](WorldFaults::duplicate), invokes
+    /// it again after one minute and after two more, and then gives it up: it is a dead letter.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such function, or when it is no event that can be sent.
+    #[track_caller]
+    pub fn invoke<E: DomainEvent + Serialize>(&mut self, function: &str, event: E) -> EventId {
+        let index = self.index_of(function);
+        let index = must("invoking", index.ok_or_else(|| format!("there is no {function}")));
+        let envelope = self.stamp.envelope(event, &Correlation::root());
+        let outgoing = must("an event", OutgoingEvent::new(&envelope));
+        self.core.in_order(Duration::ZERO, Act::Request(index, Box::new(outgoing)));
         envelope.metadata.event_id
     }
 

@@ -6,12 +6,16 @@ use crate::chance::Chance;
 
 /// What happens to a request.
 #[derive(Clone, Debug)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     AnswerLost,
     Unreachable,
+    /// The connection breaks, and it is not known here what is done.
+    Broken,
     Silence,
     Void,
     Error(Answer),
+    /// It is done, and answered as if it had failed.
+    ErrorThoughDone(Answer),
 }
 
 /// Requests that are to fail, though nothing is wrong with them: for
@@ -129,11 +133,7 @@ impl DynamoDbFault {
 
 impl Kind {
     fn trouble(self, operation: &str) -> Trouble {
-        let refused = |status, code: &str| {
-            let code = format!("com.amazonaws.dynamodb.v20120810#{code}");
-            let body = json!({ "__type": code, "message": "on demand" }).to_string();
-            Trouble::Error(Answer { status, body })
-        };
+        let refused = |status, code: &str| Trouble::Error(Answer::refusal(status, code));
         match self {
             Self::AnswerLost => Trouble::AnswerLost,
             Self::Unreachable => Trouble::Unreachable,

@@ -20,8 +20,17 @@ use aws_smithy_runtime_api::{
 use serde_dynamo::AttributeValue;
 use serde_json::Value;
 
-use super::{Sandbox, World, kernel::Trouble, ports::CoreHandle, stream::Staged};
-use crate::{DynamoDbFault, LocalDynamoDb, must::must};
+use super::{
+    Act, Sandbox, World, WorldResource,
+    ports::CoreHandle,
+    request::{Late, RequestFault, Trouble, is_table_write},
+    stream::Staged,
+};
+use crate::{
+    LocalDynamoDb,
+    dynamodb::{Answer, Trouble as Wrong},
+    must::must,
+};
 
 /// The database of a world.
 pub(super) struct Database {
@@ -80,6 +89,7 @@ impl World {
                 core: CoreHandle(Arc::clone(core)),
                 local: local.clone(),
                 staged: Arc::clone(&staged),
+                late: Arc::default(),
             };
             let client = LocalDynamoDb::client_through(wire);
             Database { local, client, tables: Vec::new(), staged, seen: HashSet::new() }
@@ -147,8 +157,8 @@ impl Database {
     }
 }
 
-fn lock(staged: &StagedItems) -> MutexGuard<'_, Vec<(String, Value)>> {
-    staged.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The way of requests to the engine.
@@ -157,6 +167,8 @@ struct Wire {
     core: CoreHandle,
     local: LocalDynamoDb,
     staged: StagedItems,
+    /// The tokens of transactions that are still to be done.
+    late: Arc<Mutex<HashSet<String>>>,
 }
 
 /// What a request puts into the outboxes of tables.
@@ -176,25 +188,98 @@ fn staged_by(operation: &str, request: &HttpRequest) -> Vec<(String, Value)> {
     puts.collect()
 }
 
+fn text(request: &HttpRequest) -> String {
+    String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned()
+}
+
+/// True for a request that names a table.
+fn names_table(request: &HttpRequest, table: &str) -> bool {
+    let Ok(request) = serde_json::from_str::<Value>(&text(request)) else { return false };
+    let is_named = |it: &Value| it["TableName"].as_str() == Some(table);
+    let mut actions = request["TransactItems"].as_array().into_iter().flatten();
+    is_named(&request)
+        || request["RequestItems"].get(table).is_some()
+        || actions.any(|it| it.as_object().is_some_and(|it| it.values().any(is_named)))
+}
+
+/// The token of a transaction.
+fn token(body: &str) -> Option<String> {
+    let request: Value = serde_json::from_str(body).ok()?;
+    request["ClientRequestToken"].as_str().map(str::to_owned)
+}
+
+impl Wire {
+    /// The trouble of the engine's client that stands for one of the world.
+    fn wrong(&self, operation: &str, request: &HttpRequest, trouble: Trouble) -> Option<Wrong> {
+        Some(match trouble.fault {
+            RequestFault::Throttled => Wrong::Error(Answer::refusal(400, "ThrottlingException")),
+            RequestFault::Unreachable => Wrong::Unreachable,
+            RequestFault::AnswerLost => Wrong::AnswerLost,
+            RequestFault::Failed => Wrong::Error(Answer::refusal(500, "InternalServerError")),
+            RequestFault::FailedThoughDone => {
+                Wrong::ErrorThoughDone(Answer::refusal(500, "InternalServerError"))
+            }
+            RequestFault::Denied => Wrong::Error(Answer::refusal(400, "AccessDeniedException")),
+            RequestFault::Missing => {
+                Wrong::Error(Answer::refusal(400, "ResourceNotFoundException"))
+            }
+            RequestFault::Cancelled if operation == "TransactWriteItems" => {
+                Wrong::Error(self.local.cancel(&text(request), trouble.chance))
+            }
+            RequestFault::Late if is_table_write(operation) => {
+                self.postpone(operation, request, trouble);
+                Wrong::Broken
+            }
+            RequestFault::Cancelled | RequestFault::Partial | RequestFault::Late => return None,
+        })
+    }
+
+    /// Does a request after a while.
+    fn postpone(&self, operation: &str, request: &HttpRequest, trouble: Trouble) {
+        let (operation, body) = (operation.to_owned(), text(request));
+        let (token, puts) = (token(&body), staged_by(&operation, request));
+        lock(&self.late).extend(token.clone());
+        let Self { local, staged, late, .. } = self.clone();
+        let make = move || {
+            if let Some(token) = token {
+                lock(&late).remove(&token);
+            }
+            local.do_late(&operation, &body);
+            lock(&staged).extend(puts);
+        };
+        self.core.0.after(trouble.delay, Act::Late(Late(Box::new(make))));
+    }
+
+    fn is_in_progress(&self, operation: &str, request: &HttpRequest) -> bool {
+        let late = lock(&self.late);
+        operation == "TransactWriteItems"
+            && !late.is_empty()
+            && token(&text(request)).is_some_and(|token| late.contains(&token))
+    }
+}
+
 impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let Self { core, local, staged } = self.clone();
+        let wire = self.clone();
         HttpConnectorFuture::new(async move {
             let operation = LocalDynamoDb::operation(&request);
             let puts = staged_by(&operation, &request);
-            let ask = async move |trouble| {
-                match trouble {
-                    Some(Trouble::Throttled) => local.fail(DynamoDbFault::throttled()),
-                    Some(Trouble::Unreachable) => local.fail(DynamoDbFault::unreachable()),
-                    Some(Trouble::AnswerLost) => local.fail(DynamoDbFault::answer_lost()),
-                    None => {}
-                }
-                let answer = local.exchange(request).await;
+            let is_for = |request: &HttpRequest, it: &WorldResource| {
+                it.has_table(|table| names_table(request, table))
+            };
+            let ask = async |request: HttpRequest, trouble: Option<Trouble>| {
+                let wrong = if wire.is_in_progress(&operation, &request) {
+                    let answer = Answer::refusal(400, "TransactionInProgressException");
+                    Some(Wrong::Error(answer))
+                } else {
+                    trouble.and_then(|trouble| wire.wrong(&operation, &request, trouble))
+                };
+                let answer = wire.local.clone().exchange(request, wrong).await;
                 // Also where the answer gets lost, it may be there.
-                lock(&staged).extend(puts);
+                lock(&wire.staged).extend(puts);
                 answer
             };
-            core.0.request(&operation, ask).await
+            wire.core.0.request(&operation, request, is_for, ask).await
         })
     }
 }

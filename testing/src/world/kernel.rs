@@ -12,7 +12,10 @@ use std::{
 use setpiece_envelope::{Clock as _, FixedClock};
 use setpiece_policy::{Random as _, SeededRandom};
 
-use super::faults::{Placed, WorldFaults, longest_latency};
+use super::{
+    faults::{Placed, WorldFaults, longest_latency},
+    request::{RequestFault, Trouble, WorldResource, is_table_write},
+};
 use crate::chance::unit;
 
 /// When something is due: the moment, then chance, then the order in which it was asked for.
@@ -49,6 +52,16 @@ pub(super) enum Question {
     Replace,
     Throttle,
     LoseAnswer,
+    Fail,
+    Cancel,
+    Partial,
+    LateWrite,
+    RefuseEvent,
+    Outage,
+    Denial,
+    Absence,
+    /// What is left to chance about a fault that strikes.
+    Detail,
 }
 
 impl Question {
@@ -62,7 +75,16 @@ impl Question {
             Self::Replace => "replacement",
             Self::Throttle => "throttling",
             Self::LoseAnswer => "lost answer",
-            Self::Order
+            Self::Fail => "failure",
+            Self::Cancel => "cancellation",
+            Self::Partial => "partial failure",
+            Self::LateWrite => "late write",
+            Self::RefuseEvent => "refused event",
+            Self::Outage => "outage",
+            Self::Denial => "refused permission",
+            Self::Absence => "missing resource",
+            Self::Detail
+            | Self::Order
             | Self::Latency
             | Self::Pick
             | Self::Length
@@ -87,14 +109,6 @@ pub(super) struct Simpler {
     pub(super) in_order: bool,
 }
 
-/// What becomes of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
-    Throttled,
-    Unreachable,
-    AnswerLost,
-}
-
 /// What becomes of the invocation that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -116,6 +130,10 @@ struct State<A> {
     /// How often chance was asked about each.
     asked: HashMap<(Question, Subject), u64>,
     faults: WorldFaults,
+    /// Which requests that have a fault placed were made.
+    placed: BTreeSet<usize>,
+    /// The events that were put to a bus, and the codes with which they are refused for good.
+    judged: HashMap<String, Option<String>>,
     simpler: Simpler,
     struck: Vec<(Strike, String)>,
     /// Without it, nothing is written down.
@@ -140,6 +158,9 @@ struct Line {
 /// What is known of the invocation that is polled.
 pub(super) struct Running {
     pub(super) who: Arc<str>,
+    /// The name of the function, and which of its invocations it is.
+    pub(super) function: Arc<str>,
+    pub(super) invocation: u64,
     pub(super) about: Subject,
     /// How many points it has passed.
     pub(super) passed: u32,
@@ -159,6 +180,8 @@ impl<A: Send + 'static> Kernel<A> {
             turns: 0,
             asked: HashMap::new(),
             faults: WorldFaults::none(),
+            placed: BTreeSet::new(),
+            judged: HashMap::new(),
             simpler: Simpler::default(),
             struck: Vec::new(),
             trace: Some(Vec::new()),
@@ -293,7 +316,10 @@ impl<A: Send + 'static> Kernel<A> {
     }
 
     pub(super) fn set_faults(&self, faults: WorldFaults) {
-        self.state().faults = faults;
+        let state = &mut *self.state();
+        state.faults = faults;
+        state.placed.clear();
+        state.judged.clear();
     }
 
     /// A fault that was placed by hand for this invocation.
@@ -324,15 +350,18 @@ impl<A: Send + 'static> Kernel<A> {
     }
 
     /// Makes a request of the invocation that runs: it takes a while until it arrives, and until
-    /// its answer does, and both are points at which the invocation may end.
-    pub(super) async fn request<T>(
+    /// its answer does, and both are points at which the invocation may end. `is_for` says which
+    /// resources a request is for, and `make` makes it.
+    pub(super) async fn request<R, T>(
         self: &Arc<Self>,
         operation: &str,
-        make: impl AsyncFnOnce(Option<Trouble>) -> T,
+        request: R,
+        is_for: impl Fn(&R, &WorldResource) -> bool,
+        make: impl AsyncFnOnce(R, Option<Trouble>) -> T,
     ) -> T {
         self.point(operation).await;
-        let trouble = self.trouble(operation);
-        let answer = make(trouble).await;
+        let trouble = self.trouble(operation, |resource| is_for(&request, resource));
+        let answer = make(request, trouble).await;
         self.point(operation).await;
         answer
     }
@@ -358,43 +387,133 @@ impl<A: Send + 'static> Kernel<A> {
         }
     }
 
-    fn trouble(&self, operation: &str) -> Option<Trouble> {
-        let (who, is_out, faults) = {
-            let age = self.age();
+    fn trouble(&self, operation: &str, is_for: impl Fn(&WorldResource) -> bool) -> Option<Trouble> {
+        let age = self.age();
+        let (who, about, rates, latest, placed) = {
             let state = &mut *self.state();
-            let who = state.running.as_ref().map(|it| (Arc::clone(&it.who), it.about));
             *state.requests.entry(operation.to_owned()).or_default() += 1;
-            let is_out = operation != "PutEvents" && state.faults.is_out(age);
-            (who, is_out, [state.faults.throttle, state.faults.lose_answers])
+            let placed = state.placed_request(operation);
+            let running = state.running.as_ref()?;
+            let (who, about) = (Arc::clone(&running.who), running.about);
+            (who, about, state.faults.requests, state.faults.latest, placed)
         };
-        let (who, about) = who?;
-        let [throttle, lose] = faults;
-        let is_throttled = self.strikes(
+        let by_chance = |question, probability: f64, what: fmt::Arguments<'_>| {
+            // What is off asks nothing.
+            probability > 0.0 && self.strikes(question, about, probability, what)
+        };
+        let throttled = by_chance(
             Question::Throttle,
-            about,
-            throttle,
+            rates.throttle,
             format_args!("{operation} of {who} is throttled"),
         );
-        let is_lost = self.strikes(
+        let lost = by_chance(
             Question::LoseAnswer,
-            about,
-            lose,
+            rates.lose_answers,
             format_args!("the answer to {operation} of {who} is lost"),
         );
-        let trouble = if is_out {
-            Some(Trouble::Unreachable)
-        } else if is_throttled {
-            Some(Trouble::Throttled)
-        } else if is_lost {
-            Some(Trouble::AnswerLost)
-        } else {
-            None
+        let failed =
+            by_chance(Question::Fail, rates.fail, format_args!("{operation} of {who} fails"));
+        let cancelled = operation == "TransactWriteItems"
+            && by_chance(
+                Question::Cancel,
+                rates.cancel,
+                format_args!("{operation} of {who} is cancelled"),
+            );
+        let partial = operation == "PutEvents"
+            && by_chance(
+                Question::Partial,
+                rates.partial,
+                format_args!("some entries of {operation} of {who} fail"),
+            );
+        let late = is_table_write(operation)
+            && by_chance(
+                Question::LateWrite,
+                rates.late,
+                format_args!("{operation} of {who} is done late"),
+            );
+        let chances = [
+            (throttled, RequestFault::Throttled),
+            (cancelled, RequestFault::Cancelled),
+            (partial, RequestFault::Partial),
+            (failed, RequestFault::Failed),
+            (late, RequestFault::Late),
+            (lost, RequestFault::AnswerLost),
+        ];
+        let mut chances = chances.into_iter();
+        let chosen = placed
+            .or_else(|| self.out_of_order(age, is_for))
+            .or_else(|| chances.find_map(|(strikes, fault)| strikes.then_some(fault)));
+        let Some(mut fault) = chosen else {
+            self.note(&who, format_args!("{operation}"));
+            return None;
         };
-        match trouble {
-            None => self.note(&who, format_args!("{operation}")),
-            Some(trouble) => self.note(&who, format_args!("{operation}: {trouble:?}")),
+        let chance = self.draw(Question::Detail, about);
+        if fault == RequestFault::Failed && failed && chance.is_multiple_of(2) {
+            fault = RequestFault::FailedThoughDone;
         }
-        trouble
+        self.note(&who, format_args!("{operation}: {fault:?}"));
+        let delay = self.draw_up_to(Question::Detail, about, latest);
+        Some(Trouble { fault, chance, delay })
+    }
+
+    /// The fault of everything that a request is for, if there is one at this time.
+    fn out_of_order(
+        &self,
+        age: Duration,
+        is_for: impl Fn(&WorldResource) -> bool,
+    ) -> Option<RequestFault> {
+        let state = &mut *self.state();
+        if state.faults.windows.is_empty() {
+            return None;
+        }
+        for (index, window) in state.faults.windows.iter().enumerate() {
+            if !window.when.contains(&age) || !is_for(&window.of) {
+                continue;
+            }
+            // It strikes as a whole, or not at all.
+            let strike = (window.question(), index as Subject, 0);
+            if state.simpler.only.as_ref().is_some_and(|only| !only.contains(&strike)) {
+                continue;
+            }
+            if !state.struck.iter().any(|(struck, _)| *struck == strike) {
+                let is_told = state.trace.is_some();
+                let told = is_told.then(|| {
+                    let (at, end) = (age.as_secs_f64(), window.when.end.as_secs_f64());
+                    format!("{at:10.3} {}: {:?} until {end:.3}", window.of, window.fault)
+                });
+                state.struck.push((strike, told.unwrap_or_default()));
+            }
+            return Some(window.fault);
+        }
+        None
+    }
+
+    /// The code with which an event is refused for good, if it is.
+    pub(super) fn refusal(&self, name: &str, event_id: &str, about: Subject) -> Option<String> {
+        const CODES: [&str; 3] =
+            ["InvalidArgument", "MalformedDetail", "NotAuthorizedForDetailTypeException"];
+        let probability = {
+            let state = self.state();
+            let refused = state.faults.refused.iter().find(|(refused, _)| *refused == name);
+            if let Some((_, code)) = refused {
+                return Some(code.clone());
+            }
+            if let Some(judged) = state.judged.get(event_id) {
+                return judged.clone();
+            }
+            state.faults.refuse_events
+        };
+        if probability == 0.0 {
+            return None;
+        }
+        let what = format_args!("{name} {event_id} is refused for good");
+        let code = self.strikes(Question::RefuseEvent, about, probability, what).then(|| {
+            let drawn = self.draw(Question::Detail, about) % CODES.len() as u64;
+            let code = usize::try_from(drawn).ok().and_then(|drawn| CODES.get(drawn));
+            (*code.unwrap_or(&CODES[0])).to_owned()
+        });
+        self.state().judged.insert(event_id.to_owned(), code.clone());
+        code
     }
 
     /// How many faults have struck by chance, by what each is called.
@@ -443,6 +562,21 @@ impl<A: Send + 'static> Kernel<A> {
 }
 
 impl<A> State<A> {
+    /// A fault that was placed by hand for this request.
+    fn placed_request(&mut self, operation: &str) -> Option<RequestFault> {
+        let running = self.running.as_ref()?;
+        let (index, placed) =
+            self.faults.placed_requests.iter().enumerate().find(|(index, it)| {
+                it.operation == operation
+                    && it.invocation == running.invocation
+                    && *it.function == *running.function
+                    && !self.placed.contains(index)
+            })?;
+        let fault = placed.fault;
+        self.placed.insert(index);
+        Some(fault)
+    }
+
     fn draw(&mut self, seed: u64, question: Question, about: Subject) -> (u64, u64) {
         let asked = self.asked.entry((question, about)).or_default();
         let number = *asked;

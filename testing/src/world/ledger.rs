@@ -3,7 +3,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use setpiece_idempotency::store::RecordKey;
+use setpiece_idempotency::store::{CommitReply, RecordKey};
+use setpiece_policy::Fault;
 
 /// What was asked of the records of guards, by those who keep them and not by those who ask.
 #[derive(Default)]
@@ -14,8 +15,11 @@ impl Ledger {
         self.lock().entry(key.clone()).or_default();
     }
 
-    pub(super) fn committed(&self, key: &RecordKey) {
-        *self.lock().entry(key.clone()).or_default() += 1;
+    /// Counts a commit that was applied.
+    pub(super) fn replied(&self, key: &RecordKey, reply: &Result<CommitReply, Fault>) {
+        if let Ok(CommitReply::Applied) = reply {
+            *self.lock().entry(key.clone()).or_default() += 1;
+        }
     }
 
     /// How often effects were committed for each key that was claimed.

@@ -114,8 +114,11 @@ impl Outcome {
         self.quarantined.get(function).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// How many faults struck by chance: of each `crash`, `delay`, `duplicate`, `freeze`,
-    /// `lost answer`, `replacement` and `throttling`, if there was one.
+    /// Counts the faults that struck by chance or for a time, by what each is called:
+    /// `cancellation`, `crash`, `delay`, `duplicate`, `failure`, `freeze`, `late write`,
+    /// `lost answer`, `missing resource`, `outage`, `partial failure`, `refused event`,
+    /// `refused permission`, `replacement` and `throttling`. One that did not strike is not there,
+    /// and what is out of order for a time strikes once.
     #[must_use]
     pub fn faults(&self) -> &BTreeMap<&'static str, u64> {
         &self.faults

@@ -1,6 +1,13 @@
 //! What a process in the world has of the world: everything passes its points.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Waker},
+    time::Duration,
+};
 
 use setpiece_bus::{Bus, EntryResult, Limits, OutgoingEvent, Preflight};
 use setpiece_envelope::{Clock, Timestamp};
@@ -16,9 +23,14 @@ use setpiece_idempotency::{
         Spill, Store,
     },
 };
-use setpiece_policy::{Fault, Sleep};
+use setpiece_policy::{Fault, Random as _, SeededRandom, Sleep};
 
-use super::{Core, kernel::Trouble, ledger::Ledger};
+use super::{
+    Act, Core, WorldResource,
+    ledger::Ledger,
+    request::{Late, RequestFault, Trouble},
+    run::subject,
+};
 use crate::{CallFault, EntryFault, FakeBus};
 
 /// The clock of a sandbox, which may be wrong.
@@ -79,23 +91,85 @@ impl Bus for WorldBus {
     }
 
     async fn put(&self, entries: &[&OutgoingEvent]) -> Result<Vec<EntryResult>, Fault> {
-        let put = async |trouble| {
-            match trouble {
-                Some(Trouble::Throttled) => {
-                    self.bus.fail_entries(EntryFault::throttled().in_next_call(0));
-                }
-                Some(Trouble::AnswerLost) => self.bus.fail_calls(CallFault::answer_lost()),
-                Some(Trouble::Unreachable) => self.bus.fail_calls(CallFault::unreachable()),
-                None => {}
-            }
-            self.bus.put(entries).await
-        };
-        self.core.request("PutEvents", put).await
+        let put = async |(), trouble| self.put_in(entries, trouble).await;
+        self.core.request("PutEvents", (), |(), it| it.has_bus(self.bus.name()), put).await
     }
 
     async fn preflight(&self) -> Result<Preflight, Fault> {
-        self.core.request("DescribeEventBus", async |_| self.bus.preflight().await).await
+        let look = async |(), trouble: Option<Trouble>| match trouble.and_then(Trouble::refusal) {
+            Some(fault) => Err(fault),
+            None => self.bus.preflight().await,
+        };
+        self.core.request("DescribeEventBus", (), |(), it| it.has_bus(self.bus.name()), look).await
     }
+}
+
+impl WorldBus {
+    async fn put_in(
+        &self,
+        entries: &[&OutgoingEvent],
+        trouble: Option<Trouble>,
+    ) -> Result<Vec<EntryResult>, Fault> {
+        let fail = |index: usize, code: &str| {
+            self.bus.fail_entries(EntryFault::code(code).in_next_call(index));
+        };
+        for (index, entry) in entries.iter().enumerate() {
+            let id = entry.event_id();
+            let about = subject(&[b"refusal", id.as_str().as_bytes()]);
+            if let Some(code) = self.core.refusal(entry.name(), id.as_str(), about) {
+                fail(index, &code);
+            }
+        }
+        let Some(Trouble { fault, chance, .. }) = trouble else {
+            return self.bus.put(entries).await;
+        };
+        match fault {
+            RequestFault::Throttled => {
+                let index = chance % entries.len().max(1) as u64;
+                fail(usize::try_from(index).unwrap_or(0), "ThrottlingException");
+            }
+            RequestFault::Partial => {
+                for (index, code) in partial(entries.len(), chance) {
+                    fail(index, code);
+                }
+            }
+            RequestFault::Unreachable => self.bus.fail_calls(CallFault::unreachable()),
+            RequestFault::AnswerLost => self.bus.fail_calls(CallFault::answer_lost()),
+            RequestFault::Failed => {
+                self.bus.fail_calls(CallFault::refused(500, "InternalException", "it failed"));
+            }
+            RequestFault::FailedThoughDone => {
+                self.bus.put(entries).await?;
+                return Err(Fault::from_code("InternalException", Some(500)));
+            }
+            RequestFault::Denied => {
+                self.bus.fail_calls(CallFault::refused(400, "AccessDeniedException", "not yet"));
+            }
+            RequestFault::Missing => return self.bus.at("missing").put(entries).await,
+            // No bus has these.
+            RequestFault::Cancelled | RequestFault::Late => {}
+        }
+        self.bus.put(entries).await
+    }
+}
+
+/// The entries of a request that fail, and their codes: at least one, and of several not all.
+fn partial(entries: usize, chance: u64) -> Vec<(usize, &'static str)> {
+    let random = SeededRandom::new(chance);
+    let code = || {
+        if random.next_u64().is_multiple_of(2) { "ThrottlingException" } else { "InternalFailure" }
+    };
+    let mut failed: Vec<_> = (0..entries)
+        .filter(|_| random.next_u64().is_multiple_of(2))
+        .map(|index| (index, code()))
+        .collect();
+    if failed.is_empty() && entries > 0 {
+        failed.push((entries - 1, code()));
+    }
+    if failed.len() == entries && entries > 1 {
+        failed.pop();
+    }
+    failed
 }
 
 impl fmt::Debug for WorldBus {
@@ -151,11 +225,17 @@ impl EffectStore for WorldEffects {
         &'a self,
         keys: &'a [OutboxKey],
     ) -> BoxFuture<'a, Result<Vec<Option<OutboxItem>>, Fault>> {
-        self.records.ask("BatchGetItem", || self.memory.read_outbox(keys))
+        let asked = Asked::of_records("BatchGetItem");
+        self.records.ask(asked, || self.memory.read_outbox(keys), None)
     }
 
     fn remove_outbox<'a>(&'a self, keys: &'a [OutboxKey]) -> BoxFuture<'a, Result<(), Fault>> {
-        self.records.ask("BatchWriteItem", || self.memory.remove_outbox(keys))
+        let late = || {
+            let (memory, keys) = (self.memory.clone(), keys.to_vec());
+            late(move || async move { _ = memory.remove_outbox(&keys).await })
+        };
+        let asked = Asked::of_records("BatchWriteItem");
+        self.records.ask(asked, || self.memory.remove_outbox(keys), Some(Box::new(late)))
     }
 
     fn outbox_key(
@@ -181,25 +261,105 @@ pub struct WorldRecords {
 
 type Answer<'a, T> = BoxFuture<'a, Result<T, Fault>>;
 
+/// A request, and the tables that it is for.
+struct Asked<'a> {
+    operation: &'static str,
+    writes: &'a [TableWrite],
+}
+
+impl Asked<'_> {
+    fn of_records(operation: &'static str) -> Self {
+        Self { operation, writes: &[] }
+    }
+
+    fn is_for(&self, resource: &WorldResource) -> bool {
+        let is_written = |name: &str| self.writes.iter().any(|write| write.table() == Some(name));
+        resource.has_table(|name| name == RECORDS || is_written(name))
+    }
+}
+
+/// The name of the table in memory that has the records and the outbox.
+const RECORDS: &str = "records";
+
+/// Makes a request that is done when nobody waits for it any more.
+type MakeLate<'a> = Box<dyn FnOnce() -> Late + Send + 'a>;
+
+/// What is in memory is done at once.
+fn late<F: Future<Output = ()>>(request: impl FnOnce() -> F + Send + 'static) -> Late {
+    Late(Box::new(move || {
+        let mut answer = pin!(request());
+        _ = answer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    }))
+}
+
 impl WorldRecords {
     /// Makes a request as a service would answer it.
     fn ask<'a, T: Send + 'a>(
         &'a self,
-        operation: &'static str,
+        asked: Asked<'a>,
         make: impl FnOnce() -> Answer<'a, T> + Send + 'a,
+        late: Option<MakeLate<'a>>,
     ) -> Answer<'a, T> {
-        Box::pin(self.core.request(operation, async move |trouble| match trouble {
-            Some(Trouble::Throttled) => Err(Fault::throttled("the table is throttled")),
-            Some(Trouble::Unreachable) => {
-                Err(Fault::transient("the table cannot be reached").with_may_have_happened(false))
-            }
-            Some(Trouble::AnswerLost) => {
-                _ = make().await;
-                Err(Fault::transient("the answer of the table was lost"))
-            }
-            None => make().await,
-        }))
+        Box::pin(async move {
+            let ask = async move |(), trouble: Option<Trouble>| {
+                let Some(trouble) = trouble else { return make().await };
+                if let Some(fault) = trouble.refusal() {
+                    return Err(fault);
+                }
+                match (trouble.fault, late) {
+                    (RequestFault::Late, Some(late)) => {
+                        self.core.after(trouble.delay, Act::Late(late()));
+                    }
+                    (RequestFault::AnswerLost | RequestFault::FailedThoughDone, _) => {
+                        _ = make().await;
+                    }
+                    _ => return make().await,
+                }
+                Err(trouble.unknown())
+            };
+            self.core.request(asked.operation, (), |(), it| asked.is_for(it), ask).await
+        })
     }
+
+    /// Makes a transaction.
+    fn transact<'a>(
+        &'a self,
+        key: &'a RecordKey,
+        writes: &'a [TableWrite],
+        make: impl FnOnce() -> Answer<'a, CommitReply> + Send + 'a,
+        late: MakeLate<'a>,
+    ) -> Answer<'a, CommitReply> {
+        let asked = Asked { operation: "TransactWriteItems", writes };
+        let make = move || -> Answer<'a, CommitReply> {
+            let reply = make();
+            Box::pin(async move {
+                let reply = reply.await;
+                self.ledger.replied(key, &reply);
+                reply
+            })
+        };
+        let answer = self.ask(asked, make, Some(late));
+        Box::pin(async move {
+            match answer.await {
+                Err(fault) if fault.code() == Some("TransactionConflict") => {
+                    Ok(CommitReply::Contended)
+                }
+                answer => answer,
+            }
+        })
+    }
+}
+
+/// A request for a record alone.
+macro_rules! ask {
+    ($self:ident, $operation:literal, $method:ident, $request:ident) => {{
+        let late = || {
+            let (store, request) = (Arc::clone(&$self.store), $request.clone());
+            late(move || async move { _ = store.$method(&request).await })
+        };
+        let asked = Asked::of_records($operation);
+        $self.ask(asked, || $self.store.$method($request), Some(Box::new(late)))
+    }};
 }
 
 impl Store for WorldRecords {
@@ -210,22 +370,20 @@ impl Store for WorldRecords {
     }
 
     fn acquire<'a>(&'a self, acquire: &'a Acquire) -> Answer<'a, Reply<Acquired>> {
-        self.ask("UpdateItem", || {
-            self.ledger.claimed(&acquire.key);
-            self.store.acquire(acquire)
-        })
+        self.ledger.claimed(&acquire.key);
+        ask!(self, "UpdateItem", acquire, acquire)
     }
 
     fn settle<'a>(&'a self, settle: &'a Settle) -> Answer<'a, Reply<()>> {
-        self.ask("UpdateItem", || self.store.settle(settle))
+        ask!(self, "UpdateItem", settle, settle)
     }
 
     fn release<'a>(&'a self, release: &'a Release) -> Answer<'a, Reply<()>> {
-        self.ask("UpdateItem", || self.store.release(release))
+        ask!(self, "UpdateItem", release, release)
     }
 
     fn extend<'a>(&'a self, extend: &'a Extend) -> Answer<'a, Reply<()>> {
-        self.ask("UpdateItem", || self.store.extend(extend))
+        ask!(self, "UpdateItem", extend, extend)
     }
 
     fn commit<'a>(
@@ -233,17 +391,15 @@ impl Store for WorldRecords {
         settle: &'a Settle,
         writes: &'a [TableWrite],
     ) -> Answer<'a, CommitReply> {
-        self.ask("TransactWriteItems", move || {
-            let commit = self.store.commit(settle, writes);
-            let key = settle.key.clone();
-            Box::pin(async move {
-                let reply = commit.await;
-                if let Ok(CommitReply::Applied) = reply {
-                    self.ledger.committed(&key);
-                }
-                reply
+        let late = || {
+            let (store, ledger) = (Arc::clone(&self.store), Arc::clone(&self.ledger));
+            let (settle, writes) = (settle.clone(), writes.to_vec());
+            late(move || async move {
+                ledger.replied(&settle.key, &store.commit(&settle, &writes).await);
             })
-        })
+        };
+        let make = move || self.store.commit(settle, writes);
+        self.transact(&settle.key, writes, make, Box::new(late))
     }
 
     fn commit_once<'a>(
@@ -251,30 +407,28 @@ impl Store for WorldRecords {
         once: &'a Once,
         writes: &'a [TableWrite],
     ) -> Answer<'a, CommitReply> {
-        self.ask("TransactWriteItems", move || {
-            self.ledger.claimed(&once.key);
-            let commit = self.store.commit_once(once, writes);
-            let key = once.key.clone();
-            Box::pin(async move {
-                let reply = commit.await;
-                if let Ok(CommitReply::Applied) = reply {
-                    self.ledger.committed(&key);
-                }
-                reply
+        self.ledger.claimed(&once.key);
+        let late = || {
+            let (store, ledger) = (Arc::clone(&self.store), Arc::clone(&self.ledger));
+            let (once, writes) = (once.clone(), writes.to_vec());
+            late(move || async move {
+                ledger.replied(&once.key, &store.commit_once(&once, &writes).await);
             })
-        })
+        };
+        let make = move || self.store.commit_once(once, writes);
+        self.transact(&once.key, writes, make, Box::new(late))
     }
 
     fn read<'a>(&'a self, key: &'a RecordKey) -> Answer<'a, Option<Box<Record>>> {
-        self.ask("GetItem", || self.store.read(key))
+        self.ask(Asked::of_records("GetItem"), || self.store.read(key), None)
     }
 
     fn amend<'a>(&'a self, amend: &'a Amend) -> Answer<'a, Reply<()>> {
-        self.ask("UpdateItem", || self.store.amend(amend))
+        ask!(self, "UpdateItem", amend, amend)
     }
 
     fn put_spill<'a>(&'a self, spill: &'a Spill) -> Answer<'a, ()> {
-        self.ask("PutItem", || self.store.put_spill(spill))
+        ask!(self, "PutItem", put_spill, spill)
     }
 
     fn get_spill<'a>(
@@ -282,7 +436,7 @@ impl Store for WorldRecords {
         key: &'a RecordKey,
         spill: &'a SpillRef,
     ) -> Answer<'a, Option<Vec<u8>>> {
-        self.ask("GetItem", || self.store.get_spill(key, spill))
+        self.ask(Asked::of_records("GetItem"), || self.store.get_spill(key, spill), None)
     }
 }
 
@@ -311,14 +465,21 @@ impl fmt::Debug for CoreHandle {
 
 impl Quarantine for WorldQuarantine {
     fn put<'a>(&'a self, poison: &'a Poison<'a>) -> BoxFuture<'a, Result<(), Fault>> {
-        Box::pin(self.core.0.request("SendMessage", async move |trouble| match trouble {
-            Some(Trouble::Throttled) => Err(Fault::throttled("the quarantine is throttled")),
-            Some(Trouble::Unreachable) => Err(Fault::transient("the quarantine cannot be reached")),
-            Some(Trouble::AnswerLost) => {
-                _ = self.kept.put(poison).await;
-                Err(Fault::transient("the answer of the quarantine was lost"))
+        let is_for = |(): &(), it: &WorldResource| {
+            matches!(it, WorldResource::EveryStore | WorldResource::Quarantine)
+        };
+        Box::pin(self.core.0.request("SendMessage", (), is_for, async move |(), trouble| {
+            let Some(trouble): Option<Trouble> = trouble else {
+                return self.kept.put(poison).await;
+            };
+            if trouble.fault == RequestFault::Missing {
+                return Err(Fault::from_code("QueueDoesNotExist", Some(400)));
             }
-            None => self.kept.put(poison).await,
+            if let Some(fault) = trouble.refusal() {
+                return Err(fault);
+            }
+            self.kept.put(poison).await?;
+            Err(trouble.unknown())
         }))
     }
 }
@@ -339,15 +500,13 @@ impl WorldCalls {
         operation: &str,
         work: impl FnOnce() -> T + Send,
     ) -> Result<T, Fault> {
-        let ask = async move |trouble| match trouble {
-            Some(Trouble::Throttled) => Err(Fault::throttled("the call was throttled")),
-            Some(Trouble::Unreachable) => Err(Fault::transient("nobody can be reached")),
-            Some(Trouble::AnswerLost) => {
-                _ = work();
-                Err(Fault::transient("the answer to the call was lost"))
+        let ask = async move |(), trouble: Option<Trouble>| {
+            if let Some(fault) = trouble.and_then(Trouble::refusal) {
+                return Err(fault);
             }
-            None => Ok(work()),
+            let done = work();
+            trouble.map_or(Ok(done), |trouble| Err(trouble.unknown()))
         };
-        self.0.0.request(operation, ask).await
+        self.0.0.request(operation, (), |(), it| *it == WorldResource::EveryStore, ask).await
     }
 }

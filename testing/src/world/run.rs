@@ -17,6 +17,7 @@ use super::{
     function::SandboxState,
     kernel::{Due, Fate, Question, RunId, Running, Subject, Turn, drawn, in_millis},
     queue::Message,
+    request::Late,
     sandbox::Invoked,
 };
 use crate::{
@@ -31,6 +32,9 @@ pub(super) struct Run {
     /// The id of its process.
     sandbox: u64,
     who: Arc<str>,
+    /// The name of the function, and which of its invocations it is.
+    name: Arc<str>,
+    invocation: u64,
     about: Subject,
     future: Invoked,
     waker: Waker,
@@ -104,8 +108,7 @@ impl World {
     /// Sends all dead letters once more, and says how many there were: what an operator does when
     /// the cause has been repaired. From now on nothing goes wrong any more.
     pub fn redrive(&mut self) -> usize {
-        self.core
-            .set_faults(super::WorldFaults { placed: Vec::new(), ..super::WorldFaults::none() });
+        self.core.set_faults(super::WorldFaults::none());
         let dead = std::mem::take(&mut self.dead);
         let count = dead.len() + self.redrive_streams();
         for (route, letter) in dead {
@@ -131,15 +134,31 @@ impl World {
                 self.core.note("outside", format_args!("publishes {} {id}", event.name()));
                 self.put(&event);
             }
-            Act::Arrive(Route::Function(function), letter) => self.invoke(function, letter, 1),
+            Act::Request(function, event) => {
+                let (name, id) = (event.name(), event.event_id());
+                self.core.note("outside", format_args!("invokes with {name} {id}"));
+                let known = Known {
+                    name: name.to_owned(),
+                    event_id: id.as_str().to_owned(),
+                    correlation_id: None,
+                };
+                self.deliver(Route::Function(function), &known, &event.detail().into());
+            }
+            Act::Arrive(Route::Function(function), letter) => self.attempt(function, letter, 1),
             Act::Arrive(Route::Queue(queue), letter) => self.enqueue(queue, letter),
-            Act::Invoke(function, letter, attempt) => self.invoke(function, letter, attempt),
+            Act::Invoke(function, letter, attempt) => self.attempt(function, letter, attempt),
             Act::Receive(queue) => self.receive(queue),
             Act::Return(queue, message) => self.come_back(queue, message),
             Act::Read(stream) => self.read(stream),
             Act::TimeUp(run) => self.time_up(run),
             Act::Thaw(run) => self.thaw(run),
             Act::Deploy(index) => self.deploy(index),
+            Act::Late(Late(make)) => {
+                self.core.note("a table", "does what came late");
+                make();
+                // It may have put something into an outbox.
+                self.seen_commits = None;
+            }
         }
     }
 
@@ -148,75 +167,89 @@ impl World {
         while let Some(delivery) = self.bus.next_delivery() {
             let route = self.routes.get(delivery.target()).copied();
             let text: Arc<str> = delivery.text().into();
-            let (name, event_id, correlation_id) = match delivery.event() {
+            let known = match delivery.event() {
                 Ok(event) => {
                     let metadata = &event.envelope.metadata;
                     let flow = metadata.correlation.correlation_id.as_ref();
-                    let flow = flow.map(|id| id.as_str().to_owned());
-                    (metadata.name.clone(), metadata.event_id.as_str().to_owned(), flow)
+                    Known {
+                        name: metadata.name.clone(),
+                        event_id: metadata.event_id.as_str().to_owned(),
+                        correlation_id: flow.map(|id| id.as_str().to_owned()),
+                    }
                 }
-                Err(_) => ("?".to_owned(), delivery.bus_event_id().to_owned(), None),
+                Err(_) => Known {
+                    name: "?".to_owned(),
+                    event_id: delivery.bus_event_id().to_owned(),
+                    correlation_id: None,
+                },
             };
             delivery.succeed();
-            let Some(route) = route else { continue };
-            let function = match route {
-                Route::Function(function) => Some(function),
-                Route::Queue(queue) => self.queues.get(queue).map(|queue| queue.function),
-            };
-            let function = function.and_then(|it| self.functions.get(it));
-            let Some(function) = function.map(|it| Arc::clone(&it.name)) else { continue };
-            let faults = self.core.faults();
-            // A FIFO queue takes what is the same only once.
-            let is_fifo = matches!(route, Route::Queue(queue)
-                if self.queues.get(queue).is_some_and(|it| it.settings.group.is_some()));
-            let about = subject(&[function.as_bytes(), event_id.as_bytes()]);
-            let twice = !is_fifo
-                && self.core.strikes(
-                    Question::Duplicate,
-                    about,
-                    faults.duplicate,
-                    format_args!("{name} {event_id} comes to {function} twice"),
-                );
-            for is_duplicate in [false, true] {
-                if is_duplicate && !twice {
-                    continue;
-                }
-                let late = self.core.strikes(
-                    Question::Late,
-                    about ^ u64::from(is_duplicate),
-                    faults.late,
-                    format_args!("{name} {event_id} comes late to {function}"),
-                );
-                let about = about ^ u64::from(is_duplicate);
-                let mut transit = TRANSIT;
-                if late {
-                    transit += self.core.draw_up_to(Question::Length, about, faults.longest_delay);
-                }
-                let entry = self.deliveries.len();
-                self.deliveries.push(WorldDelivery {
-                    function: (*function).to_owned(),
-                    name: name.clone(),
-                    event_id: event_id.clone(),
-                    correlation_id: correlation_id.clone(),
-                    is_duplicate,
-                    attempts: 0,
-                    ending: WorldEnding::Open,
-                    acknowledged_at: None,
-                });
-                let letter = Letter { entry, text: Arc::clone(&text) };
-                if faults.reorder.is_zero() || is_fifo {
-                    self.core.in_order(transit, Act::Arrive(route, letter));
-                } else {
-                    transit += self.core.draw_up_to(Question::Transit, about, faults.reorder);
-                    self.core.after(transit, Act::Arrive(route, letter));
-                }
+            if let Some(route) = route {
+                self.deliver(route, &known, &text);
+            }
+        }
+    }
+
+    /// Sends an event to a function or a queue, and perhaps twice.
+    fn deliver(&mut self, route: Route, known: &Known, text: &Arc<str>) {
+        let Known { name, event_id, correlation_id } = known;
+        let function = match route {
+            Route::Function(function) => Some(function),
+            Route::Queue(queue) => self.queues.get(queue).map(|queue| queue.function),
+        };
+        let function = function.and_then(|it| self.functions.get(it));
+        let Some(function) = function.map(|it| Arc::clone(&it.name)) else { return };
+        let faults = self.core.faults();
+        // A FIFO queue takes what is the same only once.
+        let is_fifo = matches!(route, Route::Queue(queue)
+            if self.queues.get(queue).is_some_and(|it| it.settings.group.is_some()));
+        let about = subject(&[function.as_bytes(), event_id.as_bytes()]);
+        let twice = !is_fifo
+            && self.core.strikes(
+                Question::Duplicate,
+                about,
+                faults.duplicate,
+                format_args!("{name} {event_id} comes to {function} twice"),
+            );
+        for is_duplicate in [false, true] {
+            if is_duplicate && !twice {
+                continue;
+            }
+            let late = self.core.strikes(
+                Question::Late,
+                about ^ u64::from(is_duplicate),
+                faults.late,
+                format_args!("{name} {event_id} comes late to {function}"),
+            );
+            let about = about ^ u64::from(is_duplicate);
+            let mut transit = TRANSIT;
+            if late {
+                transit += self.core.draw_up_to(Question::Length, about, faults.longest_delay);
+            }
+            let entry = self.deliveries.len();
+            self.deliveries.push(WorldDelivery {
+                function: (*function).to_owned(),
+                name: name.clone(),
+                event_id: event_id.clone(),
+                correlation_id: correlation_id.clone(),
+                is_duplicate,
+                attempts: 0,
+                ending: WorldEnding::Open,
+                acknowledged_at: None,
+            });
+            let letter = Letter { entry, text: Arc::clone(text) };
+            if faults.reorder.is_zero() || is_fifo {
+                self.core.in_order(transit, Act::Arrive(route, letter));
+            } else {
+                transit += self.core.draw_up_to(Question::Transit, about, faults.reorder);
+                self.core.after(transit, Act::Arrive(route, letter));
             }
         }
     }
 
     // Asynchronous invocations.
 
-    fn invoke(&mut self, function: usize, letter: Letter, attempt: u32) {
+    fn attempt(&mut self, function: usize, letter: Letter, attempt: u32) {
         let Some(state) = self.functions.get_mut(function) else { return };
         if state.running() >= state.concurrency {
             state.tally.throttled += 1;
@@ -363,7 +396,8 @@ impl World {
             faults.freeze,
             format_args!("{who} stands still after {point} points"),
         );
-        let placed = self.core.placed(&self.name_of(function), invocation);
+        let name = self.name_of(function);
+        let placed = self.core.placed(&name, invocation);
         let fated = match (placed, crash, freeze) {
             (Some(placed), ..) => Some(placed),
             (None, true, _) => Some((point, Fate::Crash)),
@@ -377,6 +411,8 @@ impl World {
             function,
             sandbox,
             who,
+            name,
+            invocation,
             about,
             future,
             waker,
@@ -418,6 +454,8 @@ impl World {
         }
         self.core.begin(Running {
             who: Arc::clone(&run.who),
+            function: Arc::clone(&run.name),
+            invocation: run.invocation,
             about: run.about,
             passed: run.passed,
             fated: run.fated,
@@ -694,6 +732,13 @@ impl World {
     }
 }
 
+/// The names of an event that is delivered.
+struct Known {
+    name: String,
+    event_id: String,
+    correlation_id: Option<String>,
+}
+
 /// What a function answers to a batch.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -725,7 +770,7 @@ impl Failures {
 }
 
 /// What has these names.
-fn subject(names: &[&[u8]]) -> Subject {
+pub(super) fn subject(names: &[&[u8]]) -> Subject {
     // The last bit is for copies, and the next ones for attempts.
     let all = fingerprint(names);
     u64::try_from(all >> 64 ^ all & u128::from(u64::MAX)).unwrap_or_default() << 8

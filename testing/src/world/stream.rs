@@ -68,10 +68,10 @@ impl World {
     /// Finds what has come into the outbox.
     pub(super) fn watch_outboxes(&mut self) {
         let commits = self.core.commits();
-        if self.streams.is_empty() || commits == self.seen_commits {
+        if self.streams.is_empty() || self.seen_commits == Some(commits) {
             return;
         }
-        self.seen_commits = commits;
+        self.seen_commits = Some(commits);
         let staged = self.newly_staged();
         for (index, stream) in self.streams.iter_mut().enumerate() {
             let name = self.functions.get(stream.function).map(|it| it.name.to_string());

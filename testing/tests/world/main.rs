@@ -16,4 +16,5 @@ mod quick;
 mod relay;
 mod replay;
 mod shop;
+mod strikes;
 mod transport;
