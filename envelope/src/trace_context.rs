@@ -1,4 +1,7 @@
-use std::fmt;
+use std::{
+    fmt,
+    num::{NonZeroU64, NonZeroU128},
+};
 
 use crate::Reason;
 
@@ -9,7 +12,32 @@ use crate::Reason;
 pub struct TraceParent(Box<str>);
 
 impl TraceParent {
+    /// The flag of a trace that its callers record.
+    pub const SAMPLED: u8 = 0x01;
+    /// The flag of a trace id of which at least the last seven bytes are random.
+    pub const RANDOM: u8 = 0x02;
+
     const FORM: Reason = Reason::NotOfForm { form: "a W3C traceparent" };
+
+    /// Writes the header of a span in a trace, in version 00.
+    ///
+    /// Flags that the specification has no meaning for are cleared, as it asks of writers.
+    #[must_use]
+    pub fn from_ids(trace_id: NonZeroU128, parent_id: NonZeroU64, flags: u8) -> Self {
+        let flags = flags & (Self::SAMPLED | Self::RANDOM);
+        Self(format!("00-{trace_id:032x}-{parent_id:016x}-{flags:02x}").into())
+    }
+
+    /// Goes on in the same trace with another span as the parent of what comes next.
+    ///
+    /// The header is written in version 00, also where a later one was read, without what follows
+    /// its flags.
+    #[must_use]
+    pub fn with_parent(&self, parent_id: NonZeroU64) -> Self {
+        let trace_id = self.trace_id();
+        let flags = self.flags() & (Self::SAMPLED | Self::RANDOM);
+        Self(format!("00-{trace_id}-{parent_id:016x}-{flags:02x}").into())
+    }
 
     /// Takes a header value of version 00, or of a later version in the form that the
     /// specification asks readers of version 00 to take.
@@ -40,10 +68,17 @@ impl TraceParent {
         &self.0[36..52]
     }
 
-    /// Whether the caller recorded its part of the trace.
+    /// The flags, also those of a later version.
+    #[must_use]
+    pub fn flags(&self) -> u8 {
+        // Two hexadecimal digits, as was checked.
+        u8::from_str_radix(&self.0[53..55], 16).unwrap_or_default()
+    }
+
+    /// Tells if the caller recorded its part of the trace.
     #[must_use]
     pub fn is_sampled(&self) -> bool {
-        u8::from_str_radix(&self.0[53..55], 16).is_ok_and(|flags| flags & 1 == 1)
+        self.flags() & Self::SAMPLED != 0
     }
 }
 
@@ -83,6 +118,24 @@ impl TraceState {
         if is_tracestate(&header) { Ok(Self(header)) } else { Err(Self::FORM) }
     }
 
+    /// Joins the values of several headers, which together are one list in their order.
+    ///
+    /// `None` where there is no member, so that empty headers are as good as none.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::NotOfForm`] when the list is not of its form or has too many members.
+    pub fn join<'a>(headers: impl IntoIterator<Item = &'a str>) -> Result<Option<Self>, Reason> {
+        let mut joined = String::new();
+        for member in headers.into_iter().flat_map(members).filter(|member| !member.is_empty()) {
+            if joined.len() > Self::MAX_BYTES {
+                return Err(Self::FORM);
+            }
+            joined.extend([if joined.is_empty() { "" } else { "," }, member]);
+        }
+        if joined.is_empty() { Ok(None) } else { Self::parse(joined).map(Some) }
+    }
+
     /// The header value.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -119,33 +172,28 @@ fn is_traceparent(header: &[u8]) -> bool {
         && header.len() <= 512
 }
 
+fn members(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(|member| member.trim_matches([' ', '\t']))
+}
+
 fn is_tracestate(header: &str) -> bool {
-    let members = || header.split(',').map(|member| member.trim_matches([' ', '\t']));
+    let filled = || members(header).filter(|member| !member.is_empty());
+    // Commas alone are bounded by the bytes.
     header.len() <= TraceState::MAX_BYTES
-        && members().count() <= TraceState::MAX_MEMBERS
-        && members().any(|member| !member.is_empty())
-        && members().filter(|member| !member.is_empty()).all(|member| {
+        && (1..=TraceState::MAX_MEMBERS).contains(&filled().count())
+        && filled().all(|member| {
             member
                 .split_once('=')
                 .is_some_and(|(key, value)| is_state_key(key) && is_state_value(value))
         })
 }
 
+/// Knows the keys of level 2, which may begin with a digit and have several `@`. They include those
+/// of level 1.
 fn is_state_key(key: &str) -> bool {
-    let is_part = |part: &str, digit_first: bool, limit: usize| {
-        let first = part.bytes().next();
-        part.len() <= limit
-            && first.is_some_and(|first| {
-                first.is_ascii_lowercase() || digit_first && first.is_ascii_digit()
-            })
-            && part
-                .bytes()
-                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*' | b'/'))
-    };
-    match key.split_once('@') {
-        None => is_part(key, false, 256),
-        Some((tenant, system)) => is_part(tenant, true, 241) && is_part(system, false, 14),
-    }
+    let is_first = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_next = |byte| is_first(byte) || matches!(byte, b'_' | b'-' | b'*' | b'/' | b'@');
+    key.len() <= 256 && key.bytes().next().is_some_and(is_first) && key.bytes().all(is_next)
 }
 
 fn is_state_value(value: &str) -> bool {
