@@ -101,6 +101,16 @@ pub mod json {
         scan::Scanner,
     };
 
+    /// Checks that a text is JSON by its grammar, and nested no deeper than
+    /// [`from_json`](crate::from_json) reads. Its values are up to the type that reads them.
+    ///
+    /// # Errors
+    ///
+    /// A violation of the first thing that is no JSON, or that is too deep.
+    pub fn check(text: &str) -> Result<(), crate::Violation> {
+        crate::wire::check_document(text).map(drop)
+    }
+
     /// A member's name as errors may show it: `None` unless it has the form of an identifier, since
     /// the keys of maps are data.
     #[must_use]
@@ -129,7 +139,8 @@ pub use crate::{
     trace_context::{TraceParent, TraceState},
     version::{EventVersion, First, Lineage, Upcast, UpcastError},
     wire::{
-        MAX_EVENT_BYTES, MAX_NESTING, event_bridge::EventBridgeEvent, from_json, raw::RawEnvelope,
+        MAX_DOCUMENT_BYTES, MAX_EVENT_BYTES, MAX_NESTING, event_bridge::EventBridgeEvent,
+        from_json, raw::RawEnvelope,
     },
 };
 

@@ -44,9 +44,19 @@ const MAX_DIAGNOSED_WEIGHT: usize = MAX_WEIGHT / 8;
 /// How deep an event's data stands in its detail.
 pub(crate) const DATA_DEPTH: usize = 1;
 
-/// Reads one JSON document under the bounds and with the errors of an event's data.
+/// The most bytes that a document of somebody else may have: 6 MiB and 100 bytes, the most that
+/// Lambda is invoked with.
+pub const MAX_DOCUMENT_BYTES: usize = 6 * 1024 * 1024 + 100;
+
+/// Reads one JSON document that is no event of ours: a command, a file, a request body.
 ///
-/// For what is not an event and reaches a service by other ways than the bus: a command, a file, a request body.
+/// The type judges it, as with `serde_json`. Members that appear twice, integers that do not fit in
+/// 64 bits, numbers beyond `f64` and halves of surrogate pairs are refused where the type reads
+/// them, and pass where it does not. So two documents may be read as the same value, and their
+/// senders mean different things: keys and fingerprints are made of what was read, or of the bytes.
+///
+/// The document has [`MAX_DOCUMENT_BYTES`] at most, and [`MAX_NESTING`] levels less one, also where
+/// the type skips them. An array is no struct, if it is the whole document.
 ///
 /// ```
 /// #[derive(Debug, serde::Deserialize)]
@@ -65,9 +75,14 @@ pub(crate) const DATA_DEPTH: usize = 1;
 ///
 /// [`ReadError::Malformed`] with the first thing that is wrong.
 pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ReadError> {
-    let text = text(bytes, MAX_EVENT_BYTES)?;
-    let shape = scan::check(text, DATA_DEPTH)?;
+    let text = text(bytes, MAX_DOCUMENT_BYTES)?;
+    let shape = check_document(text)?;
     Data { json: text.trim_ascii_start(), root: "", shape }.decode()
+}
+
+/// Checks somebody else's document: its grammar and its nesting.
+pub(crate) fn check_document(text: &str) -> Result<Shape, Violation> {
+    scan::check_grammar(text, DATA_DEPTH)
 }
 
 /// Reads a document as it is, for those who look at it and not into a type.

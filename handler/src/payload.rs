@@ -221,6 +221,18 @@ impl fmt::Debug for ItemChange {
 ///
 /// What is sent through queues as JSON arrives by this; what calls the function with a command of
 /// its own, too.
+///
+/// `T` judges the JSON as with `serde_json`, up to 6 MB and 127 levels of nesting: only an event in
+/// our envelope is held to the rules of the bus. See [`from_json`](setpiece_envelope::from_json).
+/// What is wrong is told with its path and without a value.
+///
+/// # Keys
+///
+/// A key or a fingerprint of `T` is made of what `T` has read. Two documents that differ in nothing
+/// else are the same request: in a member that `T` does not know, or in digits of a number that it
+/// does not keep. Where that matters, take a `Box<RawValue>` of `serde_json` and make the key of
+/// its text. The fingerprint of an
+/// [`Idempotency-Key`](crate::HttpRequest::idempotency_key) is of the bytes of the body.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Json<T>(pub T);
 

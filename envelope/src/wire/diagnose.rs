@@ -5,6 +5,7 @@
 //! the kinds of values only. Nothing of this runs for a document that is read.
 
 mod expectation;
+mod tree;
 
 use std::fmt;
 
@@ -17,9 +18,11 @@ use serde::{
     },
     forward_to_deserialize_any,
 };
-use serde_json::Value;
 
-use self::expectation::{Asked, WITHHELD};
+use self::{
+    expectation::{Asked, WITHHELD},
+    tree::{Kind, Text, Tree},
+};
 use crate::{Reason, Violation};
 
 /// The name under which `serde_json::value::RawValue` asks for JSON text.
@@ -28,10 +31,11 @@ pub(super) const RAW_VALUE: &str = "$serde_json::private::RawValue";
 /// Why `json`, which has been scanned, is not a `T`.
 #[cold]
 pub(super) fn violation<T: DeserializeOwned>(json: &str) -> Violation {
-    let Ok(value) = serde_json::from_str::<Value>(json) else {
-        return Violation::new(Reason::Refused);
+    let tree = match Tree::of(json) {
+        Ok(tree) => tree,
+        Err(violation) => return violation,
     };
-    match T::deserialize(Node { value: &value, is_outermost: true }) {
+    match T::deserialize(Node { tree: &tree, is_outermost: true }) {
         Err(Found { violation, .. }) => violation,
         // This decoder agrees less with serde_json than it should; the document stays refused.
         Ok(_) => Violation::new(Reason::Refused),
@@ -159,43 +163,60 @@ fn kind(found: Unexpected<'_>) -> &'static str {
 
 /// A value on its way into a type.
 struct Node<'a> {
-    value: &'a Value,
+    tree: &'a Tree<'a>,
     /// Whether it is the whole document, which as an array is no struct.
     is_outermost: bool,
 }
 
 impl<'a> Node<'a> {
-    fn within(value: &'a Value) -> Self {
-        Self { value, is_outermost: false }
+    fn within(tree: &'a Tree<'a>) -> Self {
+        Self { tree, is_outermost: false }
     }
 }
 
 impl Node<'_> {
     /// An object on its way into a type that calls `names` of its members by name.
     fn members<'de, V: Visitor<'de>>(self, names: Names, visitor: V) -> Result<V::Value, Found> {
-        match self.value {
-            Value::Object(members) => {
+        match &self.tree.kind {
+            Kind::Object(members) => {
                 visitor.visit_map(Members { rest: members.iter(), current: None, names })
             }
             _ => self.deserialize_any(visitor),
         }
     }
+
+    /// The number that is here, if it is an integer that fits.
+    fn integer<T: std::str::FromStr>(&self) -> Option<T> {
+        match self.tree.kind {
+            // With a sign, zero is no integer.
+            Kind::Number if self.tree.json != "-0" => self.tree.json.parse().ok(),
+            _ => None,
+        }
+    }
+}
+
+/// A text that is to be held.
+fn held<'a>(text: &'a Text<'_>) -> Result<&'a str, Found> {
+    text.as_deref().ok_or_else(|| Found::new(Reason::NotOfForm { form: "Unicode text" }))
 }
 
 impl<'de> Deserializer<'de> for Node<'_> {
     type Error = Found;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
-        match self.value {
-            Value::Null => visitor.visit_unit(),
-            Value::Bool(value) => visitor.visit_bool(*value),
-            Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
-                (Some(number), ..) => visitor.visit_u64(number),
-                (None, Some(number), _) => visitor.visit_i64(number),
-                (None, None, number) => visitor.visit_f64(number.unwrap_or_default()),
+        match &self.tree.kind {
+            Kind::Null => visitor.visit_unit(),
+            Kind::Bool(value) => visitor.visit_bool(*value),
+            Kind::Number => match (self.integer(), self.integer()) {
+                (Some(number), _) => visitor.visit_u64(number),
+                (None, Some(number)) => visitor.visit_i64(number),
+                (None, None) => match serde_json::from_str::<f64>(self.tree.json) {
+                    Ok(number) if number.is_finite() => visitor.visit_f64(number),
+                    Ok(_) | Err(_) => Err(Found::new(Reason::NotFinite)),
+                },
             },
-            Value::String(text) => visitor.visit_str(text),
-            Value::Array(all) => {
+            Kind::Text(text) => visitor.visit_str(held(text)?),
+            Kind::Array(all) => {
                 let mut elements = Elements { elements: all.iter(), index: 0 };
                 let value = visitor.visit_seq(&mut elements)?;
                 match elements.index {
@@ -207,7 +228,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
                     }
                 }
             }
-            Value::Object(_) => self.members(Names::None, visitor),
+            Kind::Object(_) => self.members(Names::None, visitor),
         }
     }
 
@@ -221,8 +242,11 @@ impl<'de> Deserializer<'de> for Node<'_> {
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
-        match self.value {
-            Value::String(text) => visitor.visit_bytes(text.as_bytes()),
+        match &self.tree.kind {
+            // As bytes, half a surrogate pair can be held.
+            Kind::Text(text) => {
+                visitor.visit_bytes(text.as_deref().unwrap_or(self.tree.json).as_bytes())
+            }
             _ => self.deserialize_any(visitor),
         }
     }
@@ -232,7 +256,11 @@ impl<'de> Deserializer<'de> for Node<'_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
-        if self.value.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if matches!(self.tree.kind, Kind::Null) {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -241,7 +269,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
         visitor: V,
     ) -> Result<V::Value, Found> {
         if name == RAW_VALUE {
-            let raw = std::iter::once((RAW_VALUE, self.value.to_string()));
+            let raw = std::iter::once((RAW_VALUE, self.tree.json.to_owned()));
             return visitor.visit_map(MapDeserializer::new(raw));
         }
         let read = visitor.visit_newtype_struct(self);
@@ -282,7 +310,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Found> {
-        if self.is_outermost && self.value.is_array() {
+        if self.is_outermost && matches!(self.tree.kind, Kind::Array(_)) {
             let found = Found::invalid_type(Unexpected::Seq, &visitor);
             return Err(found.explained(Asked::Name(name, &[])));
         }
@@ -296,11 +324,12 @@ impl<'de> Deserializer<'de> for Node<'_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Found> {
-        let read = match self.value {
-            Value::String(variant) => visitor.visit_enum(Variant { variant, content: None }),
-            Value::Object(members) => match members.iter().next() {
-                Some((variant, content)) if members.len() == 1 => {
-                    visitor.visit_enum(Variant { variant, content: Some(content) })
+        let variant = |variant| held(variant).map(|variant| Variant { variant, content: None });
+        let read = match &self.tree.kind {
+            Kind::Text(name) => visitor.visit_enum(variant(name)?),
+            Kind::Object(members) => match &members[..] {
+                [(name, content)] => {
+                    visitor.visit_enum(Variant { content: Some(content), ..variant(name)? })
                 }
                 _ => Err(Found::invalid_value(Unexpected::Map, &"an object with a single member")),
             },
@@ -309,14 +338,32 @@ impl<'de> Deserializer<'de> for Node<'_> {
         read.map_err(|found| found.explained(Asked::Name(name, variants)))
     }
 
+    fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
+        match self.integer() {
+            Some(number) => visitor.visit_i128(number),
+            None => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_u128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
+        match self.integer() {
+            Some(number) => visitor.visit_u128(number),
+            None => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
+        // What nobody reads may be anything.
+        visitor.visit_unit()
+    }
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string unit seq identifier
-        ignored_any
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string unit seq identifier
     }
 }
 
 struct Elements<'a> {
-    elements: std::slice::Iter<'a, Value>,
+    elements: std::slice::Iter<'a, Tree<'a>>,
     index: usize,
 }
 
@@ -337,8 +384,8 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
 }
 
 struct Members<'a> {
-    rest: serde_json::map::Iter<'a>,
-    current: Option<(&'a str, &'a Value)>,
+    rest: std::slice::Iter<'a, (Text<'a>, Tree<'a>)>,
+    current: Option<(&'a str, &'a Tree<'a>)>,
     names: Names,
 }
 
@@ -369,12 +416,13 @@ impl<'de> MapAccess<'de> for Members<'_> {
         seed: K,
     ) -> Result<Option<K::Value>, Found> {
         let Some((key, value)) = self.rest.next() else { return Ok(None) };
+        let key = held(key)?;
         self.current = Some((key, value));
         seed.deserialize(Key(key)).map(Some)
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Found> {
-        let (key, value) = self.current.take().unwrap_or(("", &Value::Null));
+        let (key, value) = self.current.take().unwrap_or(("", &Tree::NULL));
         let name = self.names.shown(key);
         seed.deserialize(Node::within(value)).map_err(|found| found.within(name))
     }
@@ -449,12 +497,12 @@ impl<'de> Deserializer<'de> for Key<'_> {
 
 struct Variant<'a> {
     variant: &'a str,
-    content: Option<&'a Value>,
+    content: Option<&'a Tree<'a>>,
 }
 
 impl<'a> Variant<'a> {
     fn content(&self) -> Node<'a> {
-        Node::within(self.content.unwrap_or(&Value::Null))
+        Node::within(self.content.unwrap_or(&Tree::NULL))
     }
 
     fn within<T>(&self, decoded: Result<T, Found>) -> Result<T, Found> {

@@ -337,7 +337,7 @@ impl fmt::Debug for EventDraft<'_> {
 /// Whether a `detail` is an object without `metadata`.
 fn is_no_envelope(detail: &str) -> bool {
     let mut has_metadata = false;
-    let walked = Scanner::new(detail).members(|scanner, member| {
+    let walked = Scanner::tolerant(detail, 0).members(|scanner, member| {
         has_metadata |= member == "metadata";
         scanner.skip().map(drop)
     });

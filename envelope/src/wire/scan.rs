@@ -6,7 +6,16 @@ use crate::{Reason, Violation};
 /// Checks a text that stands `depth` levels deep in its document: its syntax, and the bounds of
 /// [`Scanner`].
 pub(crate) fn check(text: &str, depth: usize) -> Result<Shape, Violation> {
-    let mut scanner = Scanner::at_depth(text, depth);
+    check_all(Scanner::at_depth(text, depth))
+}
+
+/// Checks a text that is somebody else's: its grammar and its nesting, and nothing that is up to the
+/// type that reads it.
+pub(crate) fn check_grammar(text: &str, depth: usize) -> Result<Shape, Violation> {
+    check_all(Scanner::tolerant(text, depth))
+}
+
+fn check_all(mut scanner: Scanner<'_>) -> Result<Shape, Violation> {
     let (_, shape) = scanner.measured()?;
     scanner.end()?;
     Ok(shape)
@@ -58,6 +67,11 @@ pub struct Scanner<'a> {
     keys: Keys<'a>,
     /// Where a text is put together that has escapes.
     scratch: Vec<u8>,
+    /// Passes over what is JSON by its grammar and no value that every reader takes: members that
+    /// appear twice, numbers of any size, and halves of surrogate pairs.
+    tolerant: bool,
+    /// Says that half a surrogate pair was passed over.
+    half: bool,
 }
 
 /// A text in JSON, without its quotes.
@@ -79,7 +93,26 @@ impl<'a> Scanner<'a> {
     pub(crate) fn at_depth(text: &'a str, depth: usize) -> Self {
         // Room for the members of some objects within each other, in one allocation.
         let keys = Keys { few: Vec::with_capacity(40), spare: Vec::new() };
-        Self { text, at: 0, depth, shape: Shape::default(), keys, scratch: Vec::new() }
+        Self {
+            text,
+            at: 0,
+            depth,
+            shape: Shape::default(),
+            keys,
+            scratch: Vec::new(),
+            tolerant: false,
+            half: false,
+        }
+    }
+
+    /// For somebody else's text, in which all is passed over that is JSON by its grammar.
+    pub(crate) fn tolerant(text: &'a str, depth: usize) -> Self {
+        Self { tolerant: true, ..Self::at_depth(text, depth) }
+    }
+
+    /// Says whether half a surrogate pair was passed over since this was asked for the last time.
+    pub(crate) fn take_half(&mut self) -> bool {
+        std::mem::take(&mut self.half)
     }
 
     /// Walks over an object and calls `member` at each value; it must walk over that value.
@@ -213,7 +246,9 @@ impl<'a> Scanner<'a> {
         self.space();
         let start = self.at;
         match self.peek() {
-            Some(b'{') => self.object(|this, _| this.value().map(drop))?,
+            Some(b'{') => {
+                self.walk_object(!self.tolerant, &mut |this, _| this.value().map(drop))?;
+            }
             Some(b'[') => self.array(|this| this.value().map(drop))?,
             Some(b'"') => drop(self.raw_text()?),
             Some(b'-' | b'0'..=b'9') => self.number()?,
@@ -455,6 +490,9 @@ impl<'a> Scanner<'a> {
     /// Walks over the digits of an escape, and over another escape if it takes two.
     fn character(&mut self) -> Result<char, Violation> {
         let first = self.code_unit()?;
+        if self.tolerant && matches!(first, 0xd800..=0xdfff) {
+            return Ok(self.pair_or_half(first));
+        }
         // Half of a pair stands for no character, so no text can hold it.
         let code = match first {
             0xd800..=0xdbff => {
@@ -470,6 +508,25 @@ impl<'a> Scanner<'a> {
             unit => unit,
         };
         char::from_u32(code).ok_or_else(|| self.not_json("the first half of the pair"))
+    }
+
+    /// Walks over the other half of a pair, if that is what comes.
+    #[cold]
+    fn pair_or_half(&mut self, first: u32) -> char {
+        let behind = self.at;
+        let is_escape = self.text.as_bytes()[behind..].starts_with(b"\\u");
+        if is_escape && first < 0xdc00 {
+            self.at += 2;
+            if let Ok(second @ 0xdc00..=0xdfff) = self.code_unit()
+                && let Some(char) =
+                    char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))
+            {
+                return char;
+            }
+            self.at = behind;
+        }
+        self.half = true;
+        char::REPLACEMENT_CHARACTER
     }
 
     /// Walks over four hexadecimal digits.
@@ -564,6 +621,9 @@ impl<'a> Scanner<'a> {
                 self.at += 1;
             }
             self.digits()?;
+        }
+        if self.tolerant {
+            return Ok(());
         }
         // 18 digits always fit, and 300 before the point are always finite.
         let text = &self.text[start..self.at];

@@ -286,7 +286,7 @@ fn members_beside_flattened_ones_have_names() {
 fn a_long_path_is_cut() {
     let name = "x".repeat(60);
     let json = (0..100).fold("1e999".to_owned(), |json, _| format!(r#"{{"{name}":{json}}}"#));
-    let error = from_json::<serde_json::Value>(json.as_bytes()).unwrap_err();
+    let error = RawEnvelope::parse(with_data(&json).as_bytes()).unwrap_err();
     let path = error.violation().unwrap().path().to_owned();
     assert!(path.len() < 600 && path.ends_with('…'), "{path}");
 }
@@ -306,9 +306,9 @@ fn paths_show_names_and_no_data() {
         ("", "*"),
         (&long, "*"),
     ] {
-        let json = format!(r#"{{"{key}":1e999}}"#);
-        let error = from_json::<serde_json::Value>(json.as_bytes()).unwrap_err();
-        assert_eq!(error.to_string(), format!("`{shown}` is not a finite number"));
+        let json = with_data(&format!(r#"{{"{key}":1e999}}"#));
+        let error = RawEnvelope::parse(json.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), format!("`data.{shown}` is not a finite number"));
     }
 }
 
@@ -420,22 +420,14 @@ fn events_of_the_bus_name_the_outer_path() {
 }
 
 #[test]
-fn other_documents_have_the_same_bounds_and_errors() {
+fn other_documents_have_the_same_errors() {
     for (json, expected) in [
         ("", "`$` is not JSON at byte 0: expected a value"),
         ("[1]", "`[0]` expected a string, found a number"),
         ("[\"a\", \"a]", "`[1]` is not JSON at byte 9: expected a closing quote"),
-        (
-            "[18446744073709551616]",
-            "`[0]` is a number that does not fit in a signed 64-bit integer",
-        ),
     ] {
         assert_eq!(from_json::<Vec<String>>(json.as_bytes()).unwrap_err().to_string(), expected);
     }
-    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-    assert!(from_json::<serde_json::Value>(nested(MAX_NESTING - 1).as_bytes()).is_ok());
-    let error = from_json::<serde_json::Value>(nested(MAX_NESTING).as_bytes()).unwrap_err();
-    assert!(error.to_string().ends_with("is nested deeper than 128 levels"), "{error}");
 }
 
 #[test]

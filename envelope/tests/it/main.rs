@@ -8,6 +8,7 @@ mod order;
 mod allocations;
 mod bad_input;
 mod derive;
+mod documents;
 mod golden;
 mod nesting;
 mod privacy;

@@ -169,7 +169,9 @@ proptest! {
 
     #[test]
     fn the_scanner_agrees_with_serde_json_on_what_is_json(text in "[\\[\\]{}\",:0-9.eE+\\-tfnul\\\\ a]{0,30}") {
-        let ours = setpiece_envelope::from_json::<Value>(text.as_bytes());
+        let detail = format!(r#"{{"metadata":{{"event_id":"e","name":"n","version":"1"}},"data":{text}}}"#);
+        let ours = RawEnvelope::parse(detail.as_bytes());
+        let ours = ours.map(|raw| serde_json::from_str::<Value>(raw.data()).unwrap());
         let theirs = serde_json::from_str::<Value>(&text);
         match ours {
             Ok(value) => prop_assert_eq!(value, theirs.unwrap()),

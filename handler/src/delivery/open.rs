@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use setpiece_envelope::{
     RawEnvelope, Reason, Violation,
-    json::{EventDraft, Scanner},
+    json::{self, EventDraft, Scanner},
 };
 
 use super::{
@@ -174,9 +174,8 @@ impl<'a> Shape<'a> {
             // It stands among events.
             return Err(self.unreadable(Violation::at("detail-type", Reason::Missing)));
         }
-        let mut scanner = Scanner::new(self.text);
-        let json = scanner.value().map_err(|violation| self.unreadable(violation))?;
-        Ok(Opened::of(Content::Json(json)))
+        json::check(self.text).map_err(|violation| self.unreadable(violation))?;
+        Ok(Opened::of(Content::Json(self.text.trim_ascii())))
     }
 
     fn open_event(self) -> Result<Opened<'a>, Unreadable> {

@@ -5,6 +5,7 @@
 mod aws;
 mod bodies;
 mod broken;
+mod foreign;
 mod http;
 mod payloads;
 mod recognition;
