@@ -97,7 +97,7 @@ without one-step idempotency/src/dynamodb.rs \
     'let reply = self.change(&once.key, self.once_draft(once)?, "committing").await?;
             let apart = self.client.transact_write_items();
             _ = apart.set_transact_items(Some(writes.to_vec())).send().await;
-            Ok(reply.into())' "$app" ''
+            Ok(reply.into())' "$app" strikes::an_own_success_is_not_taken_for_a_refusal
 without stream-relay handler/src/app/deliver.rs \
     'let relayed = self.applier.relay(&[key], known.time.answer_by).await;' \
     'let relayed: Result<(), crate::ApplyError> = Ok(drop(key));' "$app" relay::an_event_is_published_though_its_process_never_comes_back
@@ -106,18 +106,33 @@ without partial-stream handler/src/answer.rs \
     'Source::Kinesis | Source::DynamoDbStream if !whole_batches => self.write_failures(0),' "$app" ''
 without publish-quarantine handler/src/apply/error.rs \
     'ApplyError::Publish(error) => Self::from(error).hand_back(),' \
-    'ApplyError::Publish(error) => Self::from(error),' "$app" ''
+    'ApplyError::Publish(error) => Self::from(error),' "$app" buses::a_bus_refuses_some_events_for_good
 without consistent-outbox handler/src/dynamodb.rs \
     '.consistent_read(true)' \
     '.consistent_read(false)' '--test effects' ''
 without whole-reasons idempotency/src/dynamodb/cancellation.rs \
     'Some(code @ ("ThrottlingError" | "ProvisionedThroughputExceeded")) => {' \
     'Some("ThrottlingError" | "ProvisionedThroughputExceeded") if true => Verdict::Held,
-        Some(code @ ("SomethingElse" | "ProvisionedThroughputExceeded")) => {' "$app" ''
+        Some(code @ ("SomethingElse" | "ProvisionedThroughputExceeded")) => {' "$app" strikes::an_own_success_is_not_taken_for_a_refusal
 without short-lease handler/src/app/lease.rs \
     'if deadline.remaining(clock) <= LENGTH {' \
     'if deadline.remaining(clock) <= LENGTH * 1000 {' "$app" leases::one_crash_of_a_function_of_fifteen_minutes_loses_nothing
 without receipt-bound handler/src/apply/receipt.rs \
     'if receipt.outbox > Receipt::MOST {' \
     'if receipt.outbox > 10_000 {' '--lib receipt' ''
+without function-in-key handler/src/app/build.rs \
+    'Some(function) => format!("{function}/{of_key}"),' \
+    'Some(_) => of_key.to_owned(),' "$app" names::two_functions_of_a_service_have_a_handler_of_one_name
+without renamed-key handler/src/app/build.rs \
+    'let of_key = before.map_or(&*name, |(_, before)| before);' \
+    'let of_key = before.map_or(&*name, |_| &*name);' "$app" names::a_handler_gets_another_name_while_its_events_are_on_their_way
+without outbox-owner handler/src/apply/relay.rs \
+    'Some(owner) if *owner == self.owner => match item.event() {' \
+    'Some(_) => match item.event() {' "$app" buses::services_on_one_table_publish_each_on_its_own_bus
+without refused-event handler/src/apply/relay.rs \
+    'relayed.refused.extend(refused.ok_or(ApplyError::Publish(error))?);' \
+    'relayed.refused.extend(refused.and(None).ok_or(ApplyError::Publish(error))?);' "$app" buses::a_bus_refuses_some_events_for_good
+without setup-hand-back policy/src/fault/codes.rs \
+    'Verdict::Setup => Fault::permanent("a service refused the caller").hand_back(),' \
+    'Verdict::Setup => Fault::permanent("a service refused the caller"),' '--lib codes' strikes::permissions_come_late
 exit "$failed"

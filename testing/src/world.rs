@@ -59,8 +59,8 @@ use crate::{FakeBus, PutEventsAnswer, PutEventsEntry, PutEventsResult, must::mus
 /// What happens in the cloud.
 #[derive(Debug)]
 enum Act {
-    /// Somebody outside publishes an event.
-    Publish(Box<OutgoingEvent>),
+    /// Somebody outside publishes an event on a bus.
+    Publish(usize, Box<OutgoingEvent>),
     /// Somebody outside invokes a function with an event.
     Request(usize, Box<OutgoingEvent>),
     /// An event arrives at a function or in a queue.
@@ -92,7 +92,7 @@ enum Route {
     Queue(usize),
 }
 
-/// A region in which services live that are tested together: a bus, queues, functions and their
+/// A region in which services live that are tested together: buses, queues, functions and their
 /// processes, and a time that passes only when nothing else is to be done.
 ///
 /// Everything happens in one thread, without a runtime, a network or a pause, and follows from the
@@ -167,7 +167,8 @@ enum Route {
 /// no cold starts that take time. Time passes in whole milliseconds.
 pub struct World {
     core: Arc<Core>,
-    bus: FakeBus,
+    /// The first is that of everybody who names none.
+    buses: Vec<FakeBus>,
     memory: MemoryEffects,
     ledger: Arc<Ledger>,
     stamp: Stamp,
@@ -205,7 +206,7 @@ impl World {
             memory: MemoryEffects::new(core.clock.clone()),
             ledger: Arc::default(),
             stamp: Stamp::new(core.clock.clone(), ids),
-            bus,
+            buses: vec![bus],
             core,
             functions: Vec::new(),
             queues: Vec::new(),
@@ -282,6 +283,22 @@ impl World {
         self.core.after(duration, Act::Deploy(self.deploys.len() - 1));
     }
 
+    /// Adds a bus of this name, beside the one that there is. Functions hear of its events after
+    /// [`bus`](WorldFunction::bus), and their processes publish on it after
+    /// [`on_bus`](Sandbox::on_bus).
+    ///
+    /// # Panics
+    ///
+    /// When there is one of that name.
+    #[track_caller]
+    pub fn add_bus(&mut self, name: &str) {
+        assert!(self.bus_index(name).is_none(), "there is a bus {name} already");
+        let count = u64::try_from(self.buses.len()).unwrap_or_default();
+        let ids = WorldIds(SeededRandom::new(kernel::drawn(self.core.seed(), 1 << 33, count)));
+        let bus = FakeBus::named(name).with_clock(self.core.clock.clone()).with_ids(ids);
+        self.buses.push(bus.with_max_depth(64));
+    }
+
     /// Publishes an event now, as somebody outside of the world, and returns its id.
     ///
     /// # Panics
@@ -315,9 +332,30 @@ impl World {
         duration: Duration,
         event: E,
     ) -> EventId {
+        self.publish_at(0, duration, event)
+    }
+
+    /// As [`publish`](Self::publish), on the bus of that name.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such bus, or it is no event that can be sent.
+    #[track_caller]
+    pub fn publish_on<E: DomainEvent + Serialize>(&mut self, bus: &str, event: E) -> EventId {
+        let index = self.bus_index(bus).ok_or_else(|| format!("there is no bus {bus}"));
+        self.publish_at(must("publishing", index), Duration::ZERO, event)
+    }
+
+    #[track_caller]
+    fn publish_at<E: DomainEvent + Serialize>(
+        &mut self,
+        bus: usize,
+        duration: Duration,
+        event: E,
+    ) -> EventId {
         let envelope = self.stamp.envelope(event, &Correlation::root());
         let outgoing = must("an event", OutgoingEvent::new(&envelope));
-        self.core.in_order(duration, Act::Publish(Box::new(outgoing)));
+        self.core.in_order(duration, Act::Publish(bus, Box::new(outgoing)));
         envelope.metadata.event_id
     }
 
@@ -340,10 +378,14 @@ impl World {
         envelope.metadata.event_id
     }
 
-    /// The bus.
+    /// The bus of everybody who names none.
+    ///
+    /// # Panics
+    ///
+    /// Never: each world has it.
     #[must_use]
     pub fn bus(&self) -> &FakeBus {
-        &self.bus
+        must("the bus", self.buses.first().ok_or("there is none"))
     }
 
     /// The effects in memory.
@@ -359,14 +401,19 @@ impl World {
         self.core.trace()
     }
 
+    fn bus_index(&self, name: &str) -> Option<usize> {
+        self.buses.iter().position(|bus| bus.name() == name)
+    }
+
     fn index_of(&self, name: &str) -> Option<usize> {
         self.functions.iter().position(|function| *function.name == *name)
     }
 
     #[track_caller]
-    fn put(&self, event: &OutgoingEvent) {
-        let entry = PutEventsEntry::of(event, self.bus.address());
-        match self.bus.put_events(vec![entry]) {
+    fn put(&self, bus: usize, event: &OutgoingEvent) {
+        let Some(bus) = self.buses.get(bus) else { return };
+        let entry = PutEventsEntry::of(event, bus.address());
+        match bus.put_events(vec![entry]) {
             PutEventsAnswer::Results(results)
                 if matches!(&results[..], [PutEventsResult::Accepted { .. }]) => {}
             other => must("publishing", Err(format!("the bus answers {other:?}"))),

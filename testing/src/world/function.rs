@@ -21,6 +21,8 @@ use crate::{Rule, Target, must::must};
 pub struct WorldFunction<'w> {
     world: &'w mut World,
     index: usize,
+    /// On which bus the next rules are.
+    bus: usize,
 }
 
 /// A function with its processes.
@@ -105,7 +107,19 @@ impl FunctionState {
 
 impl<'w> WorldFunction<'w> {
     pub(super) fn new(world: &'w mut World, index: usize) -> Self {
-        Self { world, index }
+        Self { world, index, bus: 0 }
+    }
+
+    /// Puts the rules that follow on the bus of that name.
+    ///
+    /// # Panics
+    ///
+    /// When the world [has no such bus](World::add_bus).
+    #[track_caller]
+    pub fn bus(&mut self, name: &str) -> &mut Self {
+        let index = self.world.bus_index(name).ok_or_else(|| format!("there is no bus {name}"));
+        self.bus = must("a bus", index);
+        self
     }
 
     /// Is invoked with the events of `E`'s source and detail-type, asynchronously: through Lambda's
@@ -190,8 +204,9 @@ impl<'w> WorldFunction<'w> {
             }
         };
         let name = rule.name().to_owned();
-        must("adding a rule", self.world.bus.put_rule(rule));
-        must("adding a target", self.world.bus.put_targets(&name, [Target::new(&target)]));
+        let bus = self.world.buses.get(self.bus).unwrap_or(self.world.bus());
+        must("adding a rule", bus.put_rule(rule));
+        must("adding a target", bus.put_targets(&name, [Target::new(&target)]));
         self.world.routes.insert(target, route);
         self.change(|state| state.subscriptions += 1)
     }

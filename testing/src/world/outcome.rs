@@ -11,7 +11,7 @@ use setpiece_handler::{MemoryEffects, Quarantined};
 use setpiece_idempotency::record::Status;
 
 use super::{FunctionTally, World, WorldDelivery, WorldEnding};
-use crate::FakeBus;
+use crate::{FakeBus, must::must};
 
 /// What has become of everything in a [`World`] that has come to rest.
 ///
@@ -23,7 +23,7 @@ pub struct Outcome {
     quarantined: BTreeMap<String, Vec<Quarantined>>,
     faults: BTreeMap<&'static str, u64>,
     requests: BTreeMap<String, u64>,
-    bus: FakeBus,
+    buses: Vec<FakeBus>,
     memory: MemoryEffects,
     /// How often effects were committed, by what may be shown of the key.
     commits: BTreeMap<String, u64>,
@@ -55,7 +55,7 @@ impl Outcome {
             quarantined: functions().map(|it| ((*it.name).to_owned(), it.kept.items())).collect(),
             faults: world.core.faults_by_name(),
             requests: world.core.requests(),
-            bus: world.bus.clone(),
+            buses: world.buses.clone(),
             memory: world.memory.clone(),
             commits: commits.into_iter().map(|(key, count)| (key.shown(), count)).collect(),
             claims: claims + more_claims,
@@ -142,13 +142,29 @@ impl Outcome {
         self.units.1
     }
 
-    /// The bus, with all that it has recorded.
+    /// The bus of everybody who names none, with all that it has recorded.
+    ///
+    /// # Panics
+    ///
+    /// Never: each world has it.
     #[must_use]
     pub fn bus(&self) -> &FakeBus {
-        &self.bus
+        must("the bus", self.buses.first().ok_or("there is none"))
     }
 
-    /// The events of one type that were published, each once however often it was.
+    /// The bus of that name, with all that it has recorded.
+    ///
+    /// # Panics
+    ///
+    /// When the world does not have it.
+    #[must_use]
+    #[track_caller]
+    pub fn bus_named(&self, name: &str) -> &FakeBus {
+        let bus = self.buses.iter().find(|bus| setpiece_bus::Bus::name(*bus) == name);
+        must("the bus", bus.ok_or_else(|| format!("there is no bus {name}")))
+    }
+
+    /// The events of one type that were published on any bus, each once however often it was.
     ///
     /// # Panics
     ///
@@ -157,7 +173,7 @@ impl Outcome {
     #[track_caller]
     pub fn published<E: DomainEvent + DeserializeOwned>(&self) -> Vec<Envelope<E>> {
         let mut seen = BTreeSet::new();
-        let mut events = self.bus.published::<E>();
+        let mut events: Vec<_> = self.buses.iter().flat_map(FakeBus::published::<E>).collect();
         events.retain(|event| seen.insert(event.metadata.event_id.as_str().to_owned()));
         events
     }
@@ -353,7 +369,7 @@ impl fmt::Display for Percentiles {
 
 fn latencies(world: &World) -> Vec<Duration> {
     let mut flows: BTreeMap<String, (u64, Option<u64>)> = BTreeMap::new();
-    for event in world.bus.events() {
+    for event in world.buses.iter().flat_map(FakeBus::events) {
         let Some(metadata) = event.metadata() else { continue };
         let Some(flow) = &metadata.correlation.correlation_id else { continue };
         let at = u64::try_from(event.received().unix_millis()).unwrap_or(0);

@@ -21,6 +21,7 @@ use super::{
     sandbox::Invoked,
 };
 use crate::{
+    FakeBus,
     fingerprint::fingerprint,
     must::must,
     wrap::{QueuedMessage, queued_event},
@@ -129,10 +130,10 @@ impl World {
 
     fn act(&mut self, act: Act) {
         match act {
-            Act::Publish(event) => {
+            Act::Publish(bus, event) => {
                 let id = event.event_id();
                 self.core.note("outside", format_args!("publishes {} {id}", event.name()));
-                self.put(&event);
+                self.put(bus, &event);
             }
             Act::Request(function, event) => {
                 let (name, id) = (event.name(), event.event_id());
@@ -164,7 +165,7 @@ impl World {
 
     /// Sends what the bus has taken on its way.
     fn route(&mut self) {
-        while let Some(delivery) = self.bus.next_delivery() {
+        while let Some(delivery) = self.buses.iter().find_map(FakeBus::next_delivery) {
             let route = self.routes.get(delivery.target()).copied();
             let text: Arc<str> = delivery.text().into();
             let known = match delivery.event() {
@@ -662,6 +663,7 @@ impl World {
     fn sandbox(&mut self, function: usize) -> usize {
         let now = self.core.now();
         let faults = self.core.faults();
+        let bus = self.bus().clone();
         let Some(state) = self.functions.get_mut(function) else { return 0 };
         let keep = in_millis(state.keep_alive);
         state.sandboxes.retain(|it| it.busy.is_some() || now.saturating_sub(it.idle_since) <= keep);
@@ -693,7 +695,8 @@ impl World {
         let who: Arc<str> = format!("{}.{id}", state.name).into();
         let sandbox = Sandbox {
             core: Arc::clone(&self.core),
-            bus: self.bus.clone(),
+            bus,
+            buses: self.buses.clone(),
             memory: self.memory.clone(),
             ledger: Arc::clone(&self.ledger),
             kept: state.kept.clone(),

@@ -14,15 +14,17 @@ use super::{
         CoreHandle, WorldBus, WorldCalls, WorldClock, WorldEffects, WorldQuarantine, WorldSleep,
     },
 };
-use crate::FakeBus;
+use crate::{FakeBus, must::must};
 
 /// What a process in a [`World`](super::World) is started with.
 ///
 /// Everything that leaves the process goes through what it gets here, so that it takes time, can
 /// fail, and is a point at which the process can end.
+#[derive(Clone)]
 pub struct Sandbox {
     pub(super) core: Arc<Core>,
     pub(super) bus: FakeBus,
+    pub(super) buses: Vec<FakeBus>,
     pub(super) memory: MemoryEffects,
     pub(super) ledger: Arc<Ledger>,
     pub(super) kept: InMemoryQuarantine,
@@ -56,6 +58,18 @@ impl Sandbox {
         App::builder(service, handlers, effects, self.publisher(), clock, random, sleep)
             .named(&*self.function)
             .quarantine(self.quarantine())
+    }
+
+    /// The same process, which publishes on the bus of that name.
+    ///
+    /// # Panics
+    ///
+    /// When the world [has no such bus](super::World::add_bus).
+    #[must_use]
+    #[track_caller]
+    pub fn on_bus(&self, name: &str) -> Self {
+        let bus = self.buses.iter().find(|bus| bus.name() == name).cloned();
+        Self { bus: must("a bus", bus.ok_or("the world does not have it")), ..self.clone() }
     }
 
     /// The clock of this process.

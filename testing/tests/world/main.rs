@@ -6,12 +6,14 @@
     reason = "the helpers of tests fail as tests do"
 )]
 
+mod buses;
 mod calls;
 mod deploys;
 mod engine;
 mod faults;
 mod leases;
 mod mutants;
+mod names;
 mod quick;
 mod relay;
 mod replay;
