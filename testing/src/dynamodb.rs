@@ -6,6 +6,7 @@ mod faults;
 mod tokens;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -78,6 +79,8 @@ struct State {
     demanded: Vec<DynamoDbFault>,
     chance: Option<DynamoDbFaults>,
     requests: Vec<DynamoDbRequest>,
+    /// The tokens of the transactions that completed a record of a guard, by its table and key.
+    commits: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// A request that was made.
@@ -285,8 +288,41 @@ impl LocalDynamoDb {
         let mut made = DynamoDbRequest::new(operation);
         made.arrived = true;
         let answer = self.engine.answer(operation, &engine::counting(operation, body.to_owned()));
+        self.note_commit(operation, body, &answer);
         answer.describe(operation, &mut made);
         self.state().requests.push(made);
+    }
+
+    /// Counts the transactions that completed a record of a guard, for each record.
+    pub(crate) fn commits(&self) -> BTreeMap<String, u64> {
+        let count = |tokens: &BTreeSet<String>| u64::try_from(tokens.len()).unwrap_or(u64::MAX);
+        self.state()
+            .commits
+            .iter()
+            .map(|(record, tokens)| (record.clone(), count(tokens)))
+            .collect()
+    }
+
+    /// Remembers a transaction that was done and completes a record. The first of its actions is
+    /// the record's; one with the token of another is done once.
+    fn note_commit(&self, operation: &str, body: &str, answer: &Answer) {
+        if operation != "TransactWriteItems" || answer.status != 200 {
+            return;
+        }
+        let Ok(request) = serde_json::from_str::<Value>(body) else { return };
+        let record = &request["TransactItems"][0]["Update"];
+        let values = record["ExpressionAttributeValues"].as_object();
+        let completes = |it: &Value| it["S"].as_str() == Some("COMPLETED");
+        if !values.is_some_and(|values| values.values().any(completes)) {
+            return;
+        }
+        let name =
+            format!("{} {}", record["TableName"].as_str().unwrap_or_default(), record["Key"]);
+        let commits = &mut self.state().commits;
+        let tokens = commits.entry(name).or_default();
+        // Each one without a token is another.
+        let token = request["ClientRequestToken"].as_str().map(str::to_owned);
+        tokens.insert(token.unwrap_or_else(|| format!("no token {}", tokens.len())));
     }
 
     /// Answers a request, which has this trouble, or else that of the database.
@@ -321,7 +357,10 @@ impl LocalDynamoDb {
             Some(Trouble::Error(answer)) => answer.clone(),
             None | Some(Trouble::AnswerLost | Trouble::Silence | Trouble::ErrorThoughDone(_)) => {
                 made.arrived = true;
-                self.engine.answer(&operation, &engine::counting(&operation, body))
+                let counting = engine::counting(&operation, body.clone());
+                let answer = self.engine.answer(&operation, &counting);
+                self.note_commit(&operation, &body, &answer);
+                answer
             }
         };
         answer.describe(&operation, &mut made);

@@ -348,7 +348,7 @@ impl World {
 
     #[track_caller]
     fn publish_at<E: DomainEvent + Serialize>(
-        &mut self,
+        &self,
         bus: usize,
         duration: Duration,
         event: E,

@@ -28,6 +28,10 @@ pub struct WorldDelivery {
     pub attempts: u32,
     /// What became of it.
     pub ending: WorldEnding,
+    /// The number of attempts in which a fault struck.
+    pub struck: u32,
+    /// True if it was a dead letter at any time.
+    pub was_dead: bool,
     /// When the function acknowledged it, in milliseconds since the beginning of the world.
     pub(super) acknowledged_at: Option<u64>,
 }

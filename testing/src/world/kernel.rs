@@ -168,6 +168,8 @@ pub(super) struct Running {
     pub(super) fated: Option<(u32, Fate)>,
     /// What has just happened to it.
     pub(super) fate: Option<Fate>,
+    /// True if one of its requests had a fault.
+    pub(super) struck: bool,
 }
 
 impl<A: Send + 'static> Kernel<A> {
@@ -447,6 +449,9 @@ impl<A: Send + 'static> Kernel<A> {
             self.note(&who, format_args!("{operation}"));
             return None;
         };
+        if let Some(running) = &mut self.state().running {
+            running.struck = true;
+        }
         let chance = self.draw(Question::Detail, about);
         if fault == RequestFault::Failed && failed && chance.is_multiple_of(2) {
             fault = RequestFault::FailedThoughDone;

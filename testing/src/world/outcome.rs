@@ -7,11 +7,11 @@ use std::{
 use serde::de::DeserializeOwned;
 use serde_dynamo::AttributeValue;
 use setpiece_envelope::{DomainEvent, Envelope};
-use setpiece_handler::{MemoryEffects, Quarantined};
+use setpiece_handler::{MemoryEffects, Quarantined, Reason};
 use setpiece_idempotency::record::Status;
 
 use super::{FunctionTally, World, WorldDelivery, WorldEnding};
-use crate::{FakeBus, must::must};
+use crate::{FakeBus, fingerprint::fingerprint, must::must};
 
 /// What has become of everything in a [`World`] that has come to rest.
 ///
@@ -32,6 +32,8 @@ pub struct Outcome {
     outbox: usize,
     units: (f64, f64),
     latencies: Vec<Duration>,
+    /// What is to be in quarantine: so many items for each reason.
+    expected: BTreeMap<&'static str, usize>,
     #[cfg(feature = "dynamodb")]
     database: Option<crate::LocalDynamoDb>,
 }
@@ -48,6 +50,11 @@ impl Outcome {
             world.database.as_ref().map_or((0, 0, (0.0, 0.0)), super::database::Database::look);
         #[cfg(not(feature = "dynamodb"))]
         let (more_claims, more_outbox, units) = (0, 0, (0.0, 0.0));
+        #[cfg(feature = "dynamodb")]
+        let engine_commits =
+            world.database.as_ref().map(|it| it.local.commits()).unwrap_or_default();
+        #[cfg(not(feature = "dynamodb"))]
+        let engine_commits = BTreeMap::<String, u64>::new();
         let functions = || world.functions.iter();
         Self {
             deliveries: world.deliveries.clone(),
@@ -57,11 +64,16 @@ impl Outcome {
             requests: world.core.requests(),
             buses: world.buses.clone(),
             memory: world.memory.clone(),
-            commits: commits.into_iter().map(|(key, count)| (key.shown(), count)).collect(),
+            commits: commits
+                .into_iter()
+                .map(|(key, count)| (key.shown(), count))
+                .chain(engine_commits)
+                .collect(),
             claims: claims + more_claims,
             outbox: world.memory.outbox().len() + more_outbox,
             units,
             latencies: latencies(world),
+            expected: BTreeMap::new(),
             #[cfg(feature = "dynamodb")]
             database: world.database.as_ref().map(|it| it.local.clone()),
         }
@@ -94,6 +106,25 @@ impl Outcome {
     #[must_use]
     pub fn unacknowledged(&self) -> Vec<&WorldDelivery> {
         self.deliveries.iter().filter(|it| it.ending != WorldEnding::Acknowledged).collect()
+    }
+
+    /// Those that were dead letters at any time, also where they were sent once more, though no fault
+    /// struck any attempt at the event.
+    #[must_use]
+    pub fn unexplained(&self) -> Vec<&WorldDelivery> {
+        let is_of = |dead: &WorldDelivery, it: &WorldDelivery| {
+            it.function == dead.function && it.event_id == dead.event_id
+        };
+        let is_struck = |dead| self.deliveries.iter().any(|it| is_of(dead, it) && it.struck > 0);
+        self.deliveries.iter().filter(|it| it.was_dead && !is_struck(it)).collect()
+    }
+
+    /// Says that so many different items are in quarantine for this reason, of all functions
+    /// together. Without it, [`assert_sound`](Self::assert_sound) takes each for a mistake.
+    #[must_use]
+    pub fn expect_quarantined(mut self, items: usize, reason: Reason) -> Self {
+        *self.expected.entry(reason.name()).or_default() += items;
+        self
     }
 
     /// What has happened to a function.
@@ -199,7 +230,8 @@ impl Outcome {
         self.items(table).iter().filter_map(number).sum()
     }
 
-    /// For each key that a guard in memory has claimed, how often effects were committed for it.
+    /// Counts the commits for each record that a guard has claimed, by what the store did. A record
+    /// in a table is named by the table and its key.
     #[must_use]
     pub fn commits(&self) -> &BTreeMap<String, u64> {
         &self.commits
@@ -241,6 +273,52 @@ impl Outcome {
         self.assert_all_acknowledged();
         self.assert_outbox_empty();
         self.assert_no_claims();
+        self.assert_quarantine();
+        self.assert_explained();
+    }
+
+    /// In quarantine is as much as was [expected](Self::expect_quarantined), for each reason. An
+    /// item that was put there twice counts once.
+    ///
+    /// # Panics
+    ///
+    /// When there is more or less.
+    #[track_caller]
+    pub fn assert_quarantine(&self) {
+        let mut found: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for (function, item) in self
+            .quarantined
+            .iter()
+            .flat_map(|(function, all)| all.iter().map(move |it| (function, it)))
+        {
+            let id = item.event_id.as_ref().map(|id| id.as_str().to_owned());
+            let id = id.unwrap_or_else(|| format!("{:x}", fingerprint(&[&item.bytes])));
+            found.entry(item.reason.name()).or_default().insert(format!("{function} {id}"));
+        }
+        let found: BTreeMap<&str, usize> = found.iter().map(|(it, ids)| (*it, ids.len())).collect();
+        assert!(
+            found == self.expected,
+            "in quarantine is {found:?}, and {:?} was expected",
+            self.expected
+        );
+    }
+
+    /// No delivery was given up without a fault.
+    ///
+    /// # Panics
+    ///
+    /// When one was.
+    #[track_caller]
+    pub fn assert_explained(&self) {
+        let left = self.unexplained();
+        let first =
+            left.first().map(|it| format!("{} {} to {}", it.name, it.event_id, it.function));
+        let first = first.unwrap_or_default();
+        assert!(
+            left.is_empty(),
+            "{} deliveries were given up without a fault, such as {first}",
+            left.len()
+        );
     }
 
     /// Each delivery of each event was acknowledged.
@@ -282,7 +360,8 @@ impl Outcome {
         assert!(self.claims == 0, "{} records of guards are left in progress", self.claims);
     }
 
-    /// No guard in memory has committed effects twice for one key.
+    /// No store has committed effects twice for one record of a guard, by what the store did and not
+    /// by what the guard says.
     ///
     /// What tables ought to hold in the end, only their service knows: see [`items`](Self::items)
     /// and [`sum`](Self::sum).

@@ -45,6 +45,7 @@ pub(super) struct Run {
     passed: u32,
     fated: Option<(u32, Fate)>,
     frozen: Frozen,
+    struck: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +78,9 @@ const MOST_STEPS: u32 = 10_000_000;
 impl World {
     /// Lets time pass until nothing is left to be done, and says what has become of everything.
     ///
-    /// Events that functions failed with too often are dead letters then. See
-    /// [`redrive`](Self::redrive).
+    /// It forgives nothing: events that functions failed with too often are dead letters, and
+    /// [`assert_sound`](Outcome::assert_sound) finds them. So it is for services that are to bear
+    /// their faults by themselves, with as many deliveries as their sources make.
     ///
     /// # Panics
     ///
@@ -120,8 +122,13 @@ impl World {
         count
     }
 
-    /// Runs, and if there are dead letters, sends them once more and runs again: what is left then
-    /// is left for good.
+    /// Runs, and if there are dead letters, [sends them once more](Self::redrive) and runs again:
+    /// what is left then is left for good.
+    ///
+    /// It forgives dead letters that a fault explains, as an operator does who knows of the outage.
+    /// Those that no fault has struck, [`assert_sound`](Outcome::assert_sound) finds all the same.
+    /// Whatever takes longer than the deliveries of a source, such as a lease that outlives the
+    /// retries of Lambda, is forgiven as well: [`run`](Self::run) finds it.
     #[track_caller]
     pub fn run_and_recover(&mut self) -> Outcome {
         let outcome = self.run();
@@ -236,6 +243,8 @@ impl World {
                 is_duplicate,
                 attempts: 0,
                 ending: WorldEnding::Open,
+                struck: 0,
+                was_dead: false,
                 acknowledged_at: None,
             });
             let letter = Letter { entry, text: Arc::clone(text) };
@@ -422,6 +431,7 @@ impl World {
             passed: 0,
             fated,
             frozen: Frozen::No,
+            struck: false,
         };
         self.runs.insert(run, run_state);
         self.core.schedule(run);
@@ -461,11 +471,13 @@ impl World {
             passed: run.passed,
             fated: run.fated,
             fate: None,
+            struck: run.struck,
         });
         let polled = run.future.as_mut().poll(&mut Context::from_waker(&run.waker));
         let Some(after) = self.core.end() else { return };
         run.passed = after.passed;
         run.fated = after.fated;
+        run.struck = after.struck || after.fate.is_some();
         match (after.fate, polled) {
             (Some(Fate::Crash), _) => self.crash(id),
             // It did everything and nobody heard of it.
@@ -511,6 +523,7 @@ impl World {
             Ok(answer) => self.core.note(&run.who, format_args!("answers {answer}")),
             Err(error) => self.core.note(&run.who, format_args!("fails: {error}")),
         }
+        self.explain(&run);
         // The cloud no longer waits for one whose time was up.
         if run.time_up.is_none() {
             return;
@@ -550,14 +563,28 @@ impl World {
     }
 
     fn crash(&mut self, id: RunId) {
-        let Some(run) = self.take(id) else { return };
+        let Some(mut run) = self.take(id) else { return };
         self.core.note(&run.who, format_args!("crashes after {} points", run.passed));
+        run.struck = true;
+        self.explain(&run);
         self.remove_sandbox(run.function, run.sandbox);
         if let Some(function) = self.functions.get_mut(run.function) {
             function.tally.crashed += 1;
         }
         if run.time_up.is_some() {
             self.failed(run.function, run.task);
+        }
+    }
+
+    /// Notes on its deliveries that a fault struck an invocation.
+    fn explain(&mut self, run: &Run) {
+        if !run.struck {
+            return;
+        }
+        for letter in self.letters(&run.task) {
+            if let Some(delivery) = self.deliveries.get_mut(letter.entry) {
+                delivery.struck += 1;
+            }
         }
     }
 
@@ -568,7 +595,15 @@ impl World {
         self.core.note(&run.who, "has no time left");
         // One that stands still cannot be ended; it goes on some day, and nobody listens.
         if run.frozen == Frozen::No {
-            self.runs.remove(&id);
+            if let Some(run) = self.runs.remove(&id) {
+                self.explain(&run);
+            }
+        } else {
+            for letter in self.letters(&task) {
+                if let Some(delivery) = self.deliveries.get_mut(letter.entry) {
+                    delivery.struck += 1;
+                }
+            }
         }
         self.remove_sandbox(function, sandbox);
         if let Some(function) = self.functions.get_mut(function) {
@@ -620,6 +655,7 @@ impl World {
     pub(super) fn set_ending(&mut self, letter: &Letter, ending: WorldEnding) {
         if let Some(delivery) = self.deliveries.get_mut(letter.entry) {
             delivery.ending = ending;
+            delivery.was_dead |= ending == WorldEnding::Dead;
         }
     }
 

@@ -86,6 +86,8 @@ impl World {
                     is_duplicate: false,
                     attempts: 0,
                     ending: WorldEnding::Open,
+                    struck: 0,
+                    was_dead: false,
                     acknowledged_at: None,
                 });
                 let letter = Letter { entry, text };

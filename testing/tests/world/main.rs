@@ -20,3 +20,4 @@ mod replay;
 mod shop;
 mod strikes;
 mod transport;
+mod verdicts;

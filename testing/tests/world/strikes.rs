@@ -19,7 +19,7 @@ use crate::shop::{
 
 /// Worlds in memory and with the engine, in which each of these faults has to strike.
 fn check(must_see: &[&str], faults: impl Fn() -> WorldFaults + Sync) {
-    for (seeds, is_in_memory) in [(0..40, true), (0..3, false)] {
+    for (seeds, is_in_memory) in [(0..25, true), (0..2, false)] {
         let seen = Mutex::new(BTreeMap::<&str, u64>::new());
         World::check(seeds, |world| {
             world.set_faults(faults());
