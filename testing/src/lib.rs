@@ -7,6 +7,7 @@
 //! - [`assert_same_event`], [`assert_same_envelope`], [`assert_same_json`] and [`assert_caused_by`]
 //!   fail with a line diff that can be read.
 //! - [`assert_same_effects`] and [`assert_emitted!`] do the same for what a handler decided.
+//! - [`decide`] calls a handler with an event and returns what it decided.
 //! - [`FakeBus`] is EventBridge in memory: what it refuses and drops, rules, targets, archives and
 //!   dead letters, at-least-once delivery, and trouble on demand or from a seed.
 //!   [`assert_published!`] says what was published on it.
@@ -115,6 +116,7 @@
 
 mod assertions;
 mod chance;
+mod decide;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod fake_bus;
@@ -142,6 +144,7 @@ pub use crate::{
         assert_caused_by, assert_same_envelope, assert_same_event, assert_same_json,
         effects::assert_same_effects,
     },
+    decide::{HandlerInput, decide, decide_fault},
     fake_bus::{
         CallError, CallFault, Delivery, EntryFault, Exhausted, FakeBus, Faults, Input,
         PutEventsAnswer, PutEventsEntry, PutEventsRequest, PutEventsResult, QueueMessage,
@@ -168,8 +171,3 @@ use setpiece_envelope::DomainEvent;
 
 #[cfg(test)]
 mod fixtures;
-
-// This crate stands above all others, so their examples compile here.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
