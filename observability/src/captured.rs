@@ -1,6 +1,9 @@
 //! Lines in memory, for unit tests.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::{Arc, Mutex},
+};
 
 use serde_json::Value;
 use setpiece_envelope::FixedClock;
@@ -26,6 +29,18 @@ impl Captured {
         let telemetry = Telemetry::new(config, FixedClock::default(), captured.clone());
         let subscriber = Registry::default().with(telemetry.layer());
         (captured, telemetry, tracing::subscriber::set_default(subscriber))
+    }
+
+    /// Runs what panics, with the panic as a line.
+    pub(crate) fn catch(telemetry: &Telemetry, panics: impl FnOnce()) {
+        // There is one hook for all tests.
+        static HOOK: Mutex<()> = Mutex::new(());
+        let _only = HOOK.lock().unwrap();
+        let before = panic::take_hook();
+        telemetry.write_panics();
+        let caught = panic::catch_unwind(AssertUnwindSafe(panics));
+        panic::set_hook(before);
+        assert!(caught.is_err());
     }
 
     /// Makes room, so that what is written next allocates nothing.

@@ -37,6 +37,8 @@ pub struct Config {
     pub(crate) bundle: bool,
     pub(crate) buffer_bytes: usize,
     pub(crate) sample_rate: SampleRate,
+    #[cfg(feature = "pseudonym")]
+    pub(crate) pseudonym_key: Option<crate::redact::PseudonymKey>,
 }
 
 /// A form of lines.
@@ -72,6 +74,8 @@ impl Config {
             bundle: false,
             buffer_bytes: 20_480,
             sample_rate: SampleRate::NONE,
+            #[cfg(feature = "pseudonym")]
+            pseudonym_key: None,
         }
     }
 
@@ -173,6 +177,14 @@ impl Config {
     #[must_use]
     pub fn with_bundles(self) -> Self {
         Self { bundle: true, ..self }
+    }
+
+    /// Sets the key under which values have pseudonyms.
+    #[cfg(feature = "pseudonym")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "pseudonym")))]
+    #[must_use]
+    pub fn with_pseudonym_key(self, key: crate::redact::PseudonymKey) -> Self {
+        Self { pseudonym_key: Some(key), ..self }
     }
 
     /// Sets the share of flows with detailed telemetry.

@@ -36,6 +36,7 @@
 //! - [`Scope`] is an invocation or one record of it. Its lines carry its ids, and what is below the
 //!   level is kept until it fails.
 //! - [`SampleRate`] chooses flows, the same ones in each service.
+//! - [`redact`] keeps personal data and credentials out of all of it.
 //! - [`propagation`] is the way of the ids from one service to the next.
 //!
 //! # Lines
@@ -58,6 +59,7 @@ mod config;
 mod json;
 mod log;
 pub mod propagation;
+pub mod redact;
 mod sampling;
 mod scope;
 mod telemetry;

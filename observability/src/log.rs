@@ -13,7 +13,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::{Format, Scope, json, scope::Kept, telemetry::Shared};
+use crate::{Format, Scope, json, redact::scrub, scope::Kept, telemetry::Shared};
 
 mod fields;
 mod ring;
@@ -273,6 +273,7 @@ pub(crate) fn write_kept(shared: &Shared, scope: &Scope, ring: Ring) {
 /// Writes a panic as one line, and before it what its scope kept.
 pub(crate) fn write_panic(shared: &Shared, panic: &PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("a panic whose payload is no text");
+    let message = scrub(fields::cut(message));
     let mut fields = String::new();
     json::push_member(&mut fields, "error.type", "panic");
     if let Some(location) = panic.location() {
@@ -289,7 +290,7 @@ pub(crate) fn write_panic(shared: &Shared, panic: &PanicHookInfo<'_>) {
         if let Some(scope) = scope {
             scope.fail();
         }
-        write_line(shared, scope, "ERROR", message, &fields);
+        write_line(shared, scope, "ERROR", &message, &fields);
     });
 }
 

@@ -229,6 +229,11 @@ impl Scope {
         self.ring().push(line)
     }
 
+    #[cfg(feature = "pseudonym")]
+    pub(crate) fn pseudonym_key(&self) -> Option<&crate::redact::PseudonymKey> {
+        self.0.shared.config.pseudonym_key.as_ref()
+    }
+
     pub(crate) fn invocation_members(&self) -> &str {
         &self.0.invocation
     }

@@ -6,7 +6,10 @@ use std::{
 use tracing_core::field::{Field, Visit};
 
 use super::{Buffers, MAX_LINE_BYTES};
-use crate::json;
+use crate::{
+    json,
+    redact::{REDACTED, is_secret_name, scrub},
+};
 
 /// The most bytes of one value, before it is escaped; what is longer is cut.
 pub(super) const MAX_VALUE_BYTES: usize = 8 * 1024;
@@ -70,6 +73,15 @@ pub(super) enum Value<'a> {
 }
 
 impl Value<'_> {
+    /// Appends the value of a field, unless its name says that it is a secret.
+    fn push_field(&self, name: &str, json: &mut String, text: &mut String) {
+        if is_secret_name(name) {
+            json::push_str(json, REDACTED);
+        } else {
+            self.push(json, text);
+        }
+    }
+
     /// Appends the value; `text` is room for one that has to be escaped.
     fn push(&self, json: &mut String, text: &mut String) {
         match self {
@@ -119,11 +131,11 @@ fn push_formatted(json: &mut String, text: &mut String, value: fmt::Arguments<'_
 
 fn push_text(json: &mut String, text: &str, is_cut: bool) {
     json.push('"');
-    json::push_escaped(json, text);
+    json::push_escaped(json, &scrub(text));
     json.push_str(if is_cut { "…\"" } else { "\"" });
 }
 
-fn cut(text: &str) -> &str {
+pub(super) fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_VALUE_BYTES)]
 }
 
@@ -194,7 +206,7 @@ impl<'a> FieldWriter<'a> {
             && take_name(names, name, false)
         {
             push_name(fields, name, false);
-            value.push(fields, text);
+            value.push_field(name, fields, text);
         }
     }
 }
@@ -241,7 +253,7 @@ impl SpanFields {
 
     fn add(&mut self, field: &Field, value: &Value<'_>) {
         let mut json = String::new();
-        value.push(&mut json, &mut String::new());
+        value.push_field(field.name(), &mut json, &mut String::new());
         self.set(field.name(), json);
     }
 }

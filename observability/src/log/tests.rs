@@ -1,4 +1,4 @@
-use std::{error::Error, fmt, panic};
+use std::{error::Error, fmt};
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -409,16 +409,12 @@ fn levels_are_those_of_the_settings() {
 fn a_panic_is_one_line_with_its_ids() {
     let (captured, telemetry, _default) = Captured::telemetry(Config::new("orders"));
     let scope = telemetry.invocation(Invocation::new("1").with_correlation(flow("flow-1")));
-    let before = panic::take_hook();
-    telemetry.write_panics();
-    let caught = panic::catch_unwind(panic::AssertUnwindSafe(|| {
+    Captured::catch(&telemetry, || {
         scope.enter(|| {
             debug!("kept");
             panic!("no \"{}\"\nat all", "reason");
         });
-    }));
-    panic::set_hook(before);
-    assert!(caught.is_err());
+    });
     assert!(Scope::current().is_none(), "the scope ended with the panic");
     let lines = captured.lines();
     let [kept, line] = &*lines else { panic!("{lines:#?}") };
