@@ -12,7 +12,7 @@ use setpiece_policy::Deadline;
 
 pub use self::build::{AppBuilder, AppError};
 use crate::{
-    Allow, Applier, Delivery, EffectStore, Invocation, InvokeError, Quarantine, Report,
+    Allow, Applier, Binding, Delivery, EffectStore, Invocation, InvokeError, Quarantine, Report,
     answer::Answer,
     apply::Answering,
     batch,
@@ -63,6 +63,7 @@ type SleepFn = Box<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
 /// A handler with a guard of its own.
 struct Guarded<S, X: EffectStore> {
     route: Arc<dyn Route<S>>,
+    bound_to: Option<Binding>,
     guard: Guard<X::Records>,
     /// The same with patience, for sources that give up soon.
     patient: Guard<X::Records>,

@@ -37,11 +37,7 @@ pub(crate) fn lanes(
     opened: &[Result<Opened<'_>, Unreadable>],
     is_relayed: impl Fn(&Delivery<'_>, &Content<'_>) -> bool,
 ) -> Vec<Lane> {
-    let ordered = match source {
-        Source::Sqs { fifo } => fifo,
-        Source::Kinesis | Source::DynamoDbStream => true,
-        _ => false,
-    };
+    let ordered = source.is_ordered();
     let mut lanes: Vec<Lane> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
     for (index, (delivery, opened)) in deliveries.iter().zip(opened).enumerate() {

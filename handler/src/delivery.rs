@@ -5,7 +5,12 @@ mod stream;
 pub use facts::{BusFacts, Facts, MessageAttribute, NotificationFacts};
 pub(crate) use facts::{attributes, fact};
 
-use std::{borrow::Cow, error::Error as StdError, fmt, sync::OnceLock};
+use std::{
+    borrow::Cow,
+    error::Error as StdError,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use serde_dynamo::Item;
 use setpiece_bus::OutgoingEvent;
@@ -106,6 +111,10 @@ pub struct Opened<'a> {
     pub notification: Option<NotificationFacts>,
     /// What was delivered.
     pub content: Content<'a>,
+    /// What makes plain content look like an event that broke on its way: it begins as an object or
+    /// an array and is no JSON, or it was encoded twice. Where no handler takes it, it is
+    /// unreadable, whatever is [unhandled](crate::Unhandled) otherwise.
+    pub suspect: Option<Arc<Unreadable>>,
 }
 
 /// What a delivery holds.
@@ -126,8 +135,13 @@ pub enum Content<'a> {
     Other(OtherEvent),
     /// An HTTP request.
     Http(HttpRequest),
-    /// Any other JSON object, as it came.
+    /// Any other JSON, as it came: a whole document of any kind in a message or a record, and an
+    /// object in a direct invocation.
     Json(&'a str),
+    /// A message or a record that is text and no JSON.
+    Text(&'a str),
+    /// A record that is not even text.
+    Bytes(&'a [u8]),
     /// A message by which a service tries whether it may deliver. There is nothing to do.
     Test,
 }
@@ -152,8 +166,33 @@ pub enum ContentKind {
     Http,
     /// [`Content::Json`].
     Json,
+    /// [`Content::Text`].
+    Text,
+    /// [`Content::Bytes`].
+    Bytes,
     /// [`Content::Test`].
     Test,
+}
+
+impl ContentKind {
+    /// The kind as which content of this one can be taken as well, if nobody takes it as what it is.
+    pub(crate) fn plainer(self) -> Option<Self> {
+        match self {
+            Self::Json => Some(Self::Text),
+            Self::Text => Some(Self::Bytes),
+            _ => None,
+        }
+    }
+
+    /// Says whether only its type says what it is, so that one handler takes all of it.
+    pub(crate) fn is_plain(self) -> bool {
+        self == Self::Json || self.is_raw()
+    }
+
+    /// Says whether it is not even JSON.
+    pub(crate) fn is_raw(self) -> bool {
+        matches!(self, Self::Text | Self::Bytes)
+    }
 }
 
 impl Content<'_> {
@@ -169,6 +208,8 @@ impl Content<'_> {
             Self::Other(_) => ContentKind::Other,
             Self::Http(_) => ContentKind::Http,
             Self::Json(_) => ContentKind::Json,
+            Self::Text(_) => ContentKind::Text,
+            Self::Bytes(_) => ContentKind::Bytes,
             Self::Test => ContentKind::Test,
         }
     }
@@ -185,7 +226,7 @@ impl fmt::Debug for Content<'_> {
             Self::Scheduled(event) => event.fmt(f),
             Self::Other(event) => event.fmt(f),
             Self::Http(request) => request.fmt(f),
-            Self::Json(_) | Self::Test => self.kind().fmt(f),
+            Self::Json(_) | Self::Text(_) | Self::Bytes(_) | Self::Test => self.kind().fmt(f),
         }
     }
 }

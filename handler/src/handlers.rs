@@ -7,8 +7,9 @@ use setpiece_idempotency::{Key, KeyError, KeyPart};
 use setpiece_policy::Fault;
 
 use crate::{
-    BusFacts, Content, ContentKind, Cx, Effects, Facts, HttpForm, HttpResponse, InvalidResponse,
-    Json, NaturalKey, Opened, Payload, Received, RequestKey,
+    Binding, BusFacts, Content, ContentKind, Cx, Effects, Facts, HttpForm, HttpResponse,
+    InvalidResponse, Json, NaturalKey, Opened, Payload, Received, RequestKey,
+    binding::Place,
     request_key::{Asked, NotServed},
 };
 
@@ -58,6 +59,35 @@ use crate::{
 /// handlers may take the same event, each in a type of its own and each under its own idempotency
 /// key. The event is done when all of them are.
 ///
+/// What is no event goes to those who take what it is. It is known by its form:
+///
+/// | what came | payload |
+/// |---|---|
+/// | an event of EventBridge without an envelope | [`OtherEvent`](crate::OtherEvent), [`ScheduledEvent`](crate::ScheduledEvent) |
+/// | a notification of a bucket | [`S3Change`](crate::S3Change) |
+/// | a record of the stream of a table | [`ItemChange`](crate::ItemChange) |
+/// | a request | [`HttpRequest`](crate::HttpRequest) |
+/// | a direct invocation | [`Json`] |
+/// | any other JSON in a message or a record: an object, an array, a number, a text in quotes | [`Json`], else [`Text`](crate::Text), else [`Bytes`](crate::Bytes) |
+/// | other text in a message or a record | [`Text`](crate::Text), else [`Bytes`](crate::Bytes) |
+/// | bytes in a record of Kinesis that are no text | [`Bytes`](crate::Bytes) |
+///
+/// What is known for one of the first rows is never handed over as one of the last three, so that
+/// an event without a handler is not taken for somebody's text.
+///
+/// # Places
+///
+/// Nothing in a message of the last three rows says what it is. So one function has one handler of
+/// each of [`Json`], [`Text`](crate::Text) and [`Bytes`](crate::Bytes), or handlers that are bound to
+/// the place that their messages come from: by [`on_queue`](Self::on_queue),
+/// [`on_topic`](Self::on_topic) or [`on_stream`](Self::on_stream). Of several that could take it, a
+/// message is for the one that is bound to the source that the function has it from, else for the
+/// one that is bound to the topic it came by, else for the one that is bound to nothing; among equals,
+/// for the one that is first in the table.
+///
+/// Handlers of anything else can be bound, too. They then take only what comes from there, and those
+/// that are bound to nothing take it as well.
+///
 /// # Which events are the same
 ///
 /// Those of one handler with the same id, of the same source, for the same tenant, published by the
@@ -80,16 +110,33 @@ use crate::{
 #[must_use = "handlers do nothing before an app is built of them"]
 pub struct Handlers<S> {
     pub(crate) state: Arc<S>,
-    pub(crate) routes: Vec<Arc<dyn Route<S>>>,
+    pub(crate) routes: Vec<Bound<S>>,
     pub(crate) unhandled: Unhandled,
     pub(crate) middleware: Middleware<S>,
 }
 
-/// What to do about an event that no handler takes.
+/// A handler and the place that it is bound to.
+pub(crate) struct Bound<S> {
+    pub(crate) route: Arc<dyn Route<S>>,
+    pub(crate) to: Option<Binding>,
+}
+
+impl<S> Bound<S> {
+    fn anywhere(route: impl Route<S> + 'static) -> Self {
+        Self { route: Arc::new(route), to: None }
+    }
+}
+
+/// Treatment of what no handler takes.
+///
+/// What is neither an event nor JSON is unreadable then: [`Ignore`](Self::Ignore) acknowledges it,
+/// and otherwise it is put into [quarantine](crate::Quarantine), and fails only where there is none.
+/// What looks like an event that broke on its way is never ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Unhandled {
     /// Its delivery fails, so that it comes again and ends in a dead-letter queue: for a service
-    /// that is only sent what it has handlers for.
+    /// that is only sent what it has handlers for. JSON that is no event is put aside as by
+    /// `Quarantine` where others would wait behind it: in a shard, and in a group of a FIFO queue.
     #[default]
     Fail,
     /// It is put aside with its bytes.
@@ -135,7 +182,7 @@ impl<S: Send + Sync + 'static> Handlers<S> {
         F: for<'a> Handler<'a, S, Received<E>, Effects>,
     {
         let handler = Arc::new(handler);
-        self.routes.push(Arc::new(EventRoute::<S, E, F> {
+        self.routes.push(Bound::anywhere(EventRoute::<S, E, F> {
             name,
             path,
             handler,
@@ -241,7 +288,7 @@ impl<S: Send + Sync + 'static> Handlers<S> {
             })
         };
         let name = function_name::<F>().into();
-        self.routes.push(Arc::new(PayloadRoute {
+        self.routes.push(Bound::anywhere(PayloadRoute {
             name,
             path: type_name::<F>(),
             key,
@@ -249,6 +296,61 @@ impl<S: Send + Sync + 'static> Handlers<S> {
             handle: Box::new(handle),
         }));
         self
+    }
+
+    /// Binds the handlers that `add` adds to a queue, by its name or its ARN: they take what comes
+    /// from there and nothing else. [Which handler](Self#which-handler) says what that decides.
+    ///
+    /// ```
+    /// # use setpiece_handler::{Cx, Effects, Handlers, Json};
+    /// # use setpiece_idempotency::Key;
+    /// # use setpiece_policy::Fault;
+    /// # #[derive(serde::Deserialize)]
+    /// # struct Refund { id: String }
+    /// # #[derive(serde::Deserialize)]
+    /// # struct Invoice { number: String }
+    /// # async fn refund(_: &Cx<()>, _: Json<Refund>) -> Result<Effects, Fault> { Ok(Effects::new()) }
+    /// # async fn file(_: &Cx<()>, _: Json<Invoice>) -> Result<Effects, Fault> { Ok(Effects::new()) }
+    /// let handlers = Handlers::new(())
+    ///     .on_queue("refunds", |it| it.on_payload_by(|Json(it): &Json<Refund>| Key::of(&it.id), refund))
+    ///     .on_queue("arn:aws:sqs:eu-west-1:111122223333:invoices", |it| {
+    ///         it.on_payload_by(|Json(it): &Json<Invoice>| Key::of(&it.number), file)
+    ///     });
+    /// ```
+    pub fn on_queue(self, queue: impl Into<Box<str>>, add: impl FnOnce(Self) -> Self) -> Self {
+        self.bound_to(&Binding::new(Place::Queue, queue), add)
+    }
+
+    /// Binds the handlers that `add` adds to a topic, by its name or its ARN, whether it invokes the
+    /// function or is behind a queue; with raw message delivery, a queue does not say which topic is
+    /// before it.
+    ///
+    /// Whoever may send to the queue can write there that a message is of any topic.
+    pub fn on_topic(self, topic: impl Into<Box<str>>, add: impl FnOnce(Self) -> Self) -> Self {
+        self.bound_to(&Binding::new(Place::Topic, topic), add)
+    }
+
+    /// Binds the handlers that `add` adds to a stream of Kinesis, by its name or its ARN, for all of
+    /// its consumers.
+    pub fn on_stream(self, stream: impl Into<Box<str>>, add: impl FnOnce(Self) -> Self) -> Self {
+        self.bound_to(&Binding::new(Place::Stream, stream), add)
+    }
+
+    /// Binds the handlers that `add` adds to the DynamoDB stream of a table, by the table's name or
+    /// ARN.
+    pub fn on_table(self, table: impl Into<Box<str>>, add: impl FnOnce(Self) -> Self) -> Self {
+        self.bound_to(&Binding::new(Place::Table, table), add)
+    }
+
+    fn bound_to(mut self, place: &Binding, add: impl FnOnce(Self) -> Self) -> Self {
+        let mut routes = std::mem::take(&mut self.routes);
+        let added = add(self);
+        routes.extend(added.routes.into_iter().map(|it| {
+            // Within another place, the inner one stands.
+            let to = it.to.or_else(|| Some(place.clone()));
+            Bound { to, ..it }
+        }));
+        Self { routes, ..added }
     }
 
     /// Says what to do about events that no handler takes. Their deliveries fail by default.
@@ -261,7 +363,7 @@ impl<S: Send + Sync + 'static> Handlers<S> {
 impl<S> fmt::Debug for Handlers<S> {
     /// Shows the names of the handlers. The state may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.routes.iter().map(|route| route.name()).collect();
+        let names: Vec<_> = self.routes.iter().map(|it| it.route.name()).collect();
         f.debug_struct("Handlers")
             .field("handlers", &names)
             .field("unhandled", &self.unhandled)

@@ -100,7 +100,28 @@
 //! | what is in the outbox is of another table, or cannot be read here | it fails |
 //! | a write says that it [is stale](Write::or_skip) | acknowledged, and nothing is changed |
 //! | no handler takes it | as [`Unhandled`] says |
+//! | it looks like an event that broke on its way, and no handler takes it as [`Text`] or [`Bytes`] | [quarantine](Quarantine), then acknowledged, whatever `Unhandled` says |
 //! | too little time is left to begin | it fails |
+//!
+//! # What is delivered
+//!
+//! | by | JSON | text | bytes |
+//! |---|---|---|---|
+//! | SQS, SNS, SNS in SQS | [`Json`] | [`Text`] | as text, in Base64 or whatever its sender chose |
+//! | Kinesis | [`Json`] | [`Text`] | [`Bytes`], also compressed |
+//! | EventBridge | [`OtherEvent::detail`] | | |
+//! | HTTP | [`HttpRequest::json`] | [`HttpRequest::body`] | [`HttpRequest::body`], without Base64 |
+//! | direct | [`Json`], an object | | |
+//!
+//! Somebody else's JSON is judged by the type that asks for it, as by `serde_json`; an event in our
+//! own envelope is held to the rules of the bus. [`Handlers`] says who takes what, and in which
+//! order.
+//!
+//! Within a shard or a message group, what fails holds up everything behind it. So a function that
+//! reads a stream or a FIFO queue has a [quarantine](Quarantine). Without one, a record that nobody
+//! can read or that nobody takes fails each time, and a stream repeats it until the
+//! `MaximumRetryAttempts` or the `MaximumRecordAgeInSeconds` of its event source mapping, neither of
+//! which has a limit by default.
 //!
 //! # Redelivery, and who needs a relay
 //!
@@ -165,6 +186,7 @@ mod answer;
 mod app;
 mod apply;
 mod batch;
+mod binding;
 mod delivery;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
@@ -203,6 +225,7 @@ pub use crate::{
     answer::InvokeError,
     app::{App, AppBuilder, AppError},
     apply::{Applied, Applier, ApplyError, Cause, Refused, RefusedEvent, Relayed},
+    binding::Binding,
     delivery::{
         BusFacts, Change, Content, ContentKind, Delivery, Facts, MessageAttribute,
         NotificationFacts, Opened, OutboxChange, Unreadable, Wrapping,
@@ -214,8 +237,8 @@ pub use crate::{
     handlers::{Decision, Handler, Handlers, Handling, Reply, Respond, Unhandled, natural_key},
     memory::{MemoryEffects, TableWrite, Tables},
     payload::{
-        Authorizer, HttpRequest, HttpResponse, IamIdentity, InvalidResponse, ItemChange, Json,
-        NaturalKey, OtherEvent, Payload, RequestContext, S3Change, ScheduledEvent,
+        Authorizer, Bytes, HttpRequest, HttpResponse, IamIdentity, InvalidResponse, ItemChange,
+        Json, NaturalKey, OtherEvent, Payload, RequestContext, S3Change, ScheduledEvent, Text,
     },
     quarantine::{InMemoryQuarantine, Poison, Quarantine, Quarantined, Reason},
     received::{Cx, Received},

@@ -1,8 +1,10 @@
 mod http;
+mod plain;
 mod s3;
 
 pub use self::{
     http::{Authorizer, HttpRequest, HttpResponse, IamIdentity, InvalidResponse, RequestContext},
+    plain::{Bytes, Text},
     s3::S3Change,
 };
 

@@ -74,6 +74,17 @@ pub enum Source {
     Direct,
 }
 
+impl Source {
+    /// Says whether a delivery that fails holds up those behind it.
+    pub(crate) fn is_ordered(self) -> bool {
+        match self {
+            Self::Sqs { fifo } => fifo,
+            Self::Kinesis | Self::DynamoDbStream => true,
+            _ => false,
+        }
+    }
+}
+
 /// Form of an HTTP request; its response has the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

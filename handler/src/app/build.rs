@@ -6,7 +6,10 @@ use setpiece_idempotency::{ConfigError, Guard, GuardBuilder, OnBusy};
 use setpiece_policy::{Random, Retry, Sleep};
 
 use super::{App, Guarded, Inner, lease};
-use crate::{Allow, Applier, EffectStore, Handlers, Quarantine, Report, apply::Answering};
+use crate::{
+    Allow, Applier, Binding, ContentKind, EffectStore, Handlers, Quarantine, Report,
+    apply::Answering, handlers::Bound,
+};
 
 /// Longer than any queue keeps a message, which is 14 days.
 const RETENTION: Duration = Duration::from_hours(15 * 24);
@@ -280,7 +283,10 @@ where
         }
         let mut guarded = Vec::with_capacity(routes.len());
         let mut operations = Vec::with_capacity(routes.len());
-        for route in routes {
+        for Bound { route, to: bound_to } in routes {
+            if let Some(place) = bound_to.as_ref().filter(|place| !place.is_possible()) {
+                return Err(AppError::NoPlace { place: place.clone() });
+            }
             let name = Arc::clone(route.name());
             if name.is_empty() {
                 return Err(AppError::Unnamed { takes: route.takes() });
@@ -303,12 +309,18 @@ where
                 return Err(AppError::SameName { name });
             }
             operations.push(operation);
-            guarded.push(Guarded { route, guard, patient });
+            guarded.push(Guarded { route, bound_to, guard, patient });
         }
-        for Guarded { route, .. } in guarded.iter().filter(|it| it.route.answers()) {
-            let same = |it: &&Guarded<S, X>| it.route.content() == route.content();
-            if guarded.iter().filter(same).count() > 1 {
-                return Err(AppError::SeveralAnswers { takes: route.takes() });
+        for one in guarded.iter().filter(|it| it.route.answers()) {
+            if guarded.iter().filter(|it| it.takes_the_same(one)).count() > 1 {
+                return Err(AppError::SeveralAnswers { takes: one.route.takes() });
+            }
+        }
+        for (index, one) in guarded.iter().enumerate() {
+            let Some(kind) = one.route.content().filter(|kind| kind.is_plain()) else { continue };
+            if let Some(other) = guarded[..index].iter().find(|it| it.takes_the_same(one)) {
+                let names = [other, one].map(|it| Arc::clone(it.route.name()));
+                return Err(AppError::Undecided { kind, handlers: names });
             }
         }
         let app = self.app;
@@ -332,6 +344,20 @@ where
                 observer: app.observer,
             }),
         })
+    }
+}
+
+impl<S, X: EffectStore> Guarded<S, X> {
+    /// Says whether there can be content that both are given.
+    fn takes_the_same(&self, other: &Self) -> bool {
+        let Some(kind) = self.route.content() else { return false };
+        other.route.content() == Some(kind)
+            && match (&self.bound_to, &other.bound_to) {
+                (None, None) => true,
+                (Some(one), Some(other)) => one.overlaps(other),
+                // What is plain is for the one that is bound.
+                (None, Some(_)) | (Some(_), None) => !kind.is_plain(),
+            }
     }
 }
 
@@ -367,6 +393,20 @@ pub enum AppError {
         /// What the one that answers takes.
         takes: &'static str,
     },
+    /// Two handlers take JSON of any kind, or both text or bytes, and nothing says which of them a
+    /// message is for: each would refuse what is the other one's. Bind them to where their messages
+    /// come from, such as by [`on_queue`](crate::Handlers::on_queue).
+    Undecided {
+        /// The kind that both take.
+        kind: ContentKind,
+        /// Their names.
+        handlers: [Arc<str>; 2],
+    },
+    /// A handler is bound to what is neither a name nor an ARN of such a place.
+    NoPlace {
+        /// The place as it was given.
+        place: Binding,
+    },
     /// A guard refuses its configuration.
     Guard(ConfigError),
 }
@@ -381,6 +421,22 @@ impl fmt::Display for AppError {
             Self::SameName { name } => write!(f, "two handlers have the name `{name}`"),
             Self::SeveralAnswers { takes } => {
                 write!(f, "the handler that answers `{takes}` is not the only one that takes it")
+            }
+            Self::Undecided { kind, handlers: [one, other] } => {
+                let kind = match kind {
+                    ContentKind::Text => "text",
+                    ContentKind::Bytes => "bytes",
+                    _ => "JSON",
+                };
+                write!(
+                    f,
+                    "the handlers `{one}` and `{other}` both take {kind}, and nothing says which of \
+                     them a message is for: bind each to its queue, topic or stream with \
+                     `on_queue`, `on_topic` or `on_stream`"
+                )
+            }
+            Self::NoPlace { place } => {
+                write!(f, "a handler is bound to {place}, which is neither its name nor its ARN")
             }
             Self::Guard(error) => error.fmt(f),
         }

@@ -19,11 +19,13 @@ use tracing::{Instrument as _, Span};
 
 use super::{Guarded, Inner, Time, lease};
 use crate::{
-    Applied, BusFacts, Cause, Change, Content, Cx, Delivery, EffectStore, Ending, ItemChange,
-    Opened, OutboxKey, Poison, Reason, RefusedEvent, Report, Source, Unhandled, Unreadable,
+    Applied, Binding, BusFacts, Cause, Change, Content, ContentKind, Cx, Delivery, EffectStore,
+    Ending, ItemChange, Opened, OutboxKey, Poison, Reason, RefusedEvent, Report, Source, Unhandled,
+    Unreadable,
     answer::Ended,
     apply::{Call, flow},
     batch::Left,
+    binding::Distance,
     handlers::{Decide, Decision, Guarding, Handling, Ready},
 };
 
@@ -105,11 +107,7 @@ where
         known: Known<'a>,
         opened: &'a Result<Opened<'_>, Unreadable>,
     ) -> Result<Option<String>, Refusal<'a>> {
-        let opened = opened.as_ref().map_err(|unreadable| {
-            tracing::warn!(error = %unreadable, "a delivery cannot be read");
-            let fault = Fault::contract("the delivery cannot be read");
-            Refusal { reason: Reason::Unreadable, fault, handler: None }
-        })?;
+        let opened = opened.as_ref().map_err(Refusal::unreadable)?;
         match &opened.content {
             Content::Event(raw) => self.handle_event(known, raw, opened).await.map(|()| None),
             Content::Outbox(change) => {
@@ -123,7 +121,7 @@ where
             }
             // Somebody wants to know whether there is anybody.
             Content::Test => Ok(None),
-            content => self.handle_payload(known, content, opened.bus.as_ref()).await,
+            _ => self.handle_payload(known, opened).await,
         }
     }
 
@@ -212,7 +210,10 @@ where
             let fault = Fault::permanent("it is the end of too long a chain of events");
             return Err(Refusal { reason: Reason::TooDeep, fault, handler: None });
         }
-        let routes = || self.routes.iter().filter(|it| it.route.takes_event(bus, &raw.metadata));
+        let routes = || {
+            let takers = self.routes.iter().filter(|it| it.route.takes_event(bus, &raw.metadata));
+            takers.filter(|it| it.distance(known, opened).is_some())
+        };
         if bus.is_none() && raw.metadata.service.is_none() {
             // Nothing says whose it is, so there must be no doubt.
             let mut sources = routes().map(|it| it.route.source());
@@ -230,7 +231,7 @@ where
         });
         let ends = ends_of(runs).await;
         if ends.is_empty() {
-            return self.unhandled(known);
+            return self.unhandled(known, opened);
         }
         all(ends).map(drop)
     }
@@ -238,21 +239,20 @@ where
     async fn handle_payload<'a>(
         &'a self,
         known: Known<'a>,
-        content: &Content<'_>,
-        bus: Option<&BusFacts>,
+        opened: &Opened<'_>,
     ) -> Result<Option<String>, Refusal<'a>> {
-        let kind = Some(content.kind());
-        let routes = || self.routes.iter().filter(|it| it.route.content() == kind);
+        let (content, bus) = (&opened.content, opened.bus.as_ref());
+        let routes = self.takers(known, opened);
         // The guard's records change with every delivery, and that is for nobody. So it does not
         // matter where it comes from, either.
         if let (Content::Item(_), Some(table)) = (content, known.delivery.facts.table())
             && self.applier.store().keeps(table)
-            && routes().next().is_none()
+            && routes.is_empty()
         {
             return Ok(None);
         }
         self.check_origin(known, bus)?;
-        let runs = routes().map(|guarded| {
+        let runs = routes.into_iter().map(|guarded| {
             let ready = guarded.route.ready_for_payload(content.clone());
             self.run(known, guarded, ready, Correlation::root())
         });
@@ -269,9 +269,31 @@ where
             {
                 return Err(Refusal::not_ours());
             }
-            return self.unhandled(known).map(|()| None);
+            return self.unhandled(known, opened).map(|()| None);
         }
         all(ends)
+    }
+
+    /// The handlers that take a content which is no event of ours.
+    ///
+    /// Of what is plain, only the nearest take any: by what they are bound to, and then by what they
+    /// take it as.
+    fn takers(&self, known: Known<'_>, opened: &Opened<'_>) -> Vec<&Guarded<S, X>> {
+        let kind = opened.content.kind();
+        let of_kind = |kind| self.routes.iter().filter(move |it| it.route.content() == Some(kind));
+        if !kind.is_plain() {
+            return of_kind(kind).filter(|it| it.distance(known, opened).is_some()).collect();
+        }
+        // Whoever calls the function itself sends no messages.
+        let plainer =
+            |kind: &ContentKind| kind.plainer().filter(|_| known.source != Source::Direct);
+        let kinds: Vec<_> = std::iter::successors(Some(kind), plainer).collect();
+        let takers = kinds.iter().enumerate().flat_map(|(rank, kind)| {
+            of_kind(*kind).filter_map(move |it| Some(((it.distance(known, opened)?, rank), it)))
+        });
+        let takers: Vec<_> = takers.collect();
+        let nearest = takers.iter().map(|(place, _)| *place).min();
+        takers.into_iter().filter(|(place, _)| Some(*place) == nearest).map(|(_, it)| it).collect()
     }
 
     /// Runs one handler, makes durable what it decides, and tells how it ended.
@@ -399,8 +421,12 @@ where
         }
     }
 
-    fn unhandled<'a>(&self, known: Known<'_>) -> Result<(), Refusal<'a>> {
-        let fault = Fault::permanent("there is no handler for it");
+    fn unhandled<'a>(&self, known: Known<'_>, opened: &Opened<'_>) -> Result<(), Refusal<'a>> {
+        if let Some(unreadable) = &opened.suspect {
+            return Err(Refusal::unreadable(unreadable));
+        }
+        let kind = opened.content.kind();
+        let fault = Fault::permanent(no_handler(kind));
         let fault = match self.unhandled {
             // Somebody waits for an answer, and an empty one would mean that it was done.
             _ if matches!(known.source, Source::Http(_) | Source::Direct) => fault,
@@ -409,9 +435,13 @@ where
                 return Ok(());
             }
             Unhandled::Quarantine => fault,
+            Unhandled::Fail if kind.is_raw() => fault,
+            // Nothing waits behind it without an end.
+            Unhandled::Fail if kind.is_plain() && known.source.is_ordered() => fault,
             Unhandled::Fail => fault.hand_back(),
         };
-        Err(Refusal { reason: Reason::Unhandled, fault, handler: None })
+        let reason = if kind.is_raw() { Reason::Unreadable } else { Reason::Unhandled };
+        Err(Refusal { reason, fault, handler: None })
     }
 
     /// Puts aside what can never be handled, and fails what can later.
@@ -501,6 +531,12 @@ impl Refusal<'_> {
         Self::of(fault.hand_back())
     }
 
+    fn unreadable(unreadable: &Unreadable) -> Self {
+        tracing::warn!(error = %unreadable, "a delivery cannot be read");
+        let fault = Fault::contract("the delivery cannot be read");
+        Self { reason: Reason::Unreadable, fault, handler: None }
+    }
+
     fn of(fault: Fault) -> Self {
         Self { reason: Reason::of(&fault), fault, handler: None }
     }
@@ -508,6 +544,30 @@ impl Refusal<'_> {
     /// Whether the same delivery fails however often it comes.
     fn is_final(&self) -> bool {
         self.fault.disposition() == Disposition::Quarantine
+    }
+}
+
+impl<S, X: EffectStore> Guarded<S, X> {
+    /// The distance of where it is bound to from where a delivery came, unless that is elsewhere.
+    fn distance(&self, known: Known<'_>, opened: &Opened<'_>) -> Option<Distance> {
+        let (facts, notification) = (&known.delivery.facts, opened.notification.as_ref());
+        Binding::distance(self.bound_to.as_ref(), facts, notification)
+    }
+}
+
+/// The context of a fault that nobody takes content of this kind.
+fn no_handler(kind: ContentKind) -> &'static str {
+    match kind {
+        ContentKind::Event => "there is no handler for this event",
+        ContentKind::Item | ContentKind::Outbox => "there is no handler for changes of this table",
+        ContentKind::S3 => "there is no handler for changes of objects",
+        ContentKind::Scheduled => "there is no handler for schedules",
+        ContentKind::Other => "there is no handler for events of other publishers",
+        ContentKind::Http => "there is no handler for requests",
+        ContentKind::Json => "there is no handler for JSON from there",
+        ContentKind::Text => "there is no handler for text from there",
+        ContentKind::Bytes => "there is no handler for bytes from there",
+        ContentKind::Test => "there is no handler for it",
     }
 }
 

@@ -1,6 +1,6 @@
 //! From the body of a delivery to what it holds, through whatever it is wrapped in.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use setpiece_envelope::{
     RawEnvelope, Reason, Violation,
@@ -24,35 +24,26 @@ pub(super) fn open<'a>(
     match body {
         Body::Bus(json) => Shape::read(json, Wrapping::EventBridge)?.open(),
         Body::Message(text) => {
-            let shape = Shape::read(text, Wrapping::Message)?;
+            let wrapping = Wrapping::Message;
+            let Some(shape) = Shape::find(text, wrapping) else {
+                return Ok(Opened::plain(text.as_bytes(), wrapping));
+            };
             if !shape.is_notification() {
                 return shape.open();
             }
-            let wrapping = Wrapping::NotificationInMessage;
             let (facts, message) = shape.notification()?;
             let message = notification.get_or_init(|| message.into());
-            let shape = Shape::read(message, wrapping)?;
-            if shape.is_notification() {
-                return Err(Unreadable::NestedNotification);
-            }
-            Ok(Opened { notification: Some(facts), ..shape.open()? })
+            Ok(Opened {
+                notification: Some(facts),
+                ..open_plain(message.as_bytes(), Wrapping::NotificationInMessage)?
+            })
         }
-        Body::Notification(text) => {
-            let shape = Shape::read(text, Wrapping::Topic)?;
-            if shape.is_notification() {
-                return Err(Unreadable::NestedNotification);
-            }
-            shape.open()
-        }
+        Body::Notification(text) => open_plain(text.as_bytes(), Wrapping::Topic),
         Body::Data(bytes) => {
             if bytes.starts_with(&AGGREGATED) {
                 return Err(Unreadable::Aggregated);
             }
-            let text = std::str::from_utf8(bytes).map_err(|error| {
-                let reason = Reason::NotUtf8 { offset: error.valid_up_to() };
-                Unreadable::new(Wrapping::Kinesis, Violation::new(reason))
-            })?;
-            Shape::read(text, Wrapping::Kinesis)?.open()
+            open_plain(bytes, Wrapping::Kinesis)
         }
         Body::Direct(json) => Shape::read(json, Wrapping::Direct)?.open(),
         Body::Stream(json) => {
@@ -77,10 +68,56 @@ pub(super) fn open<'a>(
     }
 }
 
+/// Opens what is in no other message.
+fn open_plain(bytes: &[u8], wrapping: Wrapping) -> Result<Opened<'_>, Unreadable> {
+    let shape = std::str::from_utf8(bytes).ok().and_then(|text| Shape::find(text, wrapping));
+    match shape {
+        None => Ok(Opened::plain(bytes, wrapping)),
+        // No topic sends to a stream, so there it is JSON of somebody.
+        Some(shape) if shape.is_notification() && wrapping != Wrapping::Kinesis => {
+            Err(Unreadable::NestedNotification)
+        }
+        Some(shape) => shape.open(),
+    }
+}
+
 impl<'a> Opened<'a> {
     fn of(content: Content<'a>) -> Self {
-        Self { bus: None, notification: None, content }
+        Self { bus: None, notification: None, content, suspect: None }
     }
+
+    /// Bytes that are no object that somebody knows.
+    fn plain(bytes: &'a [u8], wrapping: Wrapping) -> Self {
+        let (content, wrong) = match std::str::from_utf8(bytes) {
+            Err(error) => {
+                let reason = Reason::NotUtf8 { offset: error.valid_up_to() };
+                (Content::Bytes(bytes), seems_json(bytes).then(|| Violation::new(reason)))
+            }
+            Ok(text) => match json::check(text) {
+                Ok(()) => (Content::Json(text), encoded_twice(text)),
+                Err(wrong) => (Content::Text(text), seems_json(bytes).then_some(wrong)),
+            },
+        };
+        let suspect = wrong.map(|wrong| Arc::new(Unreadable::new(wrapping, wrong)));
+        Self { suspect, ..Self::of(content) }
+    }
+}
+
+/// Says whether somebody has begun to write an object or an array.
+fn seems_json(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['))
+}
+
+/// The violation of a JSON text that holds an object.
+fn encoded_twice(json: &str) -> Option<Violation> {
+    let mut scanner = Scanner::new(json);
+    let is_object = || {
+        let text = scanner.string().ok()?;
+        text.trim_ascii_start().starts_with('{').then_some(())
+    };
+    let is_text = json.trim_ascii_start().starts_with('"');
+    is_text.then(is_object)?.map(|()| Violation::new(Reason::EncodedTwice))
 }
 
 /// A JSON object that may be any of the things that are sent through queues, topics and streams.
@@ -110,6 +147,12 @@ const OTHER: [&str; 11] = [
 ];
 
 impl<'a> Shape<'a> {
+    /// Reads an object, if it is one by its brackets.
+    fn find(text: &'a str, wrapping: Wrapping) -> Option<Self> {
+        let is_object = text.trim_ascii_start().starts_with('{');
+        is_object.then(|| Self::read(text, wrapping).ok()).flatten()
+    }
+
     fn read(text: &'a str, wrapping: Wrapping) -> Result<Self, Unreadable> {
         let mut shape = Self {
             text,
@@ -174,8 +217,11 @@ impl<'a> Shape<'a> {
             // It stands among events.
             return Err(self.unreadable(Violation::at("detail-type", Reason::Missing)));
         }
+        if self.wrapping != Wrapping::Direct {
+            return Ok(Opened::plain(self.text.as_bytes(), self.wrapping));
+        }
         json::check(self.text).map_err(|violation| self.unreadable(violation))?;
-        Ok(Opened::of(Content::Json(self.text.trim_ascii())))
+        Ok(Opened::of(Content::Json(self.text)))
     }
 
     fn open_event(self) -> Result<Opened<'a>, Unreadable> {

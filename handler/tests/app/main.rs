@@ -17,6 +17,7 @@ mod identity;
 mod layers;
 mod leases;
 mod origin;
+mod places;
 mod quarantine;
 mod reports;
 mod requests;

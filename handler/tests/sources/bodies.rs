@@ -204,12 +204,16 @@ fn facts_without_their_form_are_left_out_and_fail_nothing() {
 
 #[test]
 fn a_message_that_cannot_be_read_fails_alone_and_keeps_its_bytes() {
-    let batch =
-        sqs_event([&text(order("1").event_bridge()), "not JSON", &text(order("3").event_bridge())]);
+    let broken = text(order("2").event_bridge()).replace("\"event_id\":", "\"id\":");
+    let batch = sqs_event([
+        text(order("1").event_bridge()),
+        broken.clone(),
+        text(order("3").event_bridge()),
+    ]);
     let deliveries = Invocation::read(&batch).unwrap().deliveries;
     assert_eq!(order_number(&deliveries[0].open().unwrap()), "1");
     assert!(deliveries[1].open().is_err());
-    assert_eq!(deliveries[1].bytes(), b"not JSON");
+    assert_eq!(deliveries[1].bytes(), broken.as_bytes());
     assert_eq!(order_number(&deliveries[2].open().unwrap()), "3");
 }
 
@@ -217,22 +221,6 @@ fn a_message_that_cannot_be_read_fails_alone_and_keeps_its_bytes() {
 fn what_is_wrong_with_a_message_says_where_and_no_value() {
     let event = text(order("7").event_bridge());
     for (body, expected) in [
-        (
-            "not JSON".to_owned(),
-            "what came in a message cannot be read at `$`: `$` is not JSON at byte 0: expected a value",
-        ),
-        (
-            String::new(),
-            "what came in a message cannot be read at `$`: `$` is not JSON at byte 0: expected a value",
-        ),
-        (
-            "[1]".to_owned(),
-            "what came in a message cannot be read at `$`: `$` expected an object, found an array",
-        ),
-        (
-            "\"secret\"".to_owned(),
-            "what came in a message cannot be read at `$`: `$` expected an object, found a string",
-        ),
         (
             event.replace(r#""event_id":"#, r#""event_id_":"#),
             "what came in a message cannot be read at `detail.metadata.event_id`: `detail.metadata.event_id` is missing",
@@ -257,10 +245,6 @@ fn what_is_wrong_with_a_message_says_where_and_no_value() {
             text(order("7").detail())
                 .replace(r#""data":"#, r#""data":{"secret":1,"secret":2},"x":"#),
             "what came in a message cannot be read at `data.secret`: `data.secret` appears more than once",
-        ),
-        (
-            r#"{"secret": 123 456}"#.to_owned(),
-            "what came in a message cannot be read at `$`: `$` is not JSON at byte 15: expected a comma or the end of the object",
         ),
     ] {
         let error = refused(&body);
@@ -300,10 +284,8 @@ fn aggregated_kinesis_records_are_refused_clearly() {
         "the Kinesis record holds several that were aggregated, expected them one by one"
     );
     deliveries[1].open().unwrap();
-    assert_eq!(
-        told(&deliveries[2].open().unwrap_err()),
-        "what came in a Kinesis record cannot be read at `$`: `$` is not UTF-8 at byte 0"
-    );
+    let content = deliveries[2].open().unwrap().content;
+    assert!(matches!(content, Content::Bytes([0xff, 0xfe])));
     assert_eq!(deliveries[2].bytes(), [0xff, 0xfe]);
 
     let broken = text(kinesis_event(["{}"])).replace("e30=", "e30");
@@ -320,11 +302,6 @@ fn a_notification_within_a_notification_is_refused() {
     let outer = json!({ "Type": "Notification", "TopicArn": "a", "Message": inner }).to_string();
     assert!(matches!(refused(&outer), Unreadable::NestedNotification));
 
-    let broken = json!({ "Type": "Notification", "TopicArn": "a", "Message": "not JSON" });
-    assert_eq!(
-        told(&refused(&broken.to_string())),
-        "what came in a notification in a message cannot be read at `$`: `$` is not JSON at byte 0: expected a value"
-    );
     let broken = json!({ "Type": "Notification", "TopicArn": "a", "Message": 7 });
     assert_eq!(
         told(&refused(&broken.to_string())),

@@ -8,6 +8,7 @@ mod broken;
 mod foreign;
 mod http;
 mod payloads;
+mod plain;
 mod recognition;
 mod round_trip;
 
