@@ -10,11 +10,13 @@ use std::{
 use setpiece_handler::{Cx, DynamoDbEffects, Effects, Handlers, Received, Write};
 use setpiece_idempotency::dynamodb::Table;
 use setpiece_policy::Fault;
-use setpiece_testing::{Outcome, Queue, RequestFault, Sandbox, World, WorldFaults, WorldResource};
+use setpiece_testing::{
+    DynamoDbRequest, Outcome, Queue, RequestFault, Sandbox, World, WorldFaults, WorldResource,
+};
 
 use crate::shop::{
-    LOYALTY, PointsAwarded, ProductRegistered, assert_all_is_well, award, in_memory, open_shop,
-    register, registered,
+    LOYALTY, PointsAwarded, ProductRegistered, SUPPORT, assert_all_is_well, award, in_memory, open,
+    open_shop, register, registered,
 };
 
 /// Worlds in memory and with the engine, in which each of these faults has to strike.
@@ -69,6 +71,57 @@ fn services_answer_500_whether_it_happened_or_not() {
 fn writes_arrive_when_nobody_waits_for_them() {
     check(&["late write", "crash"], || {
         WorldFaults::usual().late_writes(0.1, Duration::from_secs(3))
+    });
+}
+
+/// Whoever asks for a late transaction again is told that it is in progress.
+#[test]
+fn a_transaction_that_is_asked_for_again_is_in_progress() {
+    let in_progress = Mutex::new(0);
+    World::check(0..4, |world| {
+        world.set_faults(WorldFaults::usual().late_writes(0.3, Duration::from_secs(3)));
+        let outcome = run_in_engine(world);
+        assert_all_is_well(&outcome, 3);
+        let requests = world.database().unwrap().requests();
+        let said = |it: &&DynamoDbRequest| {
+            it.error.as_deref().is_some_and(|error| error == "TransactionInProgressException")
+        };
+        *in_progress.lock().unwrap() += requests.iter().filter(said).count();
+    });
+    assert!(in_progress.into_inner().unwrap() > 0);
+}
+
+/// Each service has a table for its records, and that of one is away: the other does not notice.
+#[test]
+fn only_the_records_of_one_service_are_away() {
+    World::check(0..4, |world| {
+        let end = Duration::from_mins(2);
+        let away = WorldResource::table("records-of-loyalty");
+        world.set_faults(WorldFaults::usual().outage_of(away, Duration::ZERO..end));
+        for table in ["records-of-loyalty", "records-of-support", "points", "support"] {
+            world.create_table(table, "id");
+        }
+        world
+            .function("loyalty", |it| {
+                let effects = DynamoDbEffects::new(it.client(), Table::new("records-of-loyalty"));
+                it.app_with(LOYALTY, Handlers::new(()).on(award), effects).build()
+            })
+            .queue::<ProductRegistered>(Queue::standard());
+        world
+            .function("support", |it| {
+                let effects = DynamoDbEffects::new(it.client(), Table::new("records-of-support"));
+                it.app_with(SUPPORT, Handlers::new(()).on(open), effects).build()
+            })
+            .queue::<ProductRegistered>(Queue::standard());
+        world.publish_all(["c1", "c2", "c3"].map(registered));
+        let outcome = world.run_and_recover();
+        outcome.assert_sound();
+        assert_eq!(outcome.sum("points", "points"), 300);
+        assert_eq!(outcome.sum("support", "open"), 3);
+        assert_eq!(outcome.faults()["outage"], 1);
+        let trace = world.trace();
+        let away = |line: &&str| line.contains("Unreachable");
+        assert!(trace.lines().filter(away).all(|line| line.contains("loyalty")), "{trace}");
     });
 }
 
