@@ -54,7 +54,23 @@ pub(crate) enum Body<'a> {
     Direct(&'a str),
     /// What could not be taken out of its record: the JSON text that stands there, and what is
     /// wrong at this path.
-    Broken(Wrapping, &'a str, &'static str, Reason),
+    Broken(Wrapping, &'a str, Box<str>, Reason),
+}
+
+impl Body<'_> {
+    pub(crate) fn wrapping(&self) -> Wrapping {
+        match self {
+            Self::Bus(_) => Wrapping::EventBridge,
+            Self::Message(_) => Wrapping::Message,
+            Self::Notification(_) => Wrapping::Topic,
+            Self::Data(_) => Wrapping::Kinesis,
+            Self::Stream(_) => Wrapping::DynamoDbStream,
+            Self::S3(_) => Wrapping::S3,
+            Self::Http(..) => Wrapping::Http,
+            Self::Direct(_) => Wrapping::Direct,
+            Self::Broken(wrapping, ..) => *wrapping,
+        }
+    }
 }
 
 impl<'a> Delivery<'a> {
@@ -75,7 +91,7 @@ impl<'a> Delivery<'a> {
     /// record, or the JSON of any other record, event or request.
     ///
     /// Where the text or the data could not be taken out of the record, it is the JSON value that
-    /// stands in its place.
+    /// stands in its place; of a record with a member that is there twice, it is all of its JSON.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         match &self.body {

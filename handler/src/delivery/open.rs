@@ -63,7 +63,7 @@ pub(super) fn open<'a>(
             Ok(Opened::of(Content::Http(request)))
         }
         Body::Broken(wrapping, _, path, reason) => {
-            Err(Unreadable::new(*wrapping, Violation::at(*path, reason.clone())))
+            Err(Unreadable::new(*wrapping, Violation::at(&**path, reason.clone())))
         }
     }
 }

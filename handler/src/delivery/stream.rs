@@ -20,7 +20,7 @@ struct Images {
 pub(super) fn read<'a>(record: &str) -> Result<Content<'a>, Violation> {
     let (mut event_id, mut change) = (None, None);
     let mut images = Images::default();
-    Scanner::new(record).members(|scanner, member| {
+    Scanner::new(record).object(|scanner, member| {
         match member {
             "eventID" => event_id = Some(scanner.string()?),
             "eventName" => {
@@ -34,7 +34,7 @@ pub(super) fn read<'a>(record: &str) -> Result<Content<'a>, Violation> {
                     }
                 });
             }
-            "dynamodb" => scanner.members(|scanner, member| {
+            "dynamodb" => scanner.object(|scanner, member| {
                 match member {
                     "Keys" => images.keys = Some(item(scanner)?),
                     "NewImage" => images.new = Some(item(scanner)?),

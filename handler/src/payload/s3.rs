@@ -33,11 +33,11 @@ impl S3Change {
     pub(crate) fn read(scanner: &mut Scanner<'_>) -> Result<Self, Violation> {
         let (mut event_name, mut time) = (None, None);
         let (mut bucket, mut object) = (None, None);
-        scanner.members(|scanner, member| {
+        scanner.object(|scanner, member| {
             match member {
                 "eventName" => event_name = Some(scanner.string()?),
                 "eventTime" => time = scanner.attempt(Scanner::string)?.1.ok(),
-                "s3" => scanner.members(|scanner, member| {
+                "s3" => scanner.object(|scanner, member| {
                     match member {
                         "bucket" => bucket = Some(bucket_name(scanner)?),
                         "object" => object = Some(Object::read(scanner)?),
@@ -84,7 +84,7 @@ struct Object {
 impl Object {
     fn read(scanner: &mut Scanner<'_>) -> Result<Self, Violation> {
         let mut object = Self::default();
-        scanner.members(|scanner, member| {
+        scanner.object(|scanner, member| {
             match member {
                 "key" => {
                     let Some(key) = percent_decode(&scanner.string()?, true) else {
@@ -93,7 +93,7 @@ impl Object {
                     };
                     object.key = Some(key);
                 }
-                "size" => object.size = scanner.skip()?.parse().ok(),
+                "size" => object.size = whole(scanner.skip()?),
                 "eTag" => object.etag = text(scanner)?,
                 "versionId" => object.version_id = text(scanner)?,
                 "sequencer" => object.sequencer = text(scanner)?,
@@ -107,7 +107,7 @@ impl Object {
 
 fn bucket_name(scanner: &mut Scanner<'_>) -> Result<Option<Box<str>>, Violation> {
     let mut name = None;
-    scanner.members(|scanner, member| {
+    scanner.object(|scanner, member| {
         match member {
             "name" => name = text(scanner)?,
             _ => drop(scanner.skip()?),
@@ -115,6 +115,22 @@ fn bucket_name(scanner: &mut Scanner<'_>) -> Result<Option<Box<str>>, Violation>
         Ok(())
     })?;
     Ok(name)
+}
+
+/// A whole number, however it is written: `1024` or `1024.0`.
+fn whole(json: &str) -> Option<u64> {
+    /// All whole numbers below have all of their digits in `f64`.
+    const LARGEST: f64 = 9_007_199_254_740_992.0;
+    let float = || {
+        let float: f64 = serde_json::from_str(json).ok()?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is whole, and in range"
+        )]
+        (float.fract() == 0.0 && (0.0..=LARGEST).contains(&float)).then_some(float as u64)
+    };
+    json.parse().ok().or_else(float)
 }
 
 /// A text that may be missing.

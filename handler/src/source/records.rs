@@ -35,6 +35,8 @@ struct Record<'a> {
     /// The body, the data or the message, as it stands there and decoded.
     body: Option<(&'a str, Result<Cow<'a, str>, Violation>)>,
     facts: Facts,
+    /// Passes over members that are there twice, to find what names the record.
+    tolerant: bool,
 }
 
 impl<'a> Records<'a> {
@@ -48,10 +50,16 @@ impl<'a> Records<'a> {
             return Ok(Err(UnknownShape::TooManyRecords { limit: Invocation::MAX_RECORDS }));
         }
         let mut record = Record::default();
-        let (text, read) = scanner.attempt(|scanner| {
-            scanner.members(|scanner, member| record.read_member(scanner, member))
-        })?;
-        read?;
+        let (text, read) = scanner.attempt(|scanner| record.read(scanner))?;
+        let repeated = read.err();
+        if let Some(violation) = &repeated {
+            if *violation.reason() != Reason::Duplicate {
+                return Err(violation.clone());
+            }
+            // Readers may differ on this record, and on no other, if they agree on what names it.
+            record = Record { tolerant: true, ..Record::default() };
+            record.read(&mut Scanner::new(text))?;
+        }
         let Some(source) = record.source() else {
             return Ok(Err(UnknownShape::Records(Seen::of(text))));
         };
@@ -61,7 +69,7 @@ impl<'a> Records<'a> {
             Some(first) if std::mem::discriminant(&first) == std::mem::discriminant(&source) => {}
             Some(_) => return Ok(Err(UnknownShape::MixedRecords)),
         }
-        let delivery = record.into_delivery(source, text, &mut self.arn)?;
+        let delivery = record.into_delivery(source, text, repeated, &mut self.arn)?;
         self.deliveries.push(delivery);
         Ok(Ok(()))
     }
@@ -73,6 +81,10 @@ impl<'a> Records<'a> {
 }
 
 impl<'a> Record<'a> {
+    fn read(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Violation> {
+        walk(scanner, self.tolerant, |scanner, member| self.read_member(scanner, member))
+    }
+
     fn read_member(&mut self, scanner: &mut Scanner<'a>, member: &str) -> Result<(), Violation> {
         match member {
             "eventSource" | "EventSource" => once(&mut self.source, scanner.string()?)?,
@@ -80,8 +92,8 @@ impl<'a> Record<'a> {
             "body" => self.read_body(scanner)?,
             "attributes" => self.read_system_attributes(scanner)?,
             "messageAttributes" => {
-                self.facts.attributes =
-                    scanner.attempt(attributes::of_queue)?.1.unwrap_or_default();
+                let read = scanner.attempt(attributes::of_queue)?.1;
+                self.facts.attributes = self.unless_repeated(read)?.unwrap_or_default();
             }
             "eventSourceARN" => self.arn = scanner.attempt(Scanner::string)?.1.ok(),
             "EventSubscriptionArn" => {
@@ -89,33 +101,41 @@ impl<'a> Record<'a> {
             }
             "eventID" => self.event_id = scanner.attempt(Scanner::string)?.1.ok(),
             "kinesis" | "dynamodb" if scanner.kind() == "an object" => {
-                scanner.members(|scanner, member| self.read_stream_member(scanner, member))?;
+                let tolerant = self.tolerant;
+                walk(scanner, tolerant, |scanner, member| {
+                    self.read_stream_member(scanner, member)
+                })?;
             }
             "Sns" if scanner.kind() == "an object" => {
-                scanner.members(|scanner, member| self.read_notification(scanner, member))?;
+                let tolerant = self.tolerant;
+                walk(scanner, tolerant, |scanner, member| self.read_notification(scanner, member))?;
             }
             _ => drop(scanner.skip()?),
         }
         Ok(())
     }
 
-    /// Reads the body. Two of them break this record and no other.
     fn read_body(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Violation> {
-        let (text, body) = scanner.attempt(Scanner::string)?;
-        let body = match self.body {
-            None => body,
-            Some(_) => Err(Violation::new(Reason::Duplicate)),
-        };
-        self.body = Some((text, body));
+        self.body = Some(scanner.attempt(Scanner::string)?);
         Ok(())
+    }
+
+    /// What was read, or nothing if it is wrong; a member that is there twice is more than that.
+    fn unless_repeated<T>(&self, read: Result<T, Violation>) -> Result<Option<T>, Violation> {
+        match read {
+            Err(violation) if *violation.reason() == Reason::Duplicate && !self.tolerant => {
+                Err(violation)
+            }
+            read => Ok(read.ok()),
+        }
     }
 
     /// What SQS says about a message.
     fn read_system_attributes(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Violation> {
-        let facts = &mut self.facts;
+        let (facts, tolerant) = (&mut self.facts, self.tolerant);
         // What is wrong with it ends it, and nothing else.
-        _ = scanner.attempt(|scanner| {
-            scanner.members(|scanner, member| {
+        let (_, read) = scanner.attempt(|scanner| {
+            walk(scanner, tolerant, |scanner, member| {
                 match member {
                     "ApproximateReceiveCount" => {
                         facts.receive_count = scanner.string()?.parse().ok();
@@ -132,7 +152,7 @@ impl<'a> Record<'a> {
                 Ok(())
             })
         })?;
-        Ok(())
+        self.unless_repeated(read).map(drop)
     }
 
     /// What Kinesis and DynamoDB say about a record.
@@ -175,8 +195,8 @@ impl<'a> Record<'a> {
                 self.facts.sent_at = text.ok().and_then(|text| text.parse().ok());
             }
             "MessageAttributes" => {
-                self.facts.attributes =
-                    scanner.attempt(attributes::of_topic)?.1.unwrap_or_default();
+                let read = scanner.attempt(attributes::of_topic)?.1;
+                self.facts.attributes = self.unless_repeated(read)?.unwrap_or_default();
             }
             _ => drop(scanner.skip()?),
         }
@@ -206,9 +226,10 @@ impl<'a> Record<'a> {
         mut self,
         source: Source,
         text: &'a str,
+        repeated: Option<Violation>,
         arn: &mut Option<Arc<str>>,
     ) -> Result<Delivery<'a>, Violation> {
-        let body = match source {
+        let mut body = match source {
             Source::Sqs { .. } => {
                 self.facts.item_id = Some(required(self.message_id.take(), "messageId")?);
                 self.take_text(Wrapping::Message, "body", Body::Message)
@@ -233,6 +254,10 @@ impl<'a> Record<'a> {
             }
             _ => Body::S3(text),
         };
+        if let Some(violation) = repeated {
+            let path = violation.path().to_owned().into();
+            body = Body::Broken(body.wrapping(), text, path, Reason::Duplicate);
+        }
         // All records of a batch are from the same place, so they share its name.
         if let Some(of_this) = self.arn.filter(|arn| !arn.is_empty()) {
             let shared = arn.take().filter(|shared| **shared == *of_this);
@@ -258,9 +283,9 @@ impl<'a> Record<'a> {
         match self.body.take() {
             Some((_, Ok(text))) => body(text),
             Some((text, Err(violation))) => {
-                Body::Broken(wrapping, text, path, violation.reason().clone())
+                Body::Broken(wrapping, text, path.into(), violation.reason().clone())
             }
-            None => Body::Broken(wrapping, "", path, Reason::Missing),
+            None => Body::Broken(wrapping, "", path.into(), Reason::Missing),
         }
     }
 
@@ -274,13 +299,22 @@ impl<'a> Record<'a> {
             Some((text, Err(violation))) => (text, violation.reason().clone()),
             None => ("", Reason::Missing),
         };
-        Body::Broken(Wrapping::Kinesis, text, PATH, reason)
+        Body::Broken(Wrapping::Kinesis, text, PATH.into(), reason)
     }
 }
 
-/// Fills `slot`, but not twice: two readers could read two different values.
-fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), Violation> {
-    if slot.is_some() {
+/// Walks over an object, in which a member may be there twice if that is tolerated.
+fn walk<'a>(
+    scanner: &mut Scanner<'a>,
+    tolerant: bool,
+    member: impl FnMut(&mut Scanner<'a>, &str) -> Result<(), Violation>,
+) -> Result<(), Violation> {
+    if tolerant { scanner.members(member) } else { scanner.object(member) }
+}
+
+/// Fills `slot`, but not with two values, of which another reader could read the other one.
+fn once<T: PartialEq>(slot: &mut Option<T>, value: T) -> Result<(), Violation> {
+    if slot.as_ref().is_some_and(|first| *first != value) {
         return Err(Violation::new(Reason::Duplicate));
     }
     *slot = Some(value);

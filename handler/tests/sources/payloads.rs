@@ -84,6 +84,29 @@ fn a_change_of_a_bucket_that_is_broken_fails_alone() {
 }
 
 #[test]
+fn the_size_of_an_object_is_a_whole_number_however_it_is_written() {
+    for (size, expected) in [
+        ("1024", Some(1024)),
+        ("1024.0", Some(1024)),
+        ("1.024e3", Some(1024)),
+        ("0", Some(0)),
+        ("5497558138880", Some(5_497_558_138_880)),
+        ("18446744073709551615", Some(u64::MAX)),
+        ("1024.5", None),
+        ("-1", None),
+        ("1e30", None),
+        ("1e400", None),
+        ("\"1024\"", None),
+        ("null", None),
+    ] {
+        let notification = json!({ "Records": [change_of_bucket()] }).to_string();
+        let notification = notification.replace(r#""size":1024"#, &format!(r#""size":{size}"#));
+        let change: S3Change = payload(notification.as_bytes());
+        assert_eq!(change.size, expected, "{size}");
+    }
+}
+
+#[test]
 fn the_test_message_of_a_bucket_in_a_queue_is_nothing_to_do() {
     let test = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#;
     let batch = sqs_event([test]);

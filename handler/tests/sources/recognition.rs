@@ -1,5 +1,6 @@
 //! Where an invocation comes from, by its bytes alone.
 
+use setpiece_envelope::json::Scanner;
 use setpiece_handler::{HttpForm, Invocation, Source, UnknownShape};
 use setpiece_testing::{
     StreamRecord, event_array, kinesis_event, sqs_event, sqs_fifo_event, stream_event,
@@ -171,6 +172,16 @@ fn a_record_without_an_identifier_fails_all() {
             "messageId",
             "appears more than once",
         ),
+        (
+            r#"{"eventSource":"aws:sqs","eventSource":"aws:sns","messageId":"a"}"#,
+            "eventSource",
+            "appears more than once",
+        ),
+        (
+            r#"{"eventSource":"aws:kinesis","kinesis":{"sequenceNumber":"1","sequenceNumber":"2"}}"#,
+            "kinesis.sequenceNumber",
+            "appears more than once",
+        ),
         (r#"{"eventSource":"aws:kinesis"}"#, "kinesis.sequenceNumber", "is missing"),
         (
             r#"{"eventSource":"aws:kinesis","kinesis":{"sequenceNumber":""}}"#,
@@ -279,11 +290,88 @@ fn a_notification_has_the_arn_of_its_topic_in_any_order_of_members() {
 }
 
 #[test]
-fn a_body_that_is_there_twice_breaks_its_record_alone() {
-    let json = br#"{"Records":[
-        {"eventSource":"aws:sqs","messageId":"m1","body":"{}","body":"[]"},
-        {"eventSource":"aws:sqs","messageId":"m2","body":"{}"}]}"#;
-    let invocation = Invocation::read(json).unwrap();
-    let opened: Vec<_> = invocation.deliveries.iter().map(|it| it.open().is_ok()).collect();
-    assert_eq!(opened, [false, true]);
+fn a_member_that_is_there_twice_breaks_its_record_alone() {
+    for (record, paths) in [
+        (
+            r#"{"eventSource":"aws:sqs","eventSourceARN":"arn:a","messageId":"m1","body":"{}",
+            "attributes":{"MessageGroupId":"g","AWSTraceHeader":"h"},
+            "messageAttributes":{"name":{"dataType":"String","stringValue":"x"}}}"#,
+            &[
+                "eventSource",
+                "eventSourceARN",
+                "messageId",
+                "body",
+                "attributes",
+                "attributes.MessageGroupId",
+                "messageAttributes.name",
+            ][..],
+        ),
+        (
+            r#"{"EventSource":"aws:sns","EventSubscriptionArn":"arn:a:s","Sns":{"MessageId":"m1",
+            "TopicArn":"arn:a","Message":"{}","MessageAttributes":{"name":{"Type":"String","Value":"x"}}}}"#,
+            &[
+                "EventSource",
+                "EventSubscriptionArn",
+                "Sns",
+                "Sns.MessageId",
+                "Sns.TopicArn",
+                "Sns.Message",
+                "Sns.MessageAttributes.name",
+            ],
+        ),
+        (
+            r#"{"eventSource":"aws:kinesis","eventID":"s:1","eventSourceARN":"arn:a",
+            "kinesis":{"sequenceNumber":"1","partitionKey":"p","data":"e30="}}"#,
+            &[
+                "eventID",
+                "eventSourceARN",
+                "kinesis",
+                "kinesis.sequenceNumber",
+                "kinesis.partitionKey",
+                "kinesis.data",
+            ],
+        ),
+        (
+            r#"{"eventSource":"aws:dynamodb","eventID":"e","eventName":"INSERT","dynamodb":
+            {"SequenceNumber":"1","Keys":{"id":{"S":"7"}},"NewImage":{"id":{"S":"7"}}}}"#,
+            &[
+                "eventID",
+                "eventName",
+                "dynamodb",
+                "dynamodb.SequenceNumber",
+                "dynamodb.Keys",
+                "dynamodb.NewImage",
+            ],
+        ),
+        (
+            r#"{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"b"},
+            "object":{"key":"k","sequencer":"0"}}}"#,
+            &["eventSource", "eventName", "s3", "s3.bucket", "s3.bucket.name", "s3.object.key"],
+        ),
+    ] {
+        let check = |broken: &str, path: &str| {
+            let batch = format!(r#"{{"Records":[{record},{broken},{record}]}}"#);
+            let deliveries = Invocation::read(batch.as_bytes()).unwrap().deliveries;
+            deliveries[0].open().unwrap();
+            deliveries[2].open().unwrap();
+            assert_eq!(deliveries[1].facts.item_id, deliveries[0].facts.item_id);
+            assert_eq!(deliveries[1].bytes(), broken.as_bytes(), "{path}");
+            let error = told(&deliveries[1].open().unwrap_err());
+            assert!(error.ends_with(&format!("`{path}` appears more than once")), "{error}");
+        };
+        for path in paths {
+            check(&twice(record, path), path);
+        }
+        let unknown = format!(r#"{{"new":1,"new":2,{}"#, &record[1..]);
+        check(&unknown, "new");
+    }
+}
+
+/// The record with the member at `path` twice, the second time as it was.
+fn twice(record: &str, path: &str) -> String {
+    let name = format!("\"{}\":", path.rsplit('.').next().unwrap());
+    let start = record.find(&name).unwrap();
+    let mut scanner = Scanner::new(&record[start + name.len()..]);
+    let value = scanner.skip().unwrap();
+    format!("{}{name}{value},{}", &record[..start], &record[start..])
 }

@@ -19,14 +19,14 @@ pub(crate) fn of_topic(scanner: &mut Scanner<'_>) -> Result<Attributes, Violatio
     read(scanner, "Type", &["Value"])
 }
 
-/// Reads the attributes that have the form of one, and leaves out others.
+/// Reads the attributes that have the form of one, and leaves out others; none may be there twice.
 fn read(
     scanner: &mut Scanner<'_>,
     kind_member: &str,
     value_members: &[&str],
 ) -> Result<Attributes, Violation> {
     let mut attributes = Vec::new();
-    scanner.members(|scanner, name| {
+    scanner.object(|scanner, name| {
         let (mut kind, mut value) = (None, None);
         let (_, read) = scanner.attempt(|scanner| {
             scanner.members(|scanner, member| {
