@@ -131,7 +131,7 @@ without outbox-owner handler/src/apply/relay.rs \
     'Some(_) => match item.event() {' "$app" buses::services_on_one_table_publish_each_on_its_own_bus
 without refused-event handler/src/apply/relay.rs \
     'relayed.refused.extend(refused.ok_or(ApplyError::Publish(error))?);' \
-    'relayed.refused.extend(refused.and(None).ok_or(ApplyError::Publish(error))?);' "$app" buses::a_bus_refuses_some_events_for_good
+    'relayed.refused.extend(refused.filter(Vec::is_empty).ok_or(ApplyError::Publish(error))?);' "$app" buses::a_bus_refuses_some_events_for_good
 without setup-hand-back policy/src/fault/codes.rs \
     'Verdict::Setup => Fault::permanent("a service refused the caller").hand_back(),' \
     'Verdict::Setup => Fault::permanent("a service refused the caller"),' '--lib codes' strikes::permissions_come_late
