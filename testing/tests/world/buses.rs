@@ -118,7 +118,7 @@ fn families(world: &mut World) {
     world.function("relay", |it| it.app(LOYALTY, Handlers::new(())).build()).outbox();
     world
         .function("mailing", |it| it.app(MAILING, Handlers::new(()).on(mail)).build())
-        .queue::<PointsAwarded>(Queue::standard());
+        .queue::<PointsAwarded>(Queue::standard().max_receive_count(20));
     world.publish_all(["c1", "c2", "c3"].map(registered));
 }
 
