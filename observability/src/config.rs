@@ -3,7 +3,10 @@ use std::io::IsTerminal as _;
 use tracing_core::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
-use crate::SampleRate;
+use crate::{
+    SampleRate,
+    metrics::{Dimensions, InvalidDimension, is_dimension_value, is_namespace},
+};
 
 /// Settings of a process's telemetry.
 ///
@@ -20,6 +23,7 @@ use crate::SampleRate;
 /// | `SETPIECE_LOG_FORMAT`, `AWS_LAMBDA_LOG_FORMAT` | `json` or `text`, in any case | JSON in Lambda and where the output is no terminal |
 /// | `SETPIECE_SAMPLE_RATE`, `POWERTOOLS_LOGGER_SAMPLE_RATE` | the share of flows with detailed telemetry, 0 to 1 | 0 |
 /// | `SETPIECE_LOG_BUFFER_BYTES` | bytes of lines that a scope keeps, at most 204,800 | 20,480 |
+/// | `SETPIECE_METRICS_NAMESPACE`, `POWERTOOLS_METRICS_NAMESPACE` | the namespace of metrics | the service |
 /// | `AWS_LAMBDA_INITIALIZATION_TYPE` | other than `on-demand`: no invocation is a cold start | the first one is |
 ///
 /// Lambda's own level stands above that of the code, since Lambda drops what is below it.
@@ -37,6 +41,8 @@ pub struct Config {
     pub(crate) bundle: bool,
     pub(crate) buffer_bytes: usize,
     pub(crate) sample_rate: SampleRate,
+    namespace: Option<String>,
+    pub(crate) dimensions: Dimensions,
     #[cfg(feature = "pseudonym")]
     pub(crate) pseudonym_key: Option<crate::redact::PseudonymKey>,
 }
@@ -74,6 +80,8 @@ impl Config {
             bundle: false,
             buffer_bytes: 20_480,
             sample_rate: SampleRate::NONE,
+            namespace: None,
+            dimensions: Dimensions::default(),
             #[cfg(feature = "pseudonym")]
             pseudonym_key: None,
         }
@@ -122,6 +130,9 @@ impl Config {
         {
             config = config.with_buffer_bytes(bytes);
         }
+        config.namespace = ["SETPIECE_METRICS_NAMESPACE", "POWERTOOLS_METRICS_NAMESPACE"]
+            .iter()
+            .find_map(|name| read(name).filter(|namespace| is_namespace(namespace)));
         config.on_demand =
             first(&["AWS_LAMBDA_INITIALIZATION_TYPE"]).is_none_or(|it| it.trim() == "on-demand");
         config.function_memory_size = first(&["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]);
@@ -177,6 +188,44 @@ impl Config {
     #[must_use]
     pub fn with_bundles(self) -> Self {
         Self { bundle: true, ..self }
+    }
+
+    /// Sets the namespace of metrics. Without one it is the service, or `setpiece` where CloudWatch
+    /// would not take that.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidDimension::Namespace`].
+    pub fn with_namespace(self, namespace: impl Into<String>) -> Result<Self, InvalidDimension> {
+        let namespace = namespace.into();
+        if !is_namespace(&namespace) {
+            return Err(InvalidDimension::Namespace);
+        }
+        Ok(Self { namespace: Some(namespace), ..self })
+    }
+
+    /// Adds a dimension to all metrics, besides `service`. Each value makes metrics of its own, so it
+    /// is for what has few of them.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidDimension`].
+    pub fn with_dimension(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Result<Self, InvalidDimension> {
+        self.dimensions.add(name.into(), value.into())?;
+        Ok(self)
+    }
+
+    pub(crate) fn namespace(&self) -> &str {
+        let service = Some(&*self.service).filter(|service| is_namespace(service));
+        self.namespace.as_deref().or(service).unwrap_or("setpiece")
+    }
+
+    pub(crate) fn service_dimension(&self) -> &str {
+        if is_dimension_value(&self.service) { &self.service } else { "service_undefined" }
     }
 
     /// Sets the key under which values have pseudonyms.

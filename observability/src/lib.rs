@@ -35,6 +35,7 @@
 //! - [`Telemetry`] writes what `tracing` hears of as JSON, one object a line, and panics too.
 //! - [`Scope`] is an invocation or one record of it. Its lines carry its ids, and what is below the
 //!   level is kept until it fails.
+//! - [`metrics`] belong to a scope, too, and are lines.
 //! - [`SampleRate`] chooses flows, the same ones in each service.
 //! - [`redact`] keeps personal data and credentials out of all of it.
 //! - [`propagation`] is the way of the ids from one service to the next.
@@ -58,6 +59,7 @@ mod captured;
 mod config;
 mod json;
 mod log;
+pub mod metrics;
 pub mod propagation;
 pub mod redact;
 mod sampling;

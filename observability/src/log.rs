@@ -20,7 +20,7 @@ mod ring;
 mod text;
 
 use self::fields::{FieldWriter, SpanFields};
-pub(crate) use self::ring::Ring;
+pub(crate) use self::{fields::MEMBERS, ring::Ring};
 
 /// The most bytes of a line. Lambda cuts longer ones, after which they are no JSON.
 pub(crate) const MAX_LINE_BYTES: usize = 240 * 1024;

@@ -13,6 +13,7 @@ use setpiece_envelope::{Correlation, CorrelationId, EventId, Metadata};
 use crate::{
     XRayHeader, json,
     log::{self, Ring},
+    metrics::{Metric, Recorded, Unrecorded},
     telemetry::Shared,
 };
 
@@ -44,6 +45,7 @@ struct Inner {
     ids: Vec<(&'static str, String)>,
     sampled: bool,
     ring: Mutex<Ring>,
+    metrics: Mutex<Recorded>,
 }
 
 /// Facts about an invocation that its lines carry.
@@ -138,7 +140,8 @@ impl Scope {
         }
         let sampled = shared.config.sample_rate.decide(&correlation);
         let ring = Mutex::new(Ring::new(shared.config.buffer_bytes));
-        let inner = Inner { shared, parent, correlation, invocation, ids, sampled, ring };
+        let metrics = Mutex::default();
+        let inner = Inner { shared, parent, correlation, invocation, ids, sampled, ring, metrics };
         Self(Arc::new(inner))
     }
 
@@ -225,6 +228,30 @@ impl Scope {
         log::write_kept(&self.0.shared, self, taken);
     }
 
+    /// Records a value of a metric.
+    ///
+    /// # Errors
+    ///
+    /// [`Unrecorded`], which is no reason to fail.
+    pub fn record_metric(&self, metric: Metric, value: f64) -> Result<(), Unrecorded> {
+        let shared = &self.0.shared;
+        let mut recorded = self.0.metrics.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = recorded.add(shared, metric, value)?;
+        drop(recorded);
+        if let Some(full) = full {
+            full.write(&self.0.members(), shared);
+        }
+        Ok(())
+    }
+
+    /// Writes the metrics so far, which are written at the end of the scope otherwise.
+    pub fn write_metrics(&self) {
+        let mut recorded = self.0.metrics.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = mem::take(&mut *recorded);
+        drop(recorded);
+        taken.write(&self.0.members(), &self.0.shared);
+    }
+
     pub(crate) fn keep(&self, line: &str) -> Kept {
         self.ring().push(line)
     }
@@ -245,6 +272,20 @@ impl Scope {
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
         self.0.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn members(&self) -> Vec<&str> {
+        let ids = self.ids.iter().map(|(_, member)| &**member);
+        [&*self.invocation].into_iter().chain(ids).collect()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let recorded = self.metrics.get_mut().unwrap_or_else(PoisonError::into_inner);
+        mem::take(recorded).write(&self.members(), &self.shared);
     }
 }
 

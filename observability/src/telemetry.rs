@@ -28,7 +28,7 @@ impl<L: Lines + ?Sized> Lines for Arc<L> {
     }
 }
 
-/// The standard output, which Lambda sends to `CloudWatch`.
+/// The standard output, which Lambda sends to CloudWatch.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stdout;
 

@@ -16,10 +16,14 @@ pub(super) const MAX_VALUE_BYTES: usize = 8 * 1024;
 /// The most errors of a chain that are written.
 const MAX_CAUSES: usize = 16;
 
-/// Members of each line, which no field may say.
-const RESERVED: [&str; 14] = [
+/// Members that lines have from us.
+pub(crate) const MEMBERS: [&str; 18] = [
     "_aws",
+    "causation_id",
     "cold_start",
+    "correlation_id",
+    "depth",
+    "event_id",
     "function_arn",
     "function_memory_size",
     "function_name",
@@ -33,12 +37,12 @@ const RESERVED: [&str; 14] = [
     "timestamp",
     "xray_trace_id",
 ];
-/// Ids of a scope: a span may name them, and stands for what runs in it.
+/// Those that a span may name, since it stands for what runs in it.
 const IDS: [&str; 4] = ["causation_id", "correlation_id", "depth", "event_id"];
 
 /// Tells if a field of an event, or of a span, may not have this name.
-pub(super) fn is_reserved(name: &str, in_span: bool) -> bool {
-    RESERVED.contains(&name) || !in_span && IDS.contains(&name)
+fn is_reserved(name: &str, in_span: bool) -> bool {
+    MEMBERS.contains(&name) && !(in_span && IDS.contains(&name))
 }
 
 /// Takes the name for the line, unless it has a member of that name. A reserved name gets an
