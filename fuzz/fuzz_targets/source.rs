@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use setpiece_handler::{Content, Invocation, NaturalKey as _, Payload, S3Change};
+use setpiece_handler::{Bytes, Content, Invocation, NaturalKey as _, Payload, S3Change, Text};
 
 fuzz_target!(|bytes: &[u8]| {
     let invocation = match Invocation::read(bytes) {
@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
                 continue;
             }
         };
-        match opened.content {
+        match opened.content.clone() {
             Content::Event(event) => {
                 event.to_detail().expect("what was read can be written");
             }
@@ -34,7 +34,18 @@ fuzz_target!(|bytes: &[u8]| {
                 S3Change::read(Content::S3(change.clone())).expect("it is that");
                 assert!(change.natural_key().is_none_or(|key| key.len() == 4));
             }
+            Content::Text(text) => {
+                Text::read(Content::Text(text)).expect("it is that");
+                assert!(serde_json::from_str::<u64>(text).is_err(), "it is no JSON");
+            }
+            Content::Bytes(bytes) => {
+                Bytes::read(Content::Bytes(bytes)).expect("it is that");
+                assert!(std::str::from_utf8(bytes).is_err(), "it is no text");
+            }
             _ => {}
+        }
+        if let Some(suspect) = opened.suspect {
+            assert!(suspect.to_string().len() < 2048, "a message is short");
         }
     }
 });

@@ -4,6 +4,8 @@
 //!
 //! - [`sample`] makes a complete and deterministic event of any [`DomainEvent`], typed or as the
 //!   bytes that Lambda gets from EventBridge, SQS, SNS or Kinesis.
+//! - [`sqs_event`], [`sns_event`], [`kinesis_event`] and [`HttpEvent`] wrap what is no event: text,
+//!   bytes, or somebody else's JSON.
 //! - [`assert_same_event`], [`assert_same_envelope`], [`assert_same_json`] and [`assert_caused_by`]
 //!   fail with a line diff that can be read.
 //! - [`assert_same_effects`] and [`assert_emitted!`] do the same for what a handler decided.
@@ -158,7 +160,8 @@ pub use crate::{
         WorldFaults, WorldFunction, WorldQuarantine, WorldRecords, WorldResource, WorldSleep,
     },
     wrap::{
-        ACCOUNT, REGION, StreamRecord, event_array, kinesis_event, sqs_event, sqs_fifo_event,
+        ACCOUNT, HttpEvent, REGION, StreamRecord, event_array, kinesis_event, kinesis_event_of,
+        sns_event, sns_event_of, sns_notification_of, sqs_event, sqs_event_of, sqs_fifo_event,
         stream_event,
     },
 };

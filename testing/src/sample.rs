@@ -11,7 +11,7 @@ use crate::{
     fingerprint::{fingerprint, uuid},
     json_lines,
     must::must,
-    wrap::{EventBridge, kinesis_event_at, sns_event, sns_notification, sqs_event_at},
+    wrap::{EventBridge, kinesis_event_at, sns_event_at, sns_notification_at, sqs_event_at},
 };
 
 /// Makes a complete event of `event`, as its service would publish it.
@@ -211,14 +211,14 @@ impl<E: DomainEvent + Serialize> Sample<E> {
     #[track_caller]
     #[must_use]
     pub fn sns(&self) -> Vec<u8> {
-        sns_event(self.time(), &self.event_bridge_text())
+        sns_event_at(self.time(), &self.event_bridge_text())
     }
 
     /// What a queue gets from such a topic: the body of one message, without raw delivery.
     #[track_caller]
     #[must_use]
     pub fn sns_notification(&self) -> Vec<u8> {
-        sns_notification(self.time(), &self.event_bridge_text())
+        sns_notification_at(self.time(), &self.event_bridge_text())
     }
 
     /// What a Lambda function gets from such a queue: a batch of one.

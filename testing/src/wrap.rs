@@ -8,6 +8,10 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html> and
 //! <https://docs.aws.amazon.com/sns/latest/dg/http-notification-json.html>.
 
+mod http;
+
+pub use self::http::HttpEvent;
+
 use std::{borrow::Cow, fmt};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -162,16 +166,46 @@ pub fn sqs_event<B: AsRef<[u8]>>(bodies: impl IntoIterator<Item = B>) -> Vec<u8>
     sqs_event_at(FixedClock::default().now(), bodies)
 }
 
+/// Records of the queue of that name, for handlers that are bound to it; otherwise as
+/// [`sqs_event`].
+///
+/// ```
+/// # use setpiece_testing::sqs_event_of;
+/// let batch = sqs_event_of("jobs", ["{}", "[1, 2]", "Hello world"]);
+/// # let batch = String::from_utf8(batch).unwrap();
+/// # assert!(batch.contains(r#""eventSourceARN":"arn:aws:sqs:us-east-1:123456789012:jobs""#));
+/// ```
+///
+/// # Panics
+///
+/// When a body is not UTF-8: SQS carries text only.
+#[track_caller]
+#[must_use]
+pub fn sqs_event_of<B: AsRef<[u8]>>(queue: &str, bodies: impl IntoIterator<Item = B>) -> Vec<u8> {
+    sqs_records(FixedClock::default().now(), queue, bodies)
+}
+
 #[track_caller]
 pub(crate) fn sqs_event_at<B: AsRef<[u8]>>(
     sent: Timestamp,
+    bodies: impl IntoIterator<Item = B>,
+) -> Vec<u8> {
+    sqs_records(sent, "sample-queue", bodies)
+}
+
+#[track_caller]
+fn sqs_records<B: AsRef<[u8]>>(
+    sent: Timestamp,
+    queue: &str,
     bodies: impl IntoIterator<Item = B>,
 ) -> Vec<u8> {
     let bodies: Vec<B> = bodies.into_iter().collect();
     let mut records = Vec::with_capacity(bodies.len());
     for (index, body) in bodies.iter().enumerate() {
         let body = must("the body of an SQS message", std::str::from_utf8(body.as_ref()));
-        records.push(SqsRecord::new(index, sent, body));
+        let mut record = SqsRecord::new(index, sent, body);
+        record.event_source_arn = format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}");
+        records.push(record);
     }
     must("an SQS event", serde_json::to_vec(&Records { records }))
 }
@@ -305,9 +339,29 @@ pub fn kinesis_event<D: AsRef<[u8]>>(data: impl IntoIterator<Item = D>) -> Vec<u
     kinesis_event_at(FixedClock::default().now(), data)
 }
 
+/// Records of the stream of that name, for handlers that are bound to it; otherwise as
+/// [`kinesis_event`].
+#[track_caller]
+#[must_use]
+pub fn kinesis_event_of<D: AsRef<[u8]>>(
+    stream: &str,
+    data: impl IntoIterator<Item = D>,
+) -> Vec<u8> {
+    kinesis_records(FixedClock::default().now(), stream, data)
+}
+
 #[track_caller]
 pub(crate) fn kinesis_event_at<D: AsRef<[u8]>>(
     arrived: Timestamp,
+    data: impl IntoIterator<Item = D>,
+) -> Vec<u8> {
+    kinesis_records(arrived, "sample-stream", data)
+}
+
+#[track_caller]
+fn kinesis_records<D: AsRef<[u8]>>(
+    arrived: Timestamp,
+    stream: &str,
     data: impl IntoIterator<Item = D>,
 ) -> Vec<u8> {
     #[expect(clippy::cast_precision_loss, reason = "as Lambda writes it")]
@@ -329,7 +383,7 @@ pub(crate) fn kinesis_event_at<D: AsRef<[u8]>>(
             event_name: "aws:kinesis:record",
             invoke_identity_arn: format!("arn:aws:iam::{ACCOUNT}:role/sample-role"),
             aws_region: REGION,
-            event_source_arn: format!("arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/sample-stream"),
+            event_source_arn: format!("arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/{stream}"),
         }
     };
     let records: Vec<_> = data.into_iter().enumerate().map(record).collect();
@@ -474,12 +528,26 @@ pub fn event_array<E: AsRef<[u8]>>(events: impl IntoIterator<Item = E>) -> Vec<u
 struct Notification<'a> {
     id: u128,
     sent: Timestamp,
+    topic: &'a str,
     message: &'a str,
 }
 
 impl<'a> Notification<'a> {
-    fn new(sent: Timestamp, message: &'a str) -> Self {
-        Self { id: fingerprint(&[b"sns", message.as_bytes()]), sent, message }
+    fn new(sent: Timestamp, topic: &'a str, message: &'a str) -> Self {
+        Self { id: fingerprint(&[b"sns", message.as_bytes()]), sent, topic, message }
+    }
+
+    fn topic_arn(&self) -> String {
+        format!("arn:aws:sns:{REGION}:{ACCOUNT}:{}", self.topic)
+    }
+
+    fn subscription_arn(&self) -> String {
+        format!("{}:21be56ed-a058-49f5-8c98-aedd2564c486", self.topic_arn())
+    }
+
+    fn unsubscribe_url(&self) -> String {
+        let arn = self.subscription_arn();
+        format!("https://sns.{REGION}.amazonaws.com/?Action=Unsubscribe&SubscriptionArn={arn}")
     }
 
     /// Of the right length and alphabet, and no more: nobody can sign for SNS.
@@ -491,18 +559,7 @@ impl<'a> Notification<'a> {
 const SIGNING_CERT: &str = "https://sns.us-east-1.amazonaws.com/\
                             SimpleNotificationService-0123456789abcdef0123456789abcdef.pem";
 
-fn topic_arn() -> String {
-    format!("arn:aws:sns:{REGION}:{ACCOUNT}:sample-topic")
-}
-
-fn subscription_arn() -> String {
-    format!("{}:21be56ed-a058-49f5-8c98-aedd2564c486", topic_arn())
-}
-
-fn unsubscribe_url() -> String {
-    let arn = subscription_arn();
-    format!("https://sns.{REGION}.amazonaws.com/?Action=Unsubscribe&SubscriptionArn={arn}")
-}
+const SAMPLE_TOPIC: &str = "sample-topic";
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -549,43 +606,73 @@ struct SnsOfQueue<'a> {
     unsubscribe_url: String,
 }
 
-/// What a Lambda function gets from a topic.
-pub(crate) fn sns_event(sent: Timestamp, message: &str) -> Vec<u8> {
-    let notification = Notification::new(sent, message);
+/// What a Lambda function gets from a topic: an invocation for each message. A message is text.
+///
+/// ```
+/// # use setpiece_testing::sns_event;
+/// let invocation = sns_event("it burns");
+/// # assert!(String::from_utf8(invocation).unwrap().contains(r#""Message":"it burns""#));
+/// ```
+#[must_use]
+pub fn sns_event(message: &str) -> Vec<u8> {
+    sns_event_of(SAMPLE_TOPIC, message)
+}
+
+/// An invocation by the topic of that name, for handlers that are bound to it; otherwise as
+/// [`sns_event`].
+#[must_use]
+pub fn sns_event_of(topic: &str, message: &str) -> Vec<u8> {
+    sns_record(&Notification::new(FixedClock::default().now(), topic, message))
+}
+
+pub(crate) fn sns_event_at(sent: Timestamp, message: &str) -> Vec<u8> {
+    sns_record(&Notification::new(sent, SAMPLE_TOPIC, message))
+}
+
+fn sns_record(notification: &Notification<'_>) -> Vec<u8> {
     let record = SnsRecord {
         event_version: "1.0",
-        event_subscription_arn: subscription_arn(),
+        event_subscription_arn: notification.subscription_arn(),
         event_source: "aws:sns",
         sns: SnsOfLambda {
             kind: "Notification",
             message_id: uuid(notification.id),
-            topic_arn: topic_arn(),
+            topic_arn: notification.topic_arn(),
             subject: None,
             message: notification.message,
             timestamp: notification.sent.truncate_to_millis().to_string(),
             signature_version: "1",
             signature: notification.signature(),
             signing_cert_url: SIGNING_CERT,
-            unsubscribe_url: unsubscribe_url(),
+            unsubscribe_url: notification.unsubscribe_url(),
             message_attributes: NoAttributes {},
         },
     };
     must("an SNS event", serde_json::to_vec(&Records { records: [record] }))
 }
 
-/// What a queue gets from a topic, unless the subscription asks for raw delivery.
-pub(crate) fn sns_notification(sent: Timestamp, message: &str) -> Vec<u8> {
-    let notification = Notification::new(sent, message);
+/// What a queue gets from the topic of that name, unless the subscription asks for raw delivery: a
+/// body for [`sqs_event`].
+#[must_use]
+pub fn sns_notification_of(topic: &str, message: &str) -> Vec<u8> {
+    sns_body(&Notification::new(FixedClock::default().now(), topic, message))
+}
+
+pub(crate) fn sns_notification_at(sent: Timestamp, message: &str) -> Vec<u8> {
+    sns_body(&Notification::new(sent, SAMPLE_TOPIC, message))
+}
+
+fn sns_body(notification: &Notification<'_>) -> Vec<u8> {
     let body = SnsOfQueue {
         kind: "Notification",
         message_id: uuid(notification.id),
-        topic_arn: topic_arn(),
+        topic_arn: notification.topic_arn(),
         message: notification.message,
         timestamp: notification.sent.truncate_to_millis().to_string(),
         signature_version: "1",
         signature: notification.signature(),
         signing_cert_url: SIGNING_CERT,
-        unsubscribe_url: unsubscribe_url(),
+        unsubscribe_url: notification.unsubscribe_url(),
     };
     must("an SNS notification", serde_json::to_vec(&body))
 }

@@ -9,7 +9,9 @@ use setpiece_handler::{
 };
 use setpiece_idempotency::{Key, KeyError};
 use setpiece_policy::Fault;
-use setpiece_testing::{StreamRecord, stream_event};
+use setpiece_testing::{
+    StreamRecord, kinesis_event_of, sns_event_of, sns_notification_of, sqs_event_of, stream_event,
+};
 
 use crate::shop::{
     Loyalty, ProductRegistered, Shop, award_points, failures, kinesis, queue, registered,
@@ -85,23 +87,12 @@ impl On for Handlers<Loyalty> {
     }
 }
 
-/// A message that came by a queue of that name.
 fn from_queue(name: &str, body: &str) -> Vec<u8> {
-    let batch = String::from_utf8(queue(false, &[("m0", None, body.as_bytes())])).unwrap();
-    batch.replace(":loyalty\"", &format!(":{name}\"")).into_bytes()
-}
-
-fn from_topic(name: &str, message: &str) -> Vec<u8> {
-    let record = serde_json::json!({ "EventSource": "aws:sns", "Sns": {
-        "TopicArn": format!("arn:aws:sns:us-east-1:123456789012:{name}"),
-        "MessageId": "m0", "Message": message,
-    }});
-    serde_json::json!({ "Records": [record] }).to_string().into_bytes()
+    sqs_event_of(name, [body])
 }
 
 fn notification(topic: &str, message: &str) -> String {
-    let topic = format!("arn:aws:sns:us-east-1:123456789012:{topic}");
-    serde_json::json!({ "Type": "Notification", "TopicArn": topic, "Message": message }).to_string()
+    String::from_utf8(sns_notification_of(topic, message)).unwrap()
 }
 
 type Add = fn(Handlers<Loyalty>) -> Handlers<Loyalty>;
@@ -129,7 +120,7 @@ fn a_message_is_for_the_handler_of_its_place() {
         it.on_queue("refunds", |it| it.on_plain(refund))
             .on_queue("arn:aws:sqs:us-east-1:123456789012:invoices", |it| it.on_plain(invoice))
             .on_topic("alerts", |it| it.on_plain(lines))
-            .on_stream("lambda-stream", |it| it.on_plain(blobs))
+            .on_stream("clicks", |it| it.on_plain(blobs))
             .on_plain(any_json)
     };
     let (refunded, invoiced) = (r#"{"refund":"r-1"}"#, r#"{"invoice":"i-1"}"#);
@@ -138,14 +129,14 @@ fn a_message_is_for_the_handler_of_its_place() {
         (from_queue("invoices", invoiced), "invoice: i-1"),
         (from_queue("others", refunded), r#"json: {"refund":"r-1"}"#),
         (from_queue("refunds2", refunded), r#"json: {"refund":"r-1"}"#),
-        (from_topic("refunds", refunded), r#"json: {"refund":"r-1"}"#),
-        (from_topic("alerts", "42"), "text: 42"),
-        (from_topic("alerts", "it burns"), "text: it burns"),
+        (sns_event_of("refunds", refunded), r#"json: {"refund":"r-1"}"#),
+        (sns_event_of("alerts", "42"), "text: 42"),
+        (sns_event_of("alerts", "it burns"), "text: it burns"),
         (from_queue("any", &notification("alerts", "it burns")), "text: it burns"),
         // The queue is nearer than the topic before it.
         (from_queue("refunds", &notification("alerts", refunded)), "refund: r-1"),
-        (kinesis(&[("1", "s", b"abc")]), "bytes: abc"),
-        (kinesis(&[("1", "s", b"42")]), "bytes: 42"),
+        (kinesis_event_of("clicks", ["abc"]), "bytes: abc"),
+        (kinesis_event_of("clicks", ["42"]), "bytes: 42"),
         (br#"{"direct":1}"#.to_vec(), r#"json: {"direct":1}"#),
     ] {
         assert_eq!(called(handlers, &invocation).0, [expected]);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 use setpiece_handler::{Content, HttpRequest, Json, OtherEvent, Payload};
-use setpiece_testing::{kinesis_event, sqs_event};
+use setpiece_testing::{HttpEvent, kinesis_event, sns_event, sqs_event};
 
 use crate::{only, told};
 
@@ -15,13 +15,6 @@ struct Job {
     total: f64,
 }
 
-/// The bytes of a notification by a topic.
-fn sns(message: &str) -> Vec<u8> {
-    let record =
-        json!({ "EventSource": "aws:sns", "Sns": { "MessageId": "m", "Message": message } });
-    json!({ "Records": [record] }).to_string().into_bytes()
-}
-
 /// A document, by each of the ways on which it may come.
 fn by_every_way(document: &str) -> Vec<Vec<u8>> {
     let notification =
@@ -30,7 +23,7 @@ fn by_every_way(document: &str) -> Vec<Vec<u8>> {
         document.as_bytes().to_vec(),
         sqs_event([document]),
         sqs_event([notification]),
-        sns(document),
+        sns_event(document),
         kinesis_event([document]),
     ]
 }
@@ -122,6 +115,15 @@ fn the_body_of_a_request_is_any_json() {
     }
     let error = request(r#"{"id":"4111"}"#).json::<Job>().unwrap_err();
     assert_eq!(error.to_string(), "`id` expected u64, found a string");
+
+    // As it comes from its entrance, with text and with bytes.
+    let event = HttpEvent::new("POST", "/jobs");
+    let request: HttpRequest = read(&event.clone().with_body(r#"{"id":7}"#).to_json()).unwrap();
+    assert_eq!(request.json::<Job>().unwrap().id, 7);
+    let request: HttpRequest = read(&event.with_body([0xff, b'{']).to_json()).unwrap();
+    assert_eq!(request.body, [0xff, b'{']);
+    let error = request.json::<Job>().unwrap_err();
+    assert_eq!(error.to_string(), "`$` is not UTF-8 at byte 0");
 }
 
 /// Lambda hands over 6 MB, of which an event may have one.

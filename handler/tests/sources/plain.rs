@@ -2,15 +2,9 @@
 
 use serde_json::json;
 use setpiece_handler::{Bytes, Content, ContentKind, Json, Payload, Text};
-use setpiece_testing::{kinesis_event, sqs_event};
+use setpiece_testing::{kinesis_event, sns_event, sqs_event};
 
 use crate::{only, order, text, told};
-
-fn sns(message: &str) -> Vec<u8> {
-    let record =
-        json!({ "EventSource": "aws:sns", "Sns": { "MessageId": "m", "Message": message } });
-    json!({ "Records": [record] }).to_string().into_bytes()
-}
 
 fn sns_in_sqs(message: &str) -> Vec<u8> {
     let notification = json!({ "Type": "Notification", "TopicArn": "t", "Message": message });
@@ -44,7 +38,7 @@ fn a_message_is_json_or_text() {
         ("<xml/>", ContentKind::Text),
         ("eyJhIjoxfQ==", ContentKind::Text),
     ] {
-        for bytes in [sqs_event([body]), sns(body), sns_in_sqs(body), kinesis_event([body])] {
+        for bytes in [sqs_event([body]), sns_event(body), sns_in_sqs(body), kinesis_event([body])] {
             assert_eq!(kind_of(&bytes), (expected, None), "{body}");
         }
     }
@@ -108,7 +102,7 @@ fn what_looks_like_a_broken_event_is_suspicious() {
     ] {
         for (bytes, wrapping) in [
             (sqs_event([body]), "a message"),
-            (sns(body), "a topic"),
+            (sns_event(body), "a topic"),
             (sns_in_sqs(body), "a notification in a message"),
             (kinesis_event([body]), "a Kinesis record"),
         ] {

@@ -1,7 +1,10 @@
 use expect_test::{Expect, expect};
 use serde_json::Value;
 
-use super::{StreamRecord, kinesis_event, sqs_event, sqs_fifo_event, stream_event};
+use super::{
+    HttpEvent, StreamRecord, kinesis_event, kinesis_event_of, sns_event, sns_event_of,
+    sns_notification_of, sqs_event, sqs_event_of, sqs_fifo_event, stream_event,
+};
 use crate::{
     fixtures::{InvoiceIssued, order},
     json_lines::canonical,
@@ -202,4 +205,47 @@ fn a_table_hands_over_images() {
             }
         "#]],
     );
+}
+
+/// The member at a path, as text.
+fn text_at(json: &[u8], path: &str) -> Option<String> {
+    let json: Value = serde_json::from_slice(json).unwrap();
+    json.pointer(path).and_then(Value::as_str).map(str::to_owned)
+}
+
+#[test]
+fn each_place_has_the_name_that_it_is_given() {
+    let arn = |service: &str, resource: &str| {
+        Some(format!("arn:aws:{service}:us-east-1:123456789012:{resource}"))
+    };
+    let of_record = "/Records/0/eventSourceARN";
+    assert_eq!(text_at(&sqs_event_of("jobs", ["x"]), of_record), arn("sqs", "jobs"));
+    assert_eq!(text_at(&sqs_event(["x"]), of_record), arn("sqs", "sample-queue"));
+    let stream = kinesis_event_of("clicks", [[0xff]]);
+    assert_eq!(text_at(&stream, of_record), arn("kinesis", "stream/clicks"));
+    assert_eq!(text_at(&stream, "/Records/0/kinesis/data").as_deref(), Some("/w=="));
+    let topic = sns_event_of("alerts", "it burns");
+    assert_eq!(text_at(&topic, "/Records/0/Sns/TopicArn"), arn("sns", "alerts"));
+    assert_eq!(text_at(&topic, "/Records/0/Sns/Message").as_deref(), Some("it burns"));
+    assert_eq!(text_at(&sns_event("x"), "/Records/0/Sns/TopicArn"), arn("sns", "sample-topic"));
+    let body = sns_notification_of("alerts", "it burns");
+    assert_eq!(text_at(&body, "/TopicArn"), arn("sns", "alerts"));
+}
+
+#[test]
+fn a_request_has_a_body_of_text_or_of_bytes() {
+    let request = HttpEvent::new("POST", "/orders?q=a%20b&q=c")
+        .with_header("X-Two", "a")
+        .with_header("x-two", "b");
+    let text = request.clone().with_body(r#"{"a":1}"#).to_json();
+    assert_eq!(text_at(&text, "/rawPath").as_deref(), Some("/orders"));
+    assert_eq!(text_at(&text, "/rawQueryString").as_deref(), Some("q=a%20b&q=c"));
+    assert_eq!(text_at(&text, "/headers/x-two").as_deref(), Some("a,b"));
+    assert_eq!(text_at(&text, "/body").as_deref(), Some(r#"{"a":1}"#));
+    assert!(String::from_utf8(text).unwrap().contains(r#""isBase64Encoded":false"#));
+    let bytes = request.clone().with_body([0xff]).to_json();
+    assert_eq!(text_at(&bytes, "/body").as_deref(), Some("/w=="));
+    assert!(String::from_utf8(bytes).unwrap().contains(r#""isBase64Encoded":true"#));
+    assert_eq!(text_at(&request.to_json(), "/body"), None);
+    assert!(!format!("{:?}", request.with_body("secret")).contains("secret"));
 }
