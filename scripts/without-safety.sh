@@ -132,7 +132,4 @@ without outbox-owner handler/src/apply/relay.rs \
 without refused-event handler/src/apply/relay.rs \
     'relayed.refused.extend(refused.ok_or(ApplyError::Publish(error))?);' \
     'relayed.refused.extend(refused.filter(Vec::is_empty).ok_or(ApplyError::Publish(error))?);' "$app" buses::a_bus_refuses_some_events_for_good
-without setup-hand-back policy/src/fault/codes.rs \
-    'Verdict::Setup => Fault::permanent("a service refused the caller").hand_back(),' \
-    'Verdict::Setup => Fault::permanent("a service refused the caller"),' '--lib codes' strikes::permissions_come_late
 exit "$failed"
