@@ -1,12 +1,16 @@
+#[cfg(feature = "aws-sdk")]
+mod aws_sdk;
+mod call;
+mod codes;
+mod remedy;
+mod value_free;
+
 use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use setpiece_envelope::{ReadError, WriteError};
 
+pub use self::{call::Call, value_free::ValueFree};
 use crate::GiveUp;
-
-#[cfg(feature = "aws-sdk")]
-mod aws_sdk;
-mod codes;
 
 /// What went wrong, and what is to be done about it.
 ///
@@ -30,10 +34,32 @@ mod codes;
 ///
 /// # What it shows
 ///
-/// Its texts hold a constant and the service's error code, never a value of an event. The error
-/// that led here is kept as its [source](StdError::source), which others wrote: `Display` and
-/// `Debug` do not show it, since the messages of services quote what they were sent. Whoever logs
-/// the chain of sources decides to log that.
+/// Its texts hold constants, the service's error code, the [call](Self::call) and the text of a
+/// source that is [value-free](ValueFree), never a value of an event. Any other error that led here
+/// is kept as its [source](StdError::source), which others wrote: `Display` and `Debug` do not show
+/// it, since the messages of services quote what they were sent. Whoever logs the chain of sources
+/// decides to log that.
+///
+/// ```
+/// use std::time::Duration;
+/// use setpiece_policy::{Call, Fault, GiveUp};
+///
+/// let fault = Fault::from_code("ThrottlingException", Some(400))
+///     .with_context("claiming a key")
+///     .with_call(Call::to("DynamoDB").operation("UpdateItem").on("records"))
+///     .with_tries(3, Duration::from_millis(2104))
+///     .given_up(GiveUp::AttemptsSpent);
+/// assert_eq!(
+///     fault.to_string(),
+///     "throttled: claiming a key: a service is being asked too much \
+///      (DynamoDB UpdateItem on `records`: ThrottlingException); \
+///      gave up after 3 tries in 2104 ms: all tries are spent"
+/// );
+/// assert_eq!(
+///     fault.remedy(),
+///     "raise the capacity of `records` or make it on-demand, and look for a hot key"
+/// );
+/// ```
 ///
 /// Clones share the source, so that one fault can be told about each of many items.
 #[derive(Clone)]
@@ -43,7 +69,13 @@ pub struct Fault(Box<Inner>);
 struct Inner {
     kind: FaultKind,
     context: &'static str,
+    /// The first of all contexts, if it was replaced.
+    reason: Option<&'static str>,
     code: Option<Box<str>>,
+    call: Option<Call>,
+    remedy: Option<&'static str>,
+    tries: Option<(u32, Duration)>,
+    shown_source: Option<Arc<str>>,
     retry_after: Option<Duration>,
     max_retries: Option<u32>,
     may_have_happened: bool,
@@ -138,7 +170,12 @@ impl Fault {
         Self(Box::new(Inner {
             kind,
             context,
+            reason: None,
             code: None,
+            call: None,
+            remedy: None,
+            tries: None,
+            shown_source: None,
             retry_after: None,
             max_retries: None,
             may_have_happened: false,
@@ -148,17 +185,50 @@ impl Fault {
         }))
     }
 
-    /// Says what was being done, in place of what was said before.
+    /// Says what was being done, in place of what was said before. The first of all that was said
+    /// is kept as the [reason](Self::reason).
     #[must_use]
     pub fn with_context(mut self, context: &'static str) -> Self {
-        self.0.context = context;
+        let before = std::mem::replace(&mut self.0.context, context);
+        if before != context {
+            self.0.reason.get_or_insert(before);
+        }
         self
     }
 
-    /// Keeps the error that led here.
+    /// Keeps the error that led here, without showing it.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into().into());
+        self
+    }
+
+    /// Keeps the error that led here, and shows its text.
+    #[must_use]
+    pub fn with_shown_source(mut self, source: impl ValueFree) -> Self {
+        self.0.shown_source = Some(source.to_string().into());
+        self.with_source(source)
+    }
+
+    /// Says which request it is about, in place of what was said before.
+    #[must_use]
+    pub fn with_call(mut self, call: Call) -> Self {
+        self.0.call = Some(call);
+        self
+    }
+
+    /// Advises somebody on call, in place of what is [advised](Self::remedy) otherwise: one short
+    /// sentence without a capital and a full stop.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: &'static str) -> Self {
+        self.0.remedy = Some(remedy);
+        self
+    }
+
+    /// Says how often it was tried, and how long that took in all.
+    #[must_use]
+    pub fn with_tries(mut self, tries: u32, elapsed: Duration) -> Self {
+        self.0.tries = Some((tries, elapsed));
         self
     }
 
@@ -204,6 +274,49 @@ impl Fault {
     #[must_use]
     pub fn context(&self) -> &'static str {
         self.0.context
+    }
+
+    /// The constant that says what went wrong, if the [context](Self::context) says only what was
+    /// being done.
+    #[must_use]
+    pub fn reason(&self) -> Option<&'static str> {
+        self.0.reason
+    }
+
+    /// The text of the source, if that holds [no value](ValueFree) of an event.
+    #[must_use]
+    pub fn shown_source(&self) -> Option<&str> {
+        self.0.shown_source.as_deref()
+    }
+
+    /// The request that it is about, if it is about one.
+    #[must_use]
+    pub fn call(&self) -> Option<&Call> {
+        self.0.call.as_ref()
+    }
+
+    /// The number of tries, if they were counted.
+    #[must_use]
+    pub fn tries(&self) -> Option<u32> {
+        self.0.tries.map(|(tries, _)| tries)
+    }
+
+    /// The time that all tries took, with the waits between them.
+    #[must_use]
+    pub fn elapsed(&self) -> Option<Duration> {
+        self.0.tries.map(|(_, elapsed)| elapsed)
+    }
+
+    /// Advice for somebody on call: one short sentence without a capital and a full stop.
+    ///
+    /// It is what [was said](Self::with_remedy), or follows from the code and the call, or else from
+    /// the kind.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        let Inner { kind, code, call, remedy, .. } = &*self.0;
+        let of_code = || codes::remedy(code.as_deref()?, call.as_ref().map(Call::service));
+        let template = remedy.or_else(of_code).unwrap_or_else(|| remedy::of_kind(*kind));
+        remedy::filled(template, call.as_ref())
     }
 
     /// The error code of the service that refused, without namespace. `*` stands for a text that
@@ -272,9 +385,10 @@ impl Fault {
                 self
             }
             GiveUp::NoTime => {
-                let mut late = Self::deadline(self.0.context);
-                late.0.code.clone_from(&self.0.code);
-                late.0.may_have_happened = self.0.may_have_happened;
+                let mut late = self.clone();
+                late.0.kind = FaultKind::Deadline;
+                late.0.retry_after = None;
+                late.0.max_retries = None;
                 late.0.gave_up = Some(why);
                 late.with_source(self)
             }
@@ -304,13 +418,41 @@ impl fmt::Display for FaultKind {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, context, code, gave_up, .. } = &*self.0;
+        let Inner {
+            kind,
+            context,
+            reason,
+            code,
+            call,
+            shown_source,
+            tries,
+            gave_up,
+            may_have_happened,
+            ..
+        } = &*self.0;
         write!(f, "{kind}: {context}")?;
-        if let Some(code) = code {
-            write!(f, " ({code})")?;
+        if let Some(reason) = reason {
+            write!(f, ": {reason}")?;
+        }
+        if let Some(source) = shown_source {
+            write!(f, ": {source}")?;
+        }
+        match (call, code) {
+            (Some(call), Some(code)) => write!(f, " ({call}: {code})")?,
+            (Some(call), None) => write!(f, " ({call})")?,
+            (None, Some(code)) => write!(f, " ({code})")?,
+            (None, None) => {}
         }
         if let Some(why) = gave_up {
-            write!(f, "; gave up: {why}")?;
+            f.write_str("; gave up")?;
+            if let Some((tries, elapsed)) = tries {
+                let s = if *tries == 1 { "y" } else { "ies" };
+                write!(f, " after {tries} tr{s} in {} ms", elapsed.as_millis())?;
+            }
+            write!(f, ": {why}")?;
+        }
+        if *may_have_happened {
+            f.write_str("; it may have happened")?;
         }
         Ok(())
     }
@@ -321,7 +463,12 @@ impl fmt::Debug for Fault {
         let Inner {
             kind,
             context,
+            reason,
             code,
+            call,
+            remedy: _,
+            tries,
+            shown_source,
             retry_after,
             max_retries,
             may_have_happened,
@@ -332,12 +479,16 @@ impl fmt::Debug for Fault {
         f.debug_struct("Fault")
             .field("kind", kind)
             .field("context", context)
+            .field("reason", reason)
             .field("code", code)
+            .field("call", call)
             .field("disposition", &self.disposition())
             .field("retry_after", retry_after)
             .field("max_retries", max_retries)
             .field("may_have_happened", may_have_happened)
+            .field("tries", tries)
             .field("gave_up", gave_up)
+            .field("shown_source", shown_source)
             .field("source", &source.as_ref().map(|_| format_args!("withheld")))
             .finish()
     }
@@ -358,30 +509,47 @@ impl From<ReadError> for Fault {
     /// Until then redelivery holds the item, and on an ordered source also those behind it; if the
     /// reader never follows, the source's own limit puts it into its dead-letter queue.
     fn from(error: ReadError) -> Self {
-        match &error {
+        let (mut fault, shown) = match &error {
             ReadError::UnsupportedVersion(unsupported) => {
                 let newer = unsupported.found() > *unsupported.supported().end();
-                if newer {
-                    Self::contract("the event has a newer version than this reader").hand_back()
+                let fault = if newer {
+                    Self::contract("the event has a newer version than this reader")
+                        .with_remedy("deploy a version of this service that reads it")
+                        .hand_back()
                 } else {
                     Self::contract("the event has an older version than this reader supports")
-                }
+                        .with_remedy("give the event's type a `previous` version to read")
+                };
+                (fault, Some(unsupported.to_string()))
             }
+            // The name that was found is the producer's.
             ReadError::AnotherEvent(_) => {
-                Self::contract("the event was routed to a reader of another one")
+                let fault = Self::contract("the event was routed to a reader of another one");
+                (fault.with_remedy("look at the rule that delivers it"), None)
             }
-            ReadError::Upcast(_) => Self::contract("the event cannot be brought up to date"),
+            ReadError::Upcast(failed) => {
+                let fault = Self::contract("the event cannot be brought up to date")
+                    .with_remedy("look at the `Upcast` of the event's type");
+                (fault, Some(format!("{failed}: {}", failed.error().reason())))
+            }
+            ReadError::Malformed(violation) => {
+                let fault = Self::contract("the event cannot be read");
+                (fault, Some(violation.to_string()))
+            }
             // `ReadError` may grow. What cannot be read for a new reason cannot be read.
-            ReadError::Malformed(_) | _ => Self::contract("the event cannot be read"),
-        }
-        .with_source(error)
+            _ => (Self::contract("the event cannot be read"), None),
+        };
+        fault.0.shown_source = shown.map(Into::into);
+        fault.with_source(error)
     }
 }
 
 impl From<WriteError> for Fault {
     /// A [permanent](FaultKind::Permanent) fault: the same data would be refused again.
     fn from(error: WriteError) -> Self {
-        Self::permanent("the event cannot be written").with_source(error)
+        Self::permanent("the event cannot be written")
+            .with_remedy("look at the code that makes the event")
+            .with_shown_source(error)
     }
 }
 

@@ -83,7 +83,7 @@ mod sleep;
 
 pub use crate::{
     deadline::Deadline,
-    fault::{Disposition, Fault, FaultKind},
+    fault::{Call, Disposition, Fault, FaultKind, ValueFree},
     random::{Random, SeededRandom, SystemRandom},
     retry::{
         Attempts, GiveUp, Retry,

@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::{error::metadata::ProvideErrorMetadata, retry::ErrorKind};
 
-use super::Fault;
+use super::{Fault, remedy};
 
 /// Retries of what the SDK itself has no name for.
 const CAP: u32 = 1;
@@ -41,11 +41,16 @@ where
             // A missing region or a missing member: whichever, nothing was sent, and it is the
             // program that must change. The item waits for that.
             SdkError::ConstructionFailure(_) => {
-                Self::permanent("a request to AWS could not be built").hand_back()
+                Self::permanent("a request to AWS could not be built")
+                    .with_remedy(remedy::CONFIGURATION)
+                    .hand_back()
             }
-            SdkError::TimeoutError(_) => Self::transient("a call to AWS took too long"),
+            SdkError::TimeoutError(_) => {
+                Self::transient("a call to AWS took too long").with_remedy(remedy::LATENCY)
+            }
             SdkError::DispatchFailure(failure) => dispatch(failure),
-            SdkError::ResponseError(_) => Self::transient("an answer of AWS could not be read"),
+            SdkError::ResponseError(_) => Self::transient("an answer of AWS could not be read")
+                .with_remedy(remedy::STRANGE_ANSWER),
             SdkError::ServiceError(refusal) => {
                 let code = refusal.err().code().unwrap_or_default();
                 Self::from_code(code, Some(refusal.raw().status().as_u16()))
@@ -67,14 +72,18 @@ where
 
 fn dispatch(failure: &DispatchFailure) -> Fault {
     if failure.is_user() {
-        Fault::permanent("a request to AWS could not be sent").hand_back()
+        Fault::permanent("a request to AWS could not be sent")
+            .with_remedy(remedy::CONFIGURATION)
+            .hand_back()
     } else if failure.is_timeout() {
         // Also when no connection was made in time: the SDK has one error for both.
-        Fault::transient("a connection to AWS timed out")
+        Fault::transient("a connection to AWS timed out").with_remedy(remedy::NETWORK)
     } else if failure.is_io() {
-        Fault::transient("a connection to AWS broke").with_may_have_happened(!was_refused(failure))
+        Fault::transient("a connection to AWS broke")
+            .with_remedy(remedy::NETWORK)
+            .with_may_have_happened(!was_refused(failure))
     } else {
-        other(failure.as_other())
+        other(failure.as_other()).with_remedy(remedy::NO_ANSWER)
     }
 }
 

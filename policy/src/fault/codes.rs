@@ -5,7 +5,7 @@
 //! (both kinds of buses), SQS, SNS, S3, Lambda, KMS, STS and Step Functions, and those that all
 //! services share. What counts as throttling agrees with `THROTTLING_ERRORS` in `aws-runtime`.
 
-use super::Fault;
+use super::{Fault, remedy as remedies};
 
 /// What a code asks for. Each has one reason, which its place in [`verdict`] gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,29 @@ impl Fault {
         fault.0.code = Some(code.into());
         fault
     }
+}
+
+/// The remedy of a code that is known.
+pub(super) fn remedy(code: &str, service: Option<&str>) -> Option<&'static str> {
+    let code = code.strip_prefix(SQS).unwrap_or(code);
+    Some(match verdict(code)? {
+        Verdict::Throttled => remedies::of_throttling(service),
+        Verdict::Limit => {
+            "look at the quotas of {service}, and have the one that is reached raised"
+        }
+        Verdict::Unsettled => "wait, an earlier try of the same call is still running",
+        Verdict::Failed => "wait, it may pass; if it stays, look at the AWS Health Dashboard",
+        Verdict::Busy => {
+            "wait, it may pass; if it stays, look at who else changes {resource} at the same time"
+        }
+        Verdict::Signature => "check the clock and the credentials of the function",
+        Verdict::Conflict => {
+            "wait, it is decided anew when it comes again; if it stays, look at who else writes to \
+             {resource}"
+        }
+        Verdict::Item => "look at what the handler sends: {service} calls the request invalid",
+        Verdict::Setup => remedies::of_setup(code),
+    })
 }
 
 fn judged(verdict: Verdict) -> Fault {

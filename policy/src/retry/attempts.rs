@@ -38,6 +38,7 @@ use crate::{Deadline, Disposition, Fault, FaultKind};
 #[derive(Debug)]
 pub struct Attempts<'a> {
     retry: &'a Retry,
+    began: Timestamp,
     /// The deadline as it stood at the beginning.
     end: Timestamp,
     /// The latest moment that is known to have come. It does not go back with the clock.
@@ -75,6 +76,7 @@ impl<'a> Attempts<'a> {
         let now = retry.clock.now();
         Self {
             retry,
+            began: now,
             end: now.saturating_add(deadline.remaining_at(now)),
             now,
             failures: 0,
@@ -154,13 +156,25 @@ impl<'a> Attempts<'a> {
 
     /// Turns the fault of the last try into the one to pass on, given why there is no other.
     ///
-    /// It [may have happened](Fault::may_have_happened) if that is so for any of the tries. Unless
-    /// it was final by itself, it is [handed back](Fault::hand_back); without time it becomes a
+    /// It says [how often](Fault::tries) and [for how long](Fault::elapsed) it was tried, unless it
+    /// says so already: it is that of an inner retry. It [may have
+    /// happened](Fault::may_have_happened) if that is so for any of the tries. Unless it was final by
+    /// itself, it is [handed back](Fault::hand_back); without time it becomes a
     /// [deadline](FaultKind::Deadline) fault with `fault` as its source.
     #[must_use]
     pub fn give_up(&self, why: GiveUp, fault: Fault) -> Fault {
         let may_have_happened = fault.may_have_happened() || self.may_have_happened;
+        let fault = match fault.tries() {
+            None if self.failures > 0 => fault.with_tries(self.failures, self.elapsed()),
+            _ => fault,
+        };
         fault.with_may_have_happened(may_have_happened).given_up(why)
+    }
+
+    /// The time since it began, as far as is known: the waits count also when the clock stands still.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.now.saturating_duration_since(self.began)
     }
 
     fn look_at_the_clock(&mut self) {
