@@ -11,7 +11,7 @@ use aws_sdk_eventbridge::{
     types::{PutEventsRequestEntry, PutEventsResultEntry},
 };
 use setpiece_envelope::Reason;
-use setpiece_policy::{Disposition, Fault};
+use setpiece_policy::{Call, Disposition, Fault};
 
 #[cfg(doc)]
 use setpiece_policy::FaultKind;
@@ -121,8 +121,10 @@ impl EventBridge {
         } else {
             return Ok(bus);
         };
-        let fault = Fault::permanent("no event bus can have the name that was given");
-        Err(fault.hand_back().with_source(reason))
+        let fault = Fault::permanent("no event bus can have the name that was given")
+            .with_call(self.call())
+            .with_remedy("correct the name of the bus in the configuration");
+        Err(fault.hand_back().with_shown_source(reason))
     }
 
     async fn put_entries(
@@ -130,9 +132,17 @@ impl EventBridge {
         entries: Vec<PutEventsRequestEntry>,
     ) -> Result<Vec<EntryResult>, Fault> {
         let sent = entries.len();
+        let failed = |fault: Fault| fault.with_call(self.call().operation("PutEvents"));
         let request = self.client.put_events().set_entries(Some(entries));
-        let output = request.customize().config_override(once()).send().await?;
-        results(output, sent)
+        let answer = request.customize().config_override(once()).send().await;
+        let output =
+            answer.map_err(|error| failed(Fault::from(error).with_context("publishing events")))?;
+        let results = results(output, sent).map_err(failed)?;
+        Ok(results.into_iter().map(|result| result.map_err(failed)).collect())
+    }
+
+    fn call(&self) -> Call {
+        Call::to("EventBridge").on(&self.bus)
     }
 
     async fn exists(&self, bus: &str) -> Result<Proof, Fault> {
@@ -142,12 +152,14 @@ impl EventBridge {
         };
         let refusal = error.as_service_error();
         if refusal.is_some_and(DescribeEventBusError::is_resource_not_found_exception) {
-            return Err(Fault::from(error).with_context("the event bus does not exist"));
+            let fault = Fault::from(error).with_context("the event bus does not exist");
+            return Err(fault.with_call(self.call().operation("DescribeEventBus")));
         }
         if is_denied(error.code().unwrap_or_default()) {
             return Ok(Proof::Unseen);
         }
-        Err(Fault::from(error).with_context("the event bus could not be looked at"))
+        let fault = Fault::from(error).with_context("the event bus could not be looked at");
+        Err(fault.with_call(self.call().operation("DescribeEventBus")))
     }
 
     async fn may_write(&self, bus: &str) -> Result<Proof, Fault> {
@@ -182,6 +194,10 @@ impl Bus for EventBridge {
     /// same.
     fn name(&self) -> &str {
         self.bus.rsplit_once(":event-bus/").map_or(&*self.bus, |(_, name)| name)
+    }
+
+    fn target(&self) -> Option<Call> {
+        Some(self.call())
     }
 
     fn limits(&self) -> Limits {

@@ -5,6 +5,7 @@ use setpiece_envelope::{
     DomainEvent, Envelope, EventId, MAX_EVENT_BYTES, Metadata, RawEnvelope, ReadError, Reason,
     Timestamp, WriteError,
 };
+use setpiece_policy::ValueFree;
 
 use crate::{claim_check, trace_header::trace_header};
 
@@ -359,6 +360,8 @@ impl fmt::Display for InvalidEvent {
 }
 
 impl StdError for InvalidEvent {}
+
+impl ValueFree for InvalidEvent {}
 
 // An event that can be read again can be sent again.
 const _: () = assert!(MAX_EVENT_BYTES >= crate::Limits::EVENT_BRIDGE.max_bytes);

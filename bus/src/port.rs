@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use setpiece_policy::Fault;
+use setpiece_policy::{Call, Fault};
 
 use crate::OutgoingEvent;
 
@@ -19,6 +19,11 @@ pub trait Bus: Send + Sync + 'static {
     #[expect(clippy::unnecessary_literal_bound, reason = "others have their name in them")]
     fn name(&self) -> &str {
         ""
+    }
+
+    /// Names itself for the faults of requests that get no answer: the service and the bus.
+    fn target(&self) -> Option<Call> {
+        None
     }
 
     /// Sends `entries` in one request.
@@ -57,6 +62,10 @@ impl<B: Bus> Bus for Arc<B> {
 
     fn name(&self) -> &str {
         (**self).name()
+    }
+
+    fn target(&self) -> Option<Call> {
+        (**self).target()
     }
 
     fn put(

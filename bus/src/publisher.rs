@@ -193,7 +193,9 @@ impl<B: Bus> Publisher<B> {
         let timer = pin!(self.retry.sleep(deadline.remaining(self.retry.clock())));
         match select(asked, timer).await {
             Either::Left((answer, _)) => answer,
-            Either::Right(((), _)) => Err(Fault::deadline("the bus did not answer in time")),
+            Either::Right(((), _)) => {
+                Err(unanswered(&self.bus, Fault::deadline("the bus did not answer in time")))
+            }
         }
     }
 
@@ -360,20 +362,38 @@ impl From<OutgoingEvent> for Draft {
     }
 }
 
+/// Says of a fault of our own which bus it is about.
+fn about(bus: &impl Bus, fault: Fault) -> Fault {
+    match bus.target() {
+        Some(call) => fault.with_call(call),
+        None => fault,
+    }
+}
+
+/// Says the same of a fault after a request that nobody answered.
+fn unanswered(bus: &impl Bus, fault: Fault) -> Fault {
+    about(bus, fault)
+        .with_remedy("look at the latency of {service} and at the timeouts of its client")
+}
+
 /// What is to be done about an event that cannot be sent.
 fn fault(invalid: InvalidEvent) -> Fault {
     match &invalid {
         InvalidEvent::Write(_) | InvalidEvent::Read(_) => {
             Fault::contract("the event cannot be written as JSON that readers take")
+                .with_remedy("look at the code that makes the event")
         }
         #[cfg(feature = "schema")]
-        InvalidEvent::Schema(_) => Fault::contract("the event breaks the schema of its type"),
-        InvalidEvent::Field { .. } => Fault::permanent("the bus takes no such event"),
+        InvalidEvent::Schema(_) => Fault::contract("the event breaks the schema of its type")
+            .with_remedy("look at the code that makes the event, and at the schema of its type"),
+        InvalidEvent::Field { .. } => Fault::permanent("the bus takes no such event")
+            .with_remedy("look at the code that makes the event"),
         InvalidEvent::TooLarge { .. } => {
             Fault::permanent("the event is larger than a request of the bus may be")
+                .with_remedy("make the event smaller, or publish it with a claim check")
         }
     }
-    .with_source(invalid)
+    .with_shown_source(invalid)
 }
 
 /// An event that the bus has taken over.

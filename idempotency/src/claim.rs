@@ -298,9 +298,7 @@ impl<S: Store + ?Sized> Claim<S> {
                 Ok(Completed::Kept)
             }
             Ok(Answer::Refused(unsettled)) => self.unsettled(unsettled),
-            Ok(Answer::Contended) => {
-                Err(self.completion_lost(Fault::transient("the record is held")))
-            }
+            Ok(Answer::Contended) => Err(self.completion_lost(self.core.contended())),
             Err(fault) => Err(self.completion_lost(fault)),
         }
     }
@@ -398,7 +396,7 @@ impl<S: Store + ?Sized> Claim<S> {
                 Err(self.lost(LostHow::Taken, unanswered && !released))
             }
             Ok(Answer::Contended) => {
-                let fault = Fault::transient("the record is held");
+                let fault = self.core.contended();
                 self.undecided(Some(&request), fault.with_may_have_happened(unanswered)).await
             }
             Err(fault) => {
@@ -509,7 +507,7 @@ impl<S: Store + ?Sized> Claim<S> {
         match answer.await? {
             Answer::Applied(()) => Ok(verdict::Unreleased::Free),
             Answer::Refused(verdict) => Ok(verdict),
-            Answer::Contended => Err(Fault::transient("the record is held")),
+            Answer::Contended => Err(self.core.contended()),
         }
     }
 
@@ -532,7 +530,7 @@ impl<S: Store + ?Sized> Claim<S> {
         });
         match answer.await? {
             Answer::Applied(found) => Ok(found),
-            Answer::Refused(()) | Answer::Contended => Err(Fault::transient("the record is held")),
+            Answer::Refused(()) | Answer::Contended => Err(self.core.contended()),
         }
     }
 
@@ -559,7 +557,7 @@ impl<S: Store + ?Sized> Claim<S> {
                 Ok(true)
             }
             Answer::Refused(()) => Ok(false),
-            Answer::Contended => Err(Fault::transient("the record is held")),
+            Answer::Contended => Err(self.core.contended()),
         }
     }
 

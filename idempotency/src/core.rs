@@ -234,8 +234,13 @@ impl<S: Store + ?Sized> Core<S> {
         match race(call, timer, || true).await {
             First::Work(answer) => answer,
             First::Other(()) | First::Late => {
-                Err(Fault::deadline("the store did not answer in time")
-                    .with_may_have_happened(true))
+                let fault = Fault::deadline("the store did not answer in time")
+                    .with_remedy("look at the latency of {service}, or give the function more time")
+                    .with_may_have_happened(true);
+                Err(match self.store.target() {
+                    Some(call) => fault.with_call(call),
+                    None => fault,
+                })
             }
         }
     }
@@ -289,6 +294,17 @@ impl<S: Store + ?Sized> Core<S> {
             })
         });
         answer.await
+    }
+
+    /// The fault of a write that other transactions are in the way of until the time is up.
+    pub(crate) fn contended(&self) -> Fault {
+        let fault = Fault::transient("other transactions hold its items").with_remedy(
+            "lower the concurrency, or spread the writes over more items of {resource}",
+        );
+        match self.store.target() {
+            Some(call) => fault.with_call(call),
+            None => fault,
+        }
     }
 
     pub(crate) fn store_failed(phase: Phase, fault: Fault, may_have_happened: bool) -> GuardError {

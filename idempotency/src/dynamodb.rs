@@ -57,20 +57,23 @@ mod item;
 mod names;
 mod table;
 
+use std::error::Error as StdError;
+
 use aws_sdk_dynamodb::{
     Client,
-    error::{BuildError, ProvideErrorMetadata as _, SdkError},
+    error::{BuildError, ProvideErrorMetadata, SdkError},
     operation::{
         delete_item::DeleteItemError, transact_write_items::TransactWriteItemsError,
         update_item::UpdateItemError,
     },
     primitives::Blob,
     types::{
-        AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+        AttributeValue, ConditionCheck, Delete, Put, ReturnValue,
+        ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
     },
 };
 use setpiece_envelope::Timestamp;
-use setpiece_policy::Fault;
+use setpiece_policy::{Call, Fault};
 
 pub use self::{
     access::Mode,
@@ -446,7 +449,7 @@ impl DynamoDbStore {
             {
                 Ok(Reply::Contended)
             }
-            error => Err(Fault::from(error).with_context(context)),
+            error => Err(self.failed(error, "UpdateItem", context)),
         }
     }
 
@@ -496,7 +499,7 @@ impl DynamoDbStore {
             {
                 Ok(Reply::Contended)
             }
-            error => Err(Fault::from(error).with_context("forgetting a record")),
+            error => Err(self.failed(error, "DeleteItem", "forgetting a record")),
         }
     }
 
@@ -552,7 +555,8 @@ impl DynamoDbStore {
                     _ => None,
                 };
                 let reasons = reasons.unwrap_or_default();
-                match cancellation::judge(&reasons, writes.len() + 1)? {
+                let judged = cancellation::judge(&reasons, writes.len() + 1);
+                match judged.map_err(|fault| fault.with_call(self.transaction(writes)))? {
                     Cancelled::RecordRefused => {
                         let found = reasons.into_iter().next().and_then(|reason| reason.item);
                         Ok(CommitReply::Refused(self.record(found)))
@@ -575,9 +579,13 @@ impl DynamoDbStore {
                 let error = SdkError::ServiceError(refusal);
                 Err(Fault::from(error)
                     .with_context("the claim was committed before, with other writes")
+                    .with_call(self.transaction(writes))
                     .with_may_have_happened(true))
             }
-            error => Err(Fault::from(error).with_context("committing")),
+            error => {
+                let fault = self.failed(error, "TransactWriteItems", "committing");
+                Err(fault.with_call(self.transaction(writes)))
+            }
         }
     }
 
@@ -594,6 +602,50 @@ impl DynamoDbStore {
             }
             _ => Ok(CommitReply::WriteImpossible(Impossible::new(None, reason))),
         }
+    }
+
+    /// The fault of a request that failed.
+    fn failed<E>(&self, error: SdkError<E>, operation: &'static str, context: &'static str) -> Fault
+    where
+        E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let is_invalid = error.code() == Some("ValidationException");
+        let reason = cancellation::reason(error.message().unwrap_or_default());
+        let fault =
+            Fault::from(error).with_context(context).with_call(self.call().operation(operation));
+        if !is_invalid || reason == ImpossibleReason::Invalid {
+            return fault;
+        }
+        let fault = match reason {
+            ImpossibleReason::WrongKey => {
+                fault.with_remedy("compare the key of {resource} with the key that the code says")
+            }
+            _ => fault,
+        };
+        fault.with_shown_source(reason)
+    }
+
+    fn call(&self) -> Call {
+        Call::to("DynamoDB").on(self.table.name())
+    }
+
+    /// The transaction of a record with these writes, with the tables that it is on.
+    fn transaction(&self, writes: &[TransactWriteItem]) -> Call {
+        let of_writes = writes.iter().filter_map(|write| {
+            let TransactWriteItem { condition_check, put, delete, update, .. } = write;
+            let update = update.as_ref().map(Update::table_name);
+            let put = put.as_ref().map(Put::table_name);
+            let delete = delete.as_ref().map(Delete::table_name);
+            let check = condition_check.as_ref().map(ConditionCheck::table_name);
+            update.or(put).or(delete).or(check)
+        });
+        let mut tables = vec![self.table.name()];
+        for table in of_writes {
+            if !tables.contains(&table) {
+                tables.push(table);
+            }
+        }
+        Call::to("DynamoDB").operation("TransactWriteItems").on(tables.join(", "))
     }
 
     /// The key of one part of a spilled result.
@@ -618,7 +670,7 @@ impl DynamoDbStore {
             .await;
         let output = match answer {
             Ok(output) => output,
-            Err(error) => return Err(Fault::from(error).with_context("reading a large result")),
+            Err(error) => return Err(self.failed(error, "GetItem", "reading a large result")),
         };
         Ok(match output.item.and_then(|mut item| item.remove(&*self.table.names.data)) {
             Some(AttributeValue::B(bytes)) => Some(bytes.into_inner()),
@@ -628,6 +680,10 @@ impl DynamoDbStore {
 }
 
 impl Store for DynamoDbStore {
+    fn target(&self) -> Option<Call> {
+        Some(self.call())
+    }
+
     /// An action of the caller's own, on any table of the same account and region. Its condition
     /// may be any; that of the record is added as one more action.
     type Write = TransactWriteItem;
@@ -728,7 +784,7 @@ impl Store for DynamoDbStore {
                 .await;
             match answer {
                 Ok(output) => Ok(self.record(output.item)),
-                Err(error) => Err(Fault::from(error).with_context("reading a record")),
+                Err(error) => Err(self.failed(error, "GetItem", "reading a record")),
             }
         })
     }
@@ -773,7 +829,7 @@ impl Store for DynamoDbStore {
                     .send()
                     .await;
                 if let Err(error) = answer {
-                    return Err(Fault::from(error).with_context("keeping a large result"));
+                    return Err(self.failed(error, "UpdateItem", "keeping a large result"));
                 }
             }
             Ok(())

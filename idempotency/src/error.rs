@@ -1,7 +1,7 @@
 use std::{error::Error as StdError, fmt};
 
 use setpiece_envelope::Timestamp;
-use setpiece_policy::Fault;
+use setpiece_policy::{Fault, ValueFree};
 
 use crate::{
     RecordedError,
@@ -471,7 +471,9 @@ impl From<crate::KeyError> for Fault {
     /// A [contract](setpiece_policy::FaultKind::Contract) fault: the same item has no key tomorrow
     /// either.
     fn from(error: crate::KeyError) -> Self {
-        Self::contract("there is no idempotency key").with_source(error)
+        Self::contract("there is no idempotency key")
+            .with_remedy("look at what the key is made of, and at the caller")
+            .with_shown_source(error)
     }
 }
 
@@ -492,46 +494,108 @@ impl<E: Into<Self>> From<GuardError<E>> for Fault {
                     fault
                 };
             }
-            GuardError::Store(failed) => failed.fault.hand_back(),
+            GuardError::Store(failed) => {
+                let fault = match failed.fault.reason() {
+                    Some(_) => failed.fault,
+                    None => failed.fault.with_context(failed.phase.context()),
+                };
+                fault.hand_back()
+            }
             GuardError::NoTime => Self::deadline("too little time is left to begin"),
             GuardError::Busy(busy) => {
-                let fault = Self::conflict("somebody else works on it");
+                let fault = Self::conflict("somebody else works on it").with_remedy(
+                    "wait until the lease is over; if it stays, look for a process that died or \
+                     for two that get the same item",
+                );
                 match busy.retry_after {
                     Some(delay) => fault.with_retry_after(delay),
                     None => fault,
                 }
+                .with_shown_source(UnderWay { attempt: busy.attempt, until: busy.until })
             }
-            GuardError::LeaseLost(_) => Self::conflict("the claim was lost during the work"),
+            GuardError::LeaseLost(lost) => Self::conflict("the claim was lost during the work")
+                .with_remedy("compare the lease with the time that the work takes")
+                .with_shown_source(lost.why),
             GuardError::WriteRefused(refused) => {
                 let fault = Self::conflict("the condition of a write did not hold");
                 if refused.after.is_locked() { fault.hand_back() } else { fault }
             }
             GuardError::WriteImpossible(impossible) => {
-                let fault = Self::permanent("a write can never be made");
-                let fault = fault.with_source(impossible.write.to_string());
+                let fault = Self::permanent("a write can never be made")
+                    .with_remedy("look at the write in the handler, and at the item that is there")
+                    .with_shown_source(impossible.write);
                 if impossible.after.is_locked() { fault.hand_back() } else { fault }
             }
             GuardError::Skipped(_) => Self::conflict("there is no result to answer with"),
             GuardError::Recorded(error) => {
                 Self::permanent("the work failed for good before").with_source(Replayed(error))
             }
-            GuardError::Mismatch(_) => Self::permanent("the key was used with another payload"),
+            GuardError::Mismatch(_) => Self::permanent("the key was used with another payload")
+                .with_remedy("look at the caller: it sends another payload under a used key"),
             GuardError::Interrupted(_) => {
                 Self::permanent("the work was interrupted, and must not be run again")
+                    .with_remedy("find out how far the work was, then resolve or release its key")
             }
-            GuardError::Exhausted(_) => Self::permanent("the work was begun as often as it may be"),
-            GuardError::NotKept(_) => Self::permanent("the result cannot be kept"),
-            GuardError::Panicked => Self::permanent("the work panicked").hand_back(),
-            GuardError::Unreadable(_) => {
-                Self::contract("the stored result cannot be read").hand_back()
+            GuardError::Exhausted(_) => Self::permanent("the work was begun as often as it may be")
+                .with_remedy("find out why no attempt came back, then release the key"),
+            GuardError::NotKept(_) => Self::permanent("the result cannot be kept")
+                .with_remedy("look at the type of the result: it must be written as JSON"),
+            GuardError::Panicked => Self::permanent("the work panicked")
+                .with_remedy("look at the message of the panic in the log before this line")
+                .hand_back(),
+            GuardError::Unreadable(unreadable) => {
+                Self::contract("the stored result cannot be read")
+                    .with_remedy(OF_RECORD)
+                    .with_shown_source(unreadable.why)
+                    .hand_back()
             }
-            GuardError::Newer(_) => Self::contract("the record has a newer schema").hand_back(),
-            GuardError::Corrupt(..) => Self::contract("the record cannot be read").hand_back(),
+            GuardError::Newer(_) => Self::contract("the record has a newer schema")
+                .with_remedy("deploy the newer version of this function here, too")
+                .hand_back(),
+            GuardError::Corrupt(_, why) => Self::contract("the record cannot be read")
+                .with_remedy(OF_RECORD)
+                .with_shown_source(NotARecord(why))
+                .hand_back(),
             GuardError::Key(error) => error.into(),
         };
         fault.with_may_have_happened(may_have_happened)
     }
 }
+
+const OF_RECORD: &str =
+    "inspect the record; release its key, or delete it if the work may be repeated";
+
+/// The attempt that has a key.
+#[derive(Debug)]
+struct UnderWay {
+    attempt: u64,
+    until: Option<Timestamp>,
+}
+
+impl fmt::Display for UnderWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "attempt {} is under way", self.attempt)?;
+        self.until.map_or(Ok(()), |until| write!(f, " until {until}"))
+    }
+}
+
+impl StdError for UnderWay {}
+
+impl ValueFree for UnderWay {}
+
+/// The reason why a record is none.
+#[derive(Debug)]
+struct NotARecord(&'static str);
+
+impl fmt::Display for NotARecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl StdError for NotARecord {}
+
+impl ValueFree for NotARecord {}
 
 /// An error of before, as the source of a fault.
 #[derive(Debug)]
@@ -552,6 +616,31 @@ impl fmt::Display for LostHow {
             Self::TimeUp => "the work took longer than the lease",
             Self::StoreSilent => "the store did not answer",
         })
+    }
+}
+
+impl StdError for LostHow {}
+
+impl ValueFree for LostHow {}
+
+impl StdError for UnreadableWhy {}
+
+impl ValueFree for UnreadableWhy {}
+
+impl ValueFree for crate::KeyError {}
+
+impl Phase {
+    /// The same in the words of a fault.
+    fn context(self) -> &'static str {
+        match self {
+            Self::Acquire => "claiming a key",
+            Self::Read => "reading a record",
+            Self::Complete => "completing a record",
+            Self::Commit => "committing",
+            Self::Release => "releasing a record",
+            Self::Extend => "extending a lease",
+            Self::Amend => "changing a record",
+        }
     }
 }
 

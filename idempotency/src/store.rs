@@ -1,9 +1,9 @@
 //! The port to where records are kept.
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{error::Error as StdError, fmt, pin::Pin, sync::Arc};
 
 use setpiece_envelope::Timestamp;
-use setpiece_policy::Fault;
+use setpiece_policy::{Call, Fault, ValueFree};
 
 use crate::{
     digest,
@@ -41,6 +41,11 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Store: Send + Sync + 'static {
     /// A write of the caller's that can be part of a [`commit`](Self::commit).
     type Write: Send + Sync + 'static;
+
+    /// Names itself for the faults of requests that get no answer: the service and the table.
+    fn target(&self) -> Option<Call> {
+        None
+    }
 
     /// How many bytes of a result fit on a record at most. What is larger is spilled.
     fn max_inline(&self) -> usize;
@@ -193,6 +198,14 @@ impl fmt::Display for Impossible {
         }
     }
 }
+
+impl StdError for Impossible {}
+
+impl ValueFree for Impossible {}
+
+impl StdError for ImpossibleReason {}
+
+impl ValueFree for ImpossibleReason {}
 
 impl fmt::Display for ImpossibleReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

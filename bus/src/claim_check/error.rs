@@ -1,6 +1,6 @@
 use std::{error::Error as StdError, fmt};
 
-use setpiece_policy::Fault;
+use setpiece_policy::{Fault, ValueFree};
 
 /// Why the data that an event refers to cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,9 +42,25 @@ impl fmt::Display for ClaimCheckError {
 
 impl StdError for ClaimCheckError {}
 
+impl ValueFree for ClaimCheckError {}
+
 impl From<ClaimCheckError> for Fault {
     /// A [contract](setpiece_policy::FaultKind::Contract) fault.
     fn from(error: ClaimCheckError) -> Self {
-        Self::contract("the data of the event cannot be fetched").with_source(error)
+        let remedy = match &error {
+            ClaimCheckError::Malformed { .. } => "look at the producer: it writes no claim checks",
+            ClaimCheckError::TooLarge { .. } => {
+                "raise the limit of the claim check, or have the producer send less"
+            }
+            ClaimCheckError::Missing => {
+                "compare how long the payload store keeps with the age of the event"
+            }
+            ClaimCheckError::Altered => {
+                "find out who can write to the payload store, or who sends another event's reference"
+            }
+        };
+        Self::contract("the data of the event cannot be fetched")
+            .with_remedy(remedy)
+            .with_shown_source(error)
     }
 }

@@ -4,6 +4,7 @@ use std::{
     mem,
     pin::{Pin, pin},
     task::Poll,
+    time::Duration,
 };
 
 use futures_util::{
@@ -14,7 +15,7 @@ use setpiece_envelope::EventId;
 use setpiece_policy::{Deadline, Disposition, Fault, GiveUp, Retry, RetryBudget};
 
 use super::{
-    Draft, Kept, PublishError, Published, Publisher, Unaccepted,
+    Draft, Kept, PublishError, Published, Publisher, Unaccepted, about, unanswered,
     work::{Next, Work, send, store},
 };
 use crate::Bus;
@@ -99,6 +100,8 @@ pub(super) struct Past {
     pub(super) fault: Option<Fault>,
     /// Retries of faults that allow only so many.
     capped: u32,
+    /// Tries that failed.
+    tries: u32,
     /// Whether it may have been accepted in any of the tries.
     may_have_happened: bool,
     /// Whether it is sent in a request of its own, to find out which entry is refused.
@@ -132,6 +135,7 @@ impl<'p, B: Bus, T> Publication<'p, B, T> {
     /// time, and this may be called again.
     pub async fn run(&mut self) {
         let retry = &self.publisher.retry;
+        let began = retry.clock().now();
         let remaining = self.deadline.remaining(retry.clock());
         self.resume();
         {
@@ -140,8 +144,9 @@ impl<'p, B: Bus, T> Publication<'p, B, T> {
             select(work, timer).await;
         }
         self.resume();
+        let elapsed = retry.clock().now().saturating_duration_since(began);
         for state in &mut self.states {
-            state.give_up(GiveUp::NoTime);
+            state.give_up(GiveUp::NoTime, elapsed, &self.publisher.bus);
         }
     }
 
@@ -249,13 +254,20 @@ impl<'p, B: Bus, T> Publication<'p, B, T> {
 }
 
 impl State {
-    /// Refuses what waits.
-    pub(super) fn give_up(&mut self, why: GiveUp) {
+    /// Refuses what waits, after so much time.
+    pub(super) fn give_up(&mut self, why: GiveUp, elapsed: Duration, bus: &impl Bus) {
         if let Self::Waiting(past) = self {
             let past = mem::take(past);
             let fault = match &past.fault {
                 Some(fault) => fault.clone(),
-                None => Fault::deadline("there was no time to publish the event"),
+                None if past.may_have_happened => {
+                    unanswered(bus, Fault::deadline("the bus did not answer in time"))
+                }
+                None => about(bus, Fault::deadline("there was no time to publish the event")),
+            };
+            let fault = match past.tries {
+                0 => fault,
+                tries => fault.with_tries(tries, elapsed),
             };
             *self = Self::Refused(past.remember(fault).given_up(why));
         }
@@ -281,6 +293,7 @@ impl Past {
         State::Waiting(Self {
             capped: self.capped + u32::from(is_capped),
             may_have_happened: self.may_have_happened || fault.may_have_happened(),
+            tries: self.tries.saturating_add(1),
             fault: Some(fault),
             is_alone: self.is_alone,
         })

@@ -10,9 +10,10 @@ use futures_util::future::{Either, select};
 use setpiece_policy::{Attempts, Deadline, Disposition, Fault, FaultKind, GiveUp, Withdrawal};
 
 use super::{
-    Kept, Published, Publisher, fault,
+    Kept, Published, Publisher, about, fault,
     pack::pack,
     publication::{Event, Past, State},
+    unanswered,
 };
 use crate::{Bus, ClaimCheck, EntryResult, InvalidEvent, OutgoingEvent};
 
@@ -189,7 +190,10 @@ impl<'w, B: Bus> Work<'w, B> {
         let mut is_refused_together = false;
         let results = match answer {
             Ok(results) if results.len() == entries.len() => results,
-            Ok(_) => same_for_all(Fault::transient("the bus answered about other entries")),
+            Ok(_) => same_for_all(about(
+                &self.publisher.bus,
+                Fault::transient("the bus answered about other entries"),
+            )),
             Err(fault) => {
                 // One of them may be to blame, and the others need not suffer for it.
                 is_refused_together =
@@ -232,7 +236,7 @@ impl<'w, B: Bus> Work<'w, B> {
             is_throttled |= fault.is_some_and(|it| it.kind() == FaultKind::Throttled);
             if asked.is_some_and(|asked| asked > remaining) {
                 // The others need not wait for it.
-                self.states[index].give_up(GiveUp::NoTime);
+                self.give_up(&[index], GiveUp::NoTime);
                 continue;
             }
             after = after.max(asked);
@@ -283,8 +287,9 @@ impl<'w, B: Bus> Work<'w, B> {
     }
 
     fn give_up(&mut self, indexes: &[usize], why: GiveUp) {
+        let elapsed = self.attempts.elapsed();
         for index in indexes {
-            self.states[*index].give_up(why);
+            self.states[*index].give_up(why, elapsed, &self.publisher.bus);
         }
     }
 }
@@ -314,7 +319,7 @@ pub(super) async fn store<B>(
 pub(super) async fn send<B: Bus>(publisher: &Publisher<B>, request: Request) -> Next {
     let entries: Vec<&OutgoingEvent> = request.entries.iter().map(|(_, event)| &**event).collect();
     let answer = within(publisher, publisher.bus.put(&entries), || {
-        Fault::transient("the bus did not answer in time")
+        unanswered(&publisher.bus, Fault::transient("the bus did not answer in time"))
     });
     let answer = answer.await;
     drop(entries);

@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::{
     },
 };
 use serde_json::json;
-use setpiece_policy::{Deadline, Fault, Retry};
+use setpiece_policy::{Call, Deadline, Fault, Retry};
 
 use super::names;
 
@@ -220,7 +220,7 @@ impl Table {
         match request.send().await {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Some("ResourceInUseException") => Ok(()),
-            Err(error) => Err(Fault::from(error).with_context("creating a table")),
+            Err(error) => Err(self.failed(error, "CreateTable", "creating a table")),
         }
     }
 
@@ -232,7 +232,7 @@ impl Table {
             Err(error) if error.code() == Some("ResourceNotFoundException") => {
                 return Err(Fault::transient("the table is not there yet").with_source(error));
             }
-            Err(error) => return Err(Fault::from(error).with_context("describing a table")),
+            Err(error) => return Err(self.failed(error, "DescribeTable", "describing a table")),
         };
         match answer.table.and_then(|table| table.table_status) {
             Some(TableStatus::Active | TableStatus::Updating) => Ok(()),
@@ -242,7 +242,9 @@ impl Table {
 
     async fn try_expire(&self, client: &Client) -> Result<(), Fault> {
         // Turning it on twice is an error, so it is asked first.
-        let answer = client.describe_time_to_live().table_name(&self.name).send().await?;
+        let answer = client.describe_time_to_live().table_name(&self.name).send().await;
+        let answer = answer
+            .map_err(|error| self.failed(error, "DescribeTimeToLive", "reading a time to live"))?;
         let status = answer.time_to_live_description.and_then(|ttl| ttl.time_to_live_status);
         if matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
             return Ok(());
@@ -261,8 +263,18 @@ impl Table {
             .time_to_live_specification(specification);
         match request.send().await {
             Ok(_) => Ok(()),
-            Err(error) => Err(Fault::from(error).with_context("setting a time to live")),
+            Err(error) => Err(self.failed(error, "UpdateTimeToLive", "setting a time to live")),
         }
+    }
+
+    fn failed(
+        &self,
+        error: impl Into<Fault>,
+        operation: &'static str,
+        context: &'static str,
+    ) -> Fault {
+        let call = Call::to("DynamoDB").operation(operation).on(&self.name);
+        error.into().with_context(context).with_call(call)
     }
 
     /// What [`create`](Self::create) is allowed to do.

@@ -1,5 +1,5 @@
 use serde::Serialize;
-use setpiece_policy::{Deadline, Fault};
+use setpiece_policy::Deadline;
 
 use super::Guard;
 use crate::{
@@ -215,11 +215,9 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
             Ok(Answer::Refused(found)) => {
                 Ok(Amended::Changed(found.map(|record| Core::<S>::inspected(&seen.key, record))))
             }
-            Ok(Answer::Contended) => Err(Core::<S>::store_failed(
-                Phase::Amend,
-                Fault::transient("the record is held"),
-                false,
-            )),
+            Ok(Answer::Contended) => {
+                Err(Core::<S>::store_failed(Phase::Amend, self.core.contended(), false))
+            }
             Err(fault) => {
                 let may_have_happened = fault.may_have_happened();
                 Err(Core::<S>::store_failed(Phase::Amend, fault, may_have_happened))
