@@ -7,7 +7,8 @@ use setpiece_idempotency::KeyError;
 use setpiece_policy::{Fault, FaultKind};
 
 use crate::{
-    Delivery, HttpForm, HttpResponse, Source, UnknownShape, payload::phrase, request_key::NotServed,
+    Delivery, HttpForm, HttpResponse, Source, UnknownShape, app::log, payload::phrase,
+    request_key::NotServed,
 };
 
 /// How a delivery has ended.
@@ -37,9 +38,8 @@ pub(crate) enum Ended {
 /// | `Setpiece.Permanent` | the request cannot be granted, or a handler panicked | another request, or other code |
 /// | `Setpiece.Failed` | anything that has no name yet | |
 ///
-/// The message is about what has failed, in words of the code that failed it. It has no data of
-/// events.
-#[derive(Debug)]
+/// The message is all that is known about what has failed, with what to do about it. It has no data
+/// of events. Its `Debug` text is its message, because that is what `lambda_runtime` logs.
 #[non_exhaustive]
 pub enum InvokeError {
     /// It is nothing that this crate knows. Deliveries cannot be told apart in it, so none is
@@ -92,20 +92,46 @@ impl InvokeError {
             },
         }
     }
+
+    /// The message without the advice.
+    pub(crate) fn problem(&self) -> String {
+        match self {
+            Self::UnknownShape(UnknownShape::Malformed(violation)) => {
+                format!("the invocation cannot be read: {violation}")
+            }
+            Self::UnknownShape(shape) => shape.to_string(),
+            Self::Failed { failed: 1, of: 1, fault } => fault.to_string(),
+            Self::Failed { failed, of, fault } => {
+                format!("{failed} of {of} deliveries have failed: {fault}")
+            }
+            Self::AnswerTooLarge { size, limit } => {
+                format!("the answer has {size} bytes, more than the {limit} that Lambda takes")
+            }
+        }
+    }
+
+    /// Advice for somebody on call: one short sentence without a capital and a full stop.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::UnknownShape(_) => {
+                "look at what invokes the function: it sends nothing that is known".to_owned()
+            }
+            Self::AnswerTooLarge { .. } => "make the answer of the handler smaller".to_owned(),
+            Self::Failed { fault, .. } => fault.remedy(),
+        }
+    }
+}
+
+impl fmt::Debug for InvokeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for InvokeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownShape(shape) => shape.fmt(f),
-            Self::Failed { failed: 1, of: 1, fault } => fault.fmt(f),
-            Self::Failed { failed, of, fault } => {
-                write!(f, "{failed} of {of} deliveries have failed: {fault}")
-            }
-            Self::AnswerTooLarge { size, limit } => {
-                write!(f, "the answer has {size} bytes, more than the {limit} that Lambda takes")
-            }
-        }
+        write!(f, "{}; to do: {}", self.problem(), self.remedy())
     }
 }
 
@@ -214,10 +240,15 @@ impl<'a> Answer<'a> {
         };
         let response = match self.ended.into_iter().next() {
             Some(Ended::Done(Some(response))) if response.len() <= limit => return response,
+            Some(Ended::Done(Some(response))) => {
+                // An answer that Lambda would throw away is none.
+                let size = response.len();
+                log::refused(&InvokeError::AnswerTooLarge { size, limit });
+                HttpResponse::new(500)
+            }
             Some(Ended::Done(None)) => HttpResponse::new(204),
             Some(Ended::Failed(fault)) => refusal(&fault),
-            // An answer that Lambda would throw away is none.
-            Some(Ended::Done(Some(_))) | None => HttpResponse::new(500),
+            None => HttpResponse::new(500),
         };
         // Its status and its headers are ours.
         response.to_json(form).unwrap_or_default()

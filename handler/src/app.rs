@@ -1,6 +1,7 @@
 mod build;
 mod deliver;
 mod lease;
+pub(crate) mod log;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -8,7 +9,7 @@ use futures_util::future::BoxFuture;
 use setpiece_bus::Bus;
 use setpiece_envelope::Clock;
 use setpiece_idempotency::Guard;
-use setpiece_policy::Deadline;
+use setpiece_policy::{Deadline, Fault};
 
 pub use self::build::{AppBuilder, AppError};
 use crate::{
@@ -92,6 +93,14 @@ where
     ///
     /// When all of the invocation has failed, or a part of it that the source cannot be told of.
     pub async fn invoke(&self, payload: &[u8], deadline: Deadline) -> Result<String, InvokeError> {
+        let answer = self.answer(payload, deadline).await;
+        if let Err(error) = &answer {
+            log::refused(error);
+        }
+        answer
+    }
+
+    async fn answer(&self, payload: &[u8], deadline: Deadline) -> Result<String, InvokeError> {
         let invocation = Invocation::read(payload)?;
         let app = &*self.inner;
         let time = Time::new(app, deadline);
@@ -126,6 +135,12 @@ impl<S, X: EffectStore, B> App<S, X, B> {
     }
 }
 
+/// The fault of a delivery that is not begun.
+fn no_time() -> Fault {
+    Fault::deadline("too little time is left to begin")
+        .with_remedy("give the function more time, or smaller batches")
+}
+
 /// Until when what is to be done.
 #[derive(Clone, Copy)]
 struct Time {
@@ -133,6 +148,8 @@ struct Time {
     ends_at: Deadline,
     /// When handlers must have ended, and after which none begins.
     work_until: Deadline,
+    /// After which no store and no bus is waited for, so that there is time to say which it was.
+    wait_until: Deadline,
     /// When the answer has to be on its way.
     answer_by: Deadline,
 }
@@ -144,6 +161,7 @@ impl Time {
         Self {
             ends_at: deadline,
             work_until: deadline.reserve(reserve),
+            wait_until: deadline.reserve(reserve * 3 / 8),
             answer_by: deadline.reserve(reserve / 4),
         }
     }

@@ -15,7 +15,7 @@ use std::{
 use serde_dynamo::Item;
 use setpiece_bus::OutgoingEvent;
 use setpiece_envelope::{RawEnvelope, ReadError, Reason, Violation};
-use setpiece_policy::Fault;
+use setpiece_policy::{Fault, ValueFree};
 
 use crate::{
     payload::{HttpRequest, ItemChange, OtherEvent, S3Change, ScheduledEvent},
@@ -376,15 +376,58 @@ impl StdError for Unreadable {
     }
 }
 
+/// All that an [`Unreadable`] says, with its source.
+#[derive(Debug)]
+struct Told(String);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Told {}
+
+impl ValueFree for Told {}
+
+impl Unreadable {
+    fn told(&self) -> Told {
+        Told(match self {
+            Self::Malformed { wrapping, error } => match error.violation() {
+                Some(violation) => format!("in {wrapping}, {violation}"),
+                None => self.to_string(),
+            },
+            Self::Aggregated | Self::NestedNotification | Self::SeveralChanges => self.to_string(),
+        })
+    }
+
+    /// The fault of a delivery that cannot be read.
+    pub(crate) fn fault(&self) -> Fault {
+        let (context, remedy) = match self {
+            Self::Malformed { .. } => (
+                "the delivery cannot be read",
+                "compare what came with what its producer should send, and tell the producer",
+            ),
+            Self::Aggregated => (
+                "the delivery holds aggregated records",
+                "have the producer send its records one by one, without aggregation of the KPL",
+            ),
+            Self::NestedNotification => (
+                "the delivery is wrapped in too many notifications",
+                "look for a topic that is subscribed to another topic",
+            ),
+            Self::SeveralChanges => (
+                "the delivery holds several changes of a bucket",
+                "send the changes through a topic or a bus, one in each message",
+            ),
+        };
+        Fault::contract(context).with_remedy(remedy).with_shown_source(self.told())
+    }
+}
+
 impl From<Unreadable> for Fault {
     /// A [contract](setpiece_policy::FaultKind::Contract) fault: the delivery is quarantined.
     fn from(error: Unreadable) -> Self {
-        let context = match &error {
-            Unreadable::Malformed { .. } => "the delivery cannot be read",
-            Unreadable::Aggregated => "the delivery holds aggregated records",
-            Unreadable::NestedNotification => "the delivery is wrapped in too many notifications",
-            Unreadable::SeveralChanges => "the delivery holds several changes of a bucket",
-        };
-        Self::contract(context).with_source(error)
+        error.fault().with_source(error)
     }
 }

@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::{
 };
 use setpiece_envelope::Timestamp;
 use setpiece_idempotency::dynamodb::{DynamoDbStore, Table};
-use setpiece_policy::Fault;
+use setpiece_policy::{Call, Fault};
 
 pub(crate) use self::native::native_bytes;
 use crate::{
@@ -96,6 +96,17 @@ impl DynamoDbEffects {
         self.outbox.primary_key(key.as_str())
     }
 
+    /// The fault of a request to the table of the outbox.
+    fn failed(
+        &self,
+        error: impl Into<Fault>,
+        operation: &'static str,
+        context: &'static str,
+    ) -> Fault {
+        let call = Call::to("DynamoDB").operation(operation).on(self.outbox.name());
+        error.into().with_context(context).with_call(call)
+    }
+
     async fn read(&self, keys: &[OutboxKey]) -> Result<Vec<Option<OutboxItem>>, Fault> {
         let unbuilt = |error| Fault::permanent("a request could not be built").with_source(error);
         let mut found: HashMap<String, OutboxItem> = HashMap::with_capacity(keys.len());
@@ -114,7 +125,7 @@ impl DynamoDbEffects {
                 .send()
                 .await;
             let answer =
-                answer.map_err(|error| Fault::from(error).with_context("reading the outbox"))?;
+                answer.map_err(|error| self.failed(error, "BatchGetItem", "reading the outbox"))?;
             for mut item in answer.responses.unwrap_or_default().into_values().flatten() {
                 let event = item.remove(Self::EVENT);
                 let created_at = item.remove(Self::CREATED_AT);
@@ -139,7 +150,8 @@ impl DynamoDbEffects {
             let left = answer.unprocessed_keys.unwrap_or_default();
             wanted = left.into_values().flat_map(|left| left.keys).collect();
             if wanted.len() >= asked {
-                return Err(Fault::throttled("the outbox was not read"));
+                let fault = Fault::throttled("the table left all items unprocessed");
+                return Err(self.failed(fault, "BatchGetItem", "reading the outbox"));
             }
         }
         Ok(keys.iter().map(|key| found.remove(key.as_str())).collect())
@@ -163,12 +175,13 @@ impl DynamoDbEffects {
                 .request_items(self.outbox.name(), wanted)
                 .send()
                 .await;
-            let answer =
-                answer.map_err(|error| Fault::from(error).with_context("clearing the outbox"))?;
+            let answer = answer
+                .map_err(|error| self.failed(error, "BatchWriteItem", "clearing the outbox"))?;
             let left = answer.unprocessed_items.unwrap_or_default();
             wanted = left.into_values().flatten().collect();
             if wanted.len() >= asked {
-                return Err(Fault::throttled("the outbox was not cleared"));
+                let fault = Fault::throttled("the table left all items unprocessed");
+                return Err(self.failed(fault, "BatchWriteItem", "clearing the outbox"));
             }
             wanted.extend(later);
         }

@@ -632,7 +632,7 @@ where
     ) -> Prepared<S> {
         let envelope = raw.clone().decode::<E>()?;
         let key = event_key(E::SOURCE, &envelope.metadata, opened.bus.as_ref())
-            .map_err(|error| Fault::contract("an event that has no key").with_source(error))?;
+            .map_err(|error| Fault::from(error).with_context("an event that has no key"))?;
         let event = Received {
             data: envelope.data,
             metadata: envelope.metadata,
@@ -699,7 +699,8 @@ impl<S: Send + Sync + 'static, P: Payload> Route<S> for PayloadRoute<S, P> {
             Some(key) => {
                 let key = key(&payload).map_err(|error| {
                     Fault::contract("a payload that has no key")
-                        .with_source(NotServed::NoKey(error))
+                        .with_remedy("look at what the key is made of, and at the caller")
+                        .with_shown_source(NotServed::NoKey(error))
                 })?;
                 Guarding::Key(key.of_request(asked.as_ref())?)
             }

@@ -24,7 +24,7 @@ use tower_service::Service;
 use self::entrance::Cloakroom;
 #[cfg(feature = "shutdown")]
 pub use self::shutdown::run_until_shutdown;
-use crate::{App, EffectStore, InvokeError, UnknownShape};
+use crate::{App, EffectStore, Ending, InvokeError, UnknownShape, app::log};
 
 /// Runs `app` as a Lambda function, one invocation after the other.
 ///
@@ -150,15 +150,22 @@ where
             // A panic within a delivery is the end of that delivery. Should one get here, the runtime
             // would tell Lambda what it says, which can be anything.
             let Ok(answer) = AssertUnwindSafe(answer).catch_unwind().await else {
-                let fault = Fault::permanent("the app panicked").with_may_have_happened(true);
-                return Err(InvokeError::Failed { failed: 1, of: 1, fault });
+                let fault = Fault::permanent("the app panicked")
+                    .with_remedy("look at the message of the panic in the log before this line")
+                    .with_may_have_happened(true);
+                return Err(failed(fault));
             };
             RawValue::from_string(answer?).map_err(|error| {
-                let fault = Fault::permanent("an answer that is not JSON").with_source(error);
-                InvokeError::Failed { failed: 1, of: 1, fault }
+                failed(Fault::permanent("an answer that is not JSON").with_source(error))
             })
         })
     }
+}
+
+/// The failure of an invocation after its deliveries.
+fn failed(fault: Fault) -> InvokeError {
+    log::ended(Ending::Failed(&fault), None);
+    InvokeError::Failed { failed: 1, of: 1, fault }
 }
 
 /// When Lambda ends the function.
@@ -220,13 +227,6 @@ impl fmt::Debug for RawInvocation {
 impl From<InvokeError> for Diagnostic {
     /// Has a [type](InvokeError::error_type) that stays as it is, and no data of events.
     fn from(error: InvokeError) -> Self {
-        let error_message = match &error {
-            // Of all sources this one is known to show no values.
-            InvokeError::UnknownShape(UnknownShape::Malformed(violation)) => {
-                format!("{error}: {violation}")
-            }
-            _ => error.to_string(),
-        };
-        Self { error_type: error.error_type().to_owned(), error_message }
+        Self { error_type: error.error_type().to_owned(), error_message: error.to_string() }
     }
 }

@@ -168,6 +168,48 @@
 //! | HTTP | the caller decides | is told that it is in progress | a caller that repeats the request with its key |
 //! | Step Functions and other direct calls | the caller decides | waits up to 40 s, then fails | a `Retry` of the caller that goes on for more than a minute |
 //!
+//! # The log
+//!
+//! What fails is said once, through `tracing`, when it is known what becomes of the delivery. It is
+//! an `ERROR` if it stays until somebody does something (a quarantine, a missing table or permission,
+//! a newer version), and a `WARN` if it may pass when it comes again. What goes well is said at
+//! `DEBUG`, and so is what only waits behind a failure in the same order. A delivery of which several
+//! handlers fail has a line for each.
+//!
+//! These fields are an interface. Their names and meanings stay, and those that are not known are
+//! left out. None holds a value of an event.
+//!
+//! | field | says | for example |
+//! |---|---|---|
+//! | `message` | what became of it | `a delivery has failed` |
+//! | `ending` | [`Ending::name`] | `Failed`, `Quarantined` |
+//! | `handler` | the handler that failed | `award_points` |
+//! | `reason` | [`Reason`], of what is put aside | `Unreadable` |
+//! | `fault.kind` | [`FaultKind`](setpiece_policy::FaultKind) | `throttled` |
+//! | `fault.context` | what was being done, or what is wrong: a constant | `claiming a key` |
+//! | `fault.reason` | what went wrong while it was done: a constant | `a connection to AWS broke` |
+//! | `fault.source` | the [value-free](setpiece_policy::ValueFree) error beneath | `` `detail.data.order_id` expected a string, found a number `` |
+//! | `fault.code` | the error code of the service | `ThrottlingException` |
+//! | `aws.service` | who was called | `DynamoDB` |
+//! | `aws.operation` | with what | `UpdateItem` |
+//! | `aws.resource` | the table, bus or queue, as the program names it; all tables of a transaction | `records` |
+//! | `tries` | the number of tries | `3` |
+//! | `gave_up` | why it was not tried again here | `all tries are spent` |
+//! | `gave_up_after_ms` | after how many milliseconds | `2127` |
+//! | `may_have_happened` | true if the effect may be there in spite of the fault | `false` |
+//! | `remedy` | what to do or to look at | ``allow the role of the function `dynamodb:UpdateItem` on `records` `` |
+//! | `error.type`, `error.message` | in place of all but `remedy`, where an invocation fails and no delivery is to blame | `Setpiece.UnknownShape` |
+//!
+//! The line is in the span `delivery`, with `item_id`, and for events with `event_id`, `event_name`,
+//! `event_version`, `correlation_id`, `causation_id` and `depth`. A handler runs in the span
+//! `handler`, with `handler` and `attempt`.
+//!
+//! The [error](InvokeError) that Lambda reports and the attribute `error` of a message in the
+//! quarantine say the same in one sentence. `lambda_runtime` writes the error that it reports into
+//! the log once more, under the target `lambda_runtime::layers::panic`. The start of the facade
+//! switches that line off; elsewhere a filter does, such as the environment variable
+//! `RUST_LOG=lambda_runtime::layers::panic=off` with its default subscriber.
+//!
 //! # Features
 //!
 //! None is on by default, and none removes anything.

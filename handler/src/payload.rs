@@ -253,7 +253,14 @@ impl<T: DeserializeOwned + Send + 'static> Payload for Json<T> {
             Content::Json(json) => {
                 let decoded = setpiece_envelope::from_json(json.as_bytes());
                 let refused = "the JSON is not of the type it should be";
-                decoded.map(Self).map_err(|error| Fault::from(error).with_context(refused))
+                decoded.map(Self).map_err(|error| {
+                    let fault = Fault::contract(refused);
+                    match error.violation() {
+                        Some(violation) => fault.with_shown_source(violation.clone()),
+                        None => fault,
+                    }
+                    .with_source(error)
+                })
             }
             _ => Err(other_kind()),
         }

@@ -12,7 +12,7 @@ use setpiece_policy::{Fault, FaultKind};
 
 #[cfg(feature = "sqs")]
 pub use self::sqs::SqsQuarantine;
-use crate::Facts;
+use crate::{Facts, report::told};
 
 /// Takes what can never be handled, with its bytes, so that it holds up nothing behind it and is
 /// not lost.
@@ -50,8 +50,8 @@ pub struct Poison<'a> {
     pub bytes: &'a [u8],
     /// Why it cannot be handled.
     pub reason: Reason,
-    /// More about why: a constant of the code that refused it, never a value of the event.
-    pub context: &'static str,
+    /// More about why. Its texts hold no value of the event.
+    pub fault: &'a Fault,
     /// The handler that refused it, if it has come as far.
     pub handler: Option<&'a str>,
     /// The event's id, if it could be read.
@@ -67,7 +67,7 @@ impl fmt::Debug for Poison<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Poison")
             .field("reason", &self.reason)
-            .field("context", &self.context)
+            .field("fault", &self.fault)
             .field("handler", &self.handler)
             .field("event_id", &self.event_id)
             .field("facts", &self.facts)
@@ -141,8 +141,10 @@ pub struct Quarantined {
     pub bytes: Vec<u8>,
     /// Why it cannot be handled.
     pub reason: Reason,
-    /// More about why.
+    /// What was being done, as a constant.
     pub context: &'static str,
+    /// All that is known about why, with what to do about it.
+    pub error: String,
     /// The handler that refused it.
     pub handler: Option<String>,
     /// The event's id.
@@ -158,7 +160,7 @@ impl fmt::Debug for Quarantined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Quarantined")
             .field("reason", &self.reason)
-            .field("context", &self.context)
+            .field("error", &self.error)
             .field("handler", &self.handler)
             .field("event_id", &self.event_id)
             .field("item_id", &self.item_id)
@@ -199,7 +201,8 @@ impl Quarantine for InMemoryQuarantine {
             state.put.push(Quarantined {
                 bytes: poison.bytes.to_vec(),
                 reason: poison.reason,
-                context: poison.context,
+                context: poison.fault.context(),
+                error: told(poison.fault),
                 handler: poison.handler.map(str::to_owned),
                 event_id: poison.event_id.cloned(),
                 item_id: poison.facts.item_id.as_deref().map(str::to_owned),

@@ -46,7 +46,12 @@ pub enum Ending<'a> {
     /// No handler takes it, and it was acknowledged.
     Ignored,
     /// It was put aside.
-    Quarantined(Reason),
+    Quarantined {
+        /// The reason.
+        reason: Reason,
+        /// More about the reason.
+        fault: &'a Fault,
+    },
     /// It is an event in the outbox that belongs to another service or bus. It was left alone, for
     /// its owner's relay.
     Foreign,
@@ -59,7 +64,7 @@ pub enum Ending<'a> {
     NoTime,
 }
 
-impl Ending<'_> {
+impl<'a> Ending<'a> {
     /// Its name, for metrics. It stays as it is.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -69,7 +74,7 @@ impl Ending<'_> {
             Self::Again => "Again",
             Self::Stale => "Stale",
             Self::Ignored => "Ignored",
-            Self::Quarantined(_) => "Quarantined",
+            Self::Quarantined { .. } => "Quarantined",
             Self::Foreign => "Foreign",
             Self::Unpublished(_) => "Unpublished",
             Self::Failed(_) => "Failed",
@@ -77,17 +82,29 @@ impl Ending<'_> {
         }
     }
 
-    pub(crate) fn is_trouble(self) -> bool {
-        matches!(self, Self::Quarantined(_) | Self::Unpublished(_) | Self::Failed(_) | Self::NoTime)
+    /// The fault that it ended with, if it did.
+    #[must_use]
+    pub fn fault(&self) -> Option<&'a Fault> {
+        match self {
+            Self::Quarantined { fault, .. } | Self::Failed(fault) | Self::Unpublished(fault) => {
+                Some(fault)
+            }
+            _ => None,
+        }
     }
 
     /// More about it: a constant, never a value of an event.
     #[must_use]
     pub fn context(&self) -> &'static str {
         match self {
-            Self::Quarantined(reason) => reason.name(),
+            Self::Quarantined { reason, .. } => reason.name(),
             Self::Failed(fault) | Self::Unpublished(fault) => fault.context(),
             _ => "",
         }
     }
+}
+
+/// All that is known about a fault and may be shown, with what to do about it.
+pub(crate) fn told(fault: &Fault) -> String {
+    format!("{fault}; to do: {}", fault.remedy())
 }

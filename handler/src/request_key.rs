@@ -1,7 +1,7 @@
 use std::{error::Error as StdError, fmt};
 
 use setpiece_idempotency::{Key, KeyError, KeyPart};
-use setpiece_policy::Fault;
+use setpiece_policy::{Fault, ValueFree};
 
 use crate::HttpRequest;
 
@@ -85,8 +85,9 @@ impl RequestKey {
             (Apart::Nothing, _) => return Ok(self.key),
             (Apart::Route, _) => self.key,
             (Apart::RouteAndCaller, None) => {
-                return Err(Fault::permanent(
-                    "a request without a caller to keep its key apart by",
+                let fault = Fault::permanent("a request without a caller to keep its key apart by");
+                return Err(fault.with_remedy(
+                    "give the route an authorizer, or say who asks with `RequestKey`",
                 ));
             }
             (Apart::RouteAndCaller, Some([kind, authority, name])) => {
@@ -155,3 +156,5 @@ impl fmt::Display for NotServed {
 }
 
 impl StdError for NotServed {}
+
+impl ValueFree for NotServed {}

@@ -1,23 +1,30 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
-    sync::Arc,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::Poll,
+    time::Duration,
 };
 
 use futures_util::{
-    FutureExt as _,
+    FutureExt as _, TryFutureExt as _,
     future::{BoxFuture, maybe_done, poll_fn},
 };
 use setpiece_bus::Bus;
 use setpiece_envelope::{
     Correlation, CorrelationId, EventId, IdSource as _, Metadata, RawEnvelope, SystemIds,
 };
-use setpiece_idempotency::{Held, Key, store::RecordKey};
-use setpiece_policy::{Deadline, Disposition, Fault};
+use setpiece_idempotency::{
+    Held, Key,
+    store::{RecordKey, Store as _},
+};
+use setpiece_policy::{Deadline, Disposition, Fault, GiveUp};
 use tracing::{Instrument as _, Span};
 
-use super::{Guarded, Inner, Time, lease};
+use super::{Guarded, Inner, Time, lease, log, no_time};
 use crate::{
     Applied, Binding, BusFacts, Cause, Change, Content, ContentKind, Cx, Delivery, EffectStore,
     Ending, ItemChange, Opened, OutboxKey, Poison, Reason, RefusedEvent, Report, Source, Unhandled,
@@ -66,22 +73,29 @@ where
         let known = Known::new(source, delivery, opened, time);
         let handled = async {
             if time.work_until.has_passed(&*self.clock) {
-                let fault = Fault::deadline("too little time is left to begin");
                 self.report(Ending::NoTime, known, None);
-                return Ended::Failed(fault);
+                log::ended(Ending::NoTime, None);
+                return Ended::Failed(no_time());
             }
             let handled = AssertUnwindSafe(self.handle(known, opened)).catch_unwind().await;
             match handled.unwrap_or_else(|_| Err(Refusal::of(panicked()))) {
                 Ok(answer) => {
                     self.report(Ending::Acknowledged, known, None);
+                    log::ended(Ending::Acknowledged, None);
                     Ended::Done(answer)
                 }
                 Err(refusal) => self.refuse(known, refusal).await,
             }
         };
         // Whatever panics here fails this delivery and no other.
-        let handled = AssertUnwindSafe(handled).catch_unwind().instrument(known.span());
-        handled.await.unwrap_or_else(|_| Ended::Failed(panicked()))
+        let handled = AssertUnwindSafe(handled).catch_unwind().map(|handled| {
+            handled.unwrap_or_else(|_| {
+                let fault = panicked();
+                log::ended(Ending::Failed(&fault), None);
+                Ended::Failed(fault)
+            })
+        });
+        handled.instrument(known.span()).await
     }
 
     /// Ends a delivery that was not handled, or not to its end.
@@ -95,10 +109,18 @@ where
     ) -> Ended {
         let known = Known::new(source, delivery, opened, time);
         let fault = match left {
-            Left::Late => Fault::deadline("the time of the invocation is up"),
-            Left::Behind => Fault::conflict("a delivery before it in the same order has failed"),
+            Left::Late => Fault::deadline("the time of the invocation is up")
+                .with_remedy("give the function more time, or smaller batches"),
+            Left::Behind => Fault::conflict("a delivery before it in the same order has failed")
+                .with_remedy("look at the delivery before it"),
         };
-        known.span().in_scope(|| self.report(Ending::Failed(&fault), known, None));
+        known.span().in_scope(|| {
+            self.report(Ending::Failed(&fault), known, None);
+            match left {
+                Left::Late => log::ended(Ending::Failed(&fault), None),
+                Left::Behind => log::held_up(&fault),
+            }
+        });
         Ended::Failed(fault)
     }
 
@@ -155,10 +177,11 @@ where
     ) -> Result<Option<String>, Refusal<'a>> {
         // What was changed or removed was relayed, or is being.
         if change == Change::Insert {
-            let relayed = self.applier.relay(&[key], known.time.answer_by).await;
+            let relayed = self.applier.relay(&[key], known.time.wait_until).await;
             let relayed = relayed.map_err(|error| Refusal::of(error.into()))?;
             if relayed.foreign > 0 {
                 self.report(Ending::Foreign, known, None);
+                log::ended(Ending::Foreign, None);
             }
             for refused in &relayed.refused {
                 self.put_aside(known, refused).await?;
@@ -174,27 +197,28 @@ where
         refused: &RefusedEvent,
     ) -> Result<(), Refusal<'a>> {
         let Some(quarantine) = &self.quarantine else {
-            self.report(Ending::Unpublished(&refused.fault), known, None);
+            let ending = Ending::Unpublished(&refused.fault);
+            self.report(ending, known, None);
+            log::ended(ending, None);
             return Ok(());
         };
         let poison = Poison {
             bytes: refused.json.as_bytes(),
             reason: Reason::Unpublished,
-            context: refused.fault.context(),
+            fault: &refused.fault,
             handler: None,
             event_id: Some(&refused.event_id),
             facts: &known.delivery.facts,
             at: self.clock.now(),
         };
-        let put = quarantine.put(&poison).await;
-        put.map_err(|fault| {
-            let fault = fault.with_context("the quarantine does not take it");
-            Refusal::of(fault.hand_back())
-        })?;
+        let put = self.answered(known.time, quarantine.put(&poison), silent);
+        put.await.map_err(|fault| Refusal::of(unquarantined(fault).hand_back()))?;
         let keys = std::slice::from_ref(&refused.key);
-        let removed = self.applier.remove(keys, known.time.answer_by).await;
+        let removed = self.applier.remove(keys, known.time.wait_until).await;
         removed.map_err(|error| Refusal::of(error.into()))?;
-        self.report(Ending::Quarantined(Reason::Unpublished), known, None);
+        let ending = Ending::Quarantined { reason: Reason::Unpublished, fault: &refused.fault };
+        self.report(ending, known, None);
+        log::ended(ending, None);
         Ok(())
     }
 
@@ -207,7 +231,10 @@ where
         let bus = opened.bus.as_ref();
         self.check_origin(known, bus)?;
         if raw.metadata.correlation.depth > self.max_depth {
-            let fault = Fault::permanent("it is the end of too long a chain of events");
+            let fault = Fault::permanent("it is the end of too long a chain of events")
+                .with_remedy(
+                    "look for services that answer each other's events, or allow a longer chain",
+                );
             return Err(Refusal { reason: Reason::TooDeep, fault, handler: None });
         }
         let routes = || {
@@ -219,7 +246,8 @@ where
             let mut sources = routes().map(|it| it.route.source());
             let first = sources.next();
             if sources.any(|source| Some(source) != first) {
-                let fault = Fault::contract("an event that does not say whose it is");
+                let fault = Fault::contract("an event that does not say whose it is")
+                    .with_remedy("have its producer write `service` into the metadata");
                 return Err(Refusal::of(fault));
             }
         }
@@ -260,7 +288,9 @@ where
         if ends.is_empty() {
             // One of our events without its metadata is no event of somebody else.
             if bus.is_some_and(|bus| self.routes.iter().any(|it| it.route.expects(bus))) {
-                return Err(Refusal::of(Fault::contract("an event without its metadata")));
+                let fault = Fault::contract("an event without its metadata")
+                    .with_remedy("look at the producer, and at the input transformer of the rule");
+                return Err(Refusal::of(fault));
             }
             // It may be an event that waits to be published, and that is not to be ignored.
             if let Content::Item(item) = content
@@ -320,8 +350,10 @@ where
         match run.await.unwrap_or_else(|_| Err(panicked())) {
             Ok((ending, response)) => {
                 self.report(ending, known, Some(name));
+                log::ended(ending, Some(name));
                 Ok(response)
             }
+            // The line is written when it is known what becomes of the delivery.
             Err(fault) => {
                 self.report(Ending::Failed(&fault), known, Some(name));
                 Err(Refusal { handler: Some(name), ..Refusal::of(fault) })
@@ -347,14 +379,29 @@ where
             Some(metadata) => Cause::handled(metadata),
             None => Cause::other(correlation),
         };
+        let has_begun = AtomicBool::new(false);
         let run = |held: Held| {
+            has_begun.store(true, Ordering::Relaxed);
             span.record("attempt", held.attempt());
             let cx = Cx::held(Arc::clone(&self.state), flow(&held, &cause), held, until);
             self.in_time(until, self.middleware.run(Handling::new(cx, name, decide))).boxed()
         };
-        let deadline = known.time.answer_by;
+        let deadline = known.time.wait_until;
         let call = Call { guard, key: &key, lease, cause: &cause, deadline };
-        let (applied, response) = (self.answering)(&self.applier, call, Box::new(run)).await?;
+        let applied = (self.answering)(&self.applier, call, Box::new(run));
+        let applied = self.answered(known.time, applied.map_err(Fault::from), || {
+            let has_begun = has_begun.load(Ordering::Relaxed);
+            let context = if has_begun { "committing" } else { "claiming a key" };
+            let fault = Fault::deadline("the store did not answer in time")
+                .with_context(context)
+                .with_remedy("look at the latency of {service} and at the timeouts of its client")
+                .with_may_have_happened(has_begun);
+            match self.applier.store().records().target() {
+                Some(call) => fault.with_call(call),
+                None => fault,
+            }
+        });
+        let (applied, response) = applied.await?;
         let ending = match applied {
             Applied::Fresh { .. } => Ending::Done,
             Applied::Replayed { .. } => Ending::Again,
@@ -382,6 +429,29 @@ where
         Ok((Ending::Done, self.in_time(until, run).await?.response))
     }
 
+    /// Waits for a store or a quarantine as long as there is time to say that it did not answer.
+    async fn answered<T>(
+        &self,
+        time: Time,
+        call: impl Future<Output = Result<T, Fault>>,
+        late: impl FnOnce() -> Fault,
+    ) -> Result<T, Fault> {
+        let mut call = pin!(call);
+        let mut timer = None;
+        let began = self.clock.now();
+        let answer = poll_fn(|cx| {
+            if let Poll::Ready(answer) = call.as_mut().poll(cx) {
+                return Poll::Ready(Some(answer));
+            }
+            let sleep = || (self.sleep)(time.wait_until.remaining(&*self.clock));
+            timer.get_or_insert_with(sleep).poll_unpin(cx).map(|()| None)
+        });
+        answer.await.unwrap_or_else(|| {
+            let elapsed = self.clock.now().saturating_duration_since(began);
+            Err(late().with_tries(1, elapsed).given_up(GiveUp::NoTime))
+        })
+    }
+
     /// Runs a handler until its time is up, and drops it then.
     ///
     /// A process can stand still for longer than that, and what wakes it need not be the timer. So
@@ -392,17 +462,21 @@ where
         mut run: BoxFuture<'static, Result<Decision, Fault>>,
     ) -> Result<Decision, Fault> {
         let mut timer = None;
+        let began = self.clock.now();
+        let too_slow = |has_begun| {
+            let elapsed = self.clock.now().saturating_duration_since(began);
+            Err(too_slow(elapsed).with_may_have_happened(has_begun))
+        };
         poll_fn(|cx| {
             if until.has_passed(&*self.clock) {
-                let has_begun = timer.is_some();
-                return Poll::Ready(Err(too_slow().with_may_have_happened(has_begun)));
+                return Poll::Ready(too_slow(timer.is_some()));
             }
             if let Poll::Ready(decided) = run.poll_unpin(cx) {
                 return Poll::Ready(decided);
             }
             let sleep = || (self.sleep)(until.remaining(&*self.clock));
             let timer = timer.get_or_insert_with(sleep);
-            timer.poll_unpin(cx).map(|()| Err(too_slow().with_may_have_happened(true)))
+            timer.poll_unpin(cx).map(|()| too_slow(true))
         })
         .await
     }
@@ -415,7 +489,8 @@ where
         match self.allow.refusal(known.source, &known.delivery.facts, bus) {
             None => Ok(()),
             Some(context) => {
-                let fault = Fault::permanent(context);
+                let fault = Fault::permanent(context)
+                    .with_remedy("look at who sends it, and at what `Allow` allows");
                 Err(Refusal { reason: Reason::NotAllowed, fault, handler: None })
             }
         }
@@ -426,12 +501,14 @@ where
             return Err(Refusal::unreadable(unreadable));
         }
         let kind = opened.content.kind();
-        let fault = Fault::permanent(no_handler(kind));
+        let fault = Fault::permanent(no_handler(kind))
+            .with_remedy("write a handler for it, or have the source send less");
         let fault = match self.unhandled {
             // Somebody waits for an answer, and an empty one would mean that it was done.
             _ if matches!(known.source, Source::Http(_) | Source::Direct) => fault,
             Unhandled::Ignore => {
                 self.report(Ending::Ignored, known, None);
+                log::ended(Ending::Ignored, None);
                 return Ok(());
             }
             Unhandled::Quarantine => fault,
@@ -452,37 +529,35 @@ where
         let is_poison = refusal.is_final() && !has_bytes;
         let Some(quarantine) = self.quarantine.as_ref().filter(|_| is_poison) else {
             self.report(Ending::Failed(&refusal.fault), known, None);
+            log::ended(Ending::Failed(&refusal.fault), handler);
             return Ended::Failed(refusal.fault);
         };
         let poison = Poison {
             bytes: known.delivery.bytes(),
             reason: refusal.reason,
-            context: refusal.fault.context(),
+            fault: &refusal.fault,
             handler,
             event_id: known.metadata.map(|metadata| &metadata.event_id),
             facts: &known.delivery.facts,
             at: self.clock.now(),
         };
-        match quarantine.put(&poison).await {
+        match self.answered(known.time, quarantine.put(&poison), silent).await {
             Ok(()) => {
-                self.report(Ending::Quarantined(refusal.reason), known, None);
+                let ending = Ending::Quarantined { reason: refusal.reason, fault: &refusal.fault };
+                self.report(ending, known, None);
+                log::ended(ending, handler);
                 Ended::Done(None)
             }
             Err(fault) => {
-                let fault = fault.with_context("the quarantine does not take it");
+                let fault = unquarantined(fault);
                 self.report(Ending::Failed(&fault), known, None);
+                log::ended(Ending::Failed(&fault), handler);
                 Ended::Failed(fault)
             }
         }
     }
 
     fn report(&self, ending: Ending<'_>, known: Known<'_>, handler: Option<&str>) {
-        let (name, context) = (ending.name(), ending.context());
-        if ending.is_trouble() {
-            tracing::warn!(ending = name, context, handler, "a delivery has ended");
-        } else {
-            tracing::debug!(ending = name, handler, "a delivery has ended");
-        }
         let Some(observer) = &self.observer else { return };
         let event_id = known.metadata.map(|metadata| &metadata.event_id);
         let report = Report { ending, handler, event_id, facts: &known.delivery.facts };
@@ -527,13 +602,13 @@ impl<'a> Known<'a> {
 impl Refusal<'_> {
     /// What is acknowledged here is published by nobody.
     fn not_ours() -> Self {
-        let fault = Fault::permanent("an event in the outbox of another store");
+        let fault = Fault::permanent("an event in the outbox of another store")
+            .with_remedy("connect the stream of that table to the relay of its own service");
         Self::of(fault.hand_back())
     }
 
     fn unreadable(unreadable: &Unreadable) -> Self {
-        tracing::warn!(error = %unreadable, "a delivery cannot be read");
-        let fault = Fault::contract("the delivery cannot be read");
+        let fault = unreadable.fault();
         Self { reason: Reason::Unreadable, fault, handler: None }
     }
 
@@ -602,8 +677,12 @@ fn all(ends: Vec<End<'_>>) -> End<'_> {
         match end {
             Ok(response) => answer = answer.or(response),
             Err(refusal) => {
-                if worst.as_ref().is_none_or(|worst| worst.is_final() && !refusal.is_final()) {
-                    worst = Some(refusal);
+                let is_worse =
+                    worst.as_ref().is_none_or(|worst| worst.is_final() && !refusal.is_final());
+                // The worst has its line in the end.
+                let other = if is_worse { worst.replace(refusal) } else { Some(refusal) };
+                if let Some(Refusal { fault, handler, .. }) = other {
+                    log::ended(Ending::Failed(&fault), handler.map(|name| &**name));
                 }
             }
         }
@@ -611,11 +690,29 @@ fn all(ends: Vec<End<'_>>) -> End<'_> {
     worst.map_or(Ok(answer), Err)
 }
 
-fn too_slow() -> Fault {
+fn too_slow(elapsed: Duration) -> Fault {
     Fault::deadline("the handler took too long")
+        .with_remedy("look at what the handler waits for, or give the function more time")
+        .with_tries(1, elapsed)
+        .given_up(GiveUp::NoTime)
+}
+
+/// The fault of a quarantine that does not answer.
+fn silent() -> Fault {
+    Fault::deadline("the quarantine did not answer in time")
+        .with_remedy("look at the latency of the quarantine and at the timeouts of its client")
+        .with_may_have_happened(true)
+}
+
+/// A fault of the quarantine, which leaves a delivery where it came from.
+fn unquarantined(fault: Fault) -> Fault {
+    fault.with_context("the quarantine does not take it")
 }
 
 /// A panic may be a matter of the moment. What it said can be anything, and is for the panic hook.
 fn panicked() -> Fault {
-    Fault::permanent("a handler panicked").with_may_have_happened(true).hand_back()
+    Fault::permanent("a handler panicked")
+        .with_remedy("look at the message of the panic in the log before this line")
+        .with_may_have_happened(true)
+        .hand_back()
 }

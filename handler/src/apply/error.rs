@@ -2,7 +2,7 @@ use std::{error::Error as StdError, fmt};
 
 use setpiece_bus::PublishError;
 use setpiece_idempotency::GuardError;
-use setpiece_policy::Fault;
+use setpiece_policy::{Fault, ValueFree};
 
 use crate::{InvalidEffects, request_key::NotServed};
 
@@ -106,6 +106,20 @@ impl StdError for ApplyError {
     }
 }
 
+/// The write whose condition did not hold.
+#[derive(Debug)]
+struct NotHeld(usize);
+
+impl fmt::Display for NotHeld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "write {}", self.0)
+    }
+}
+
+impl StdError for NotHeld {}
+
+impl ValueFree for NotHeld {}
+
 impl From<ApplyError> for Fault {
     fn from(error: ApplyError) -> Self {
         match error {
@@ -122,14 +136,25 @@ impl From<ApplyError> for Fault {
                 }
             }
             ApplyError::Invalid(invalid) => invalid.into(),
-            ApplyError::Refused(refused) => refused.fault,
+            ApplyError::Refused(Refused { index, fault }) => {
+                if fault.source().is_some() {
+                    fault
+                } else {
+                    fault.with_shown_source(NotHeld(index))
+                }
+            }
             // What is wrong with an event in the outbox is not wrong with the one that caused it,
             // which must come again for as long as anything is there.
-            ApplyError::Publish(error) => Self::from(error).hand_back(),
+            ApplyError::Publish(error) => {
+                Self::from(error).with_context("publishing events").hand_back()
+            }
             ApplyError::Outbox(fault) => fault.hand_back(),
             ApplyError::Foreign { .. } => {
                 let context = "events in the outbox belong to another service or bus";
-                Self::permanent(context).hand_back().with_may_have_happened(true)
+                Self::permanent(context)
+                    .with_remedy("look for another service with the same table and the same keys")
+                    .with_may_have_happened(true)
+                    .hand_back()
             }
         }
     }

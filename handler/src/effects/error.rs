@@ -2,7 +2,7 @@ use std::{error::Error as StdError, fmt, sync::Arc};
 
 use setpiece_bus::InvalidEvent;
 use setpiece_idempotency::store::{Impossible, ImpossibleReason};
-use setpiece_policy::Fault;
+use setpiece_policy::{Fault, ValueFree};
 
 /// Why effects cannot be applied, however often it is tried. Nothing was written.
 ///
@@ -162,10 +162,18 @@ impl fmt::Display for InvalidWrite {
 
 impl StdError for InvalidEffects {}
 
+impl ValueFree for InvalidEffects {}
+
 impl StdError for InvalidWrite {}
+
+impl ValueFree for InvalidWrite {}
 
 impl From<InvalidEffects> for Fault {
     fn from(invalid: InvalidEffects) -> Self {
-        Self::permanent("the effects cannot be applied").with_source(invalid)
+        Self::permanent("the effects cannot be applied")
+            .with_remedy(
+                "look at what the handler returns, and send the event again when it is mended",
+            )
+            .with_shown_source(invalid)
     }
 }

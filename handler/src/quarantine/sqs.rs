@@ -4,16 +4,36 @@ use aws_sdk_sqs::{Client, types::MessageAttributeValue};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures_util::future::BoxFuture;
 use setpiece_envelope::EventId;
-use setpiece_policy::Fault;
+use setpiece_policy::{Call, Fault};
 use sha2::{Digest as _, Sha256};
 
 use super::{Poison, Quarantine};
+use crate::report::told;
+
+/// The longest text about a fault, in bytes.
+const MAX_ERROR_BYTES: usize = 1024;
 
 /// Puts what can never be handled into a queue of SQS, one message for each.
 ///
 /// The body is what was delivered, as it was, if it is text; otherwise it is base64, and the
-/// attribute `encoding` says so (`text`, `base64`, or `empty` for nothing, which is sent as `-`). The other attributes are `reason`, `context`, `at`, and, where they
-/// are known, `handler`, `event_id`, `item_id` and `source_arn`.
+/// attribute `encoding` says so (`text`, `base64`, or `empty` for nothing, which is sent as `-`).
+///
+/// Ten attributes are all that a message may have. The other nine are there where they are known,
+/// and hold no value of an event:
+///
+/// | attribute | says |
+/// |---|---|
+/// | `reason` | the [`Reason`](super::Reason) |
+/// | `kind` | the kind of the fault: `contract`, `permanent` … |
+/// | `code` | the error code of a service that refused |
+/// | `resource` | the table, bus or queue that refused |
+/// | `error` | all that is known about the fault and what to do, in at most 1 KiB |
+/// | `handler` | the handler that refused |
+/// | `event_id` | the id of the event |
+/// | `item_id` | the message or the record that it came in |
+/// | `source_arn` | the queue, the topic or the stream that it came from |
+///
+/// When a message was put aside is its `SentTimestamp`.
 ///
 /// The queue may be a FIFO queue. A message then has the group of its delivery, or none in common
 /// with others, and a deduplication id of its own.
@@ -40,12 +60,16 @@ impl SqsQuarantine {
             Ok(text) if is_sendable(text) => (text.to_owned(), "text"),
             _ => (STANDARD.encode(poison.bytes), "base64"),
         };
-        let at = poison.at.to_string();
+        let mut error = told(poison.fault);
+        error.truncate(error.floor_char_boundary(MAX_ERROR_BYTES));
+        let kind = poison.fault.kind().to_string();
         let attributes = [
             ("encoding", Some(encoding)),
             ("reason", Some(poison.reason.name())),
-            ("context", Some(poison.context)),
-            ("at", Some(at.as_str())),
+            ("kind", Some(kind.as_str())),
+            ("code", poison.fault.code()),
+            ("resource", poison.fault.call().and_then(Call::resource)),
+            ("error", Some(error.as_str())),
             ("handler", poison.handler),
             ("event_id", poison.event_id.map(EventId::as_str)),
             ("item_id", poison.facts.item_id.as_deref()),
@@ -71,7 +95,11 @@ impl SqsQuarantine {
         match request.send().await {
             Ok(_) => Ok(()),
             // Whatever SQS says is about its queue, not about the delivery: that stays in its own.
-            Err(error) => Err(Fault::from(error).with_context("the quarantine queue").hand_back()),
+            Err(error) => {
+                let call = Call::to("SQS").operation("SendMessage").on(&self.queue_url);
+                let fault = Fault::from(error).with_context("sending to the quarantine");
+                Err(fault.with_call(call).hand_back())
+            }
         }
     }
 }

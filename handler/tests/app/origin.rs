@@ -19,7 +19,7 @@ async fn quarantined_as(allow: Allow, body: &[u8]) -> Option<Reason> {
         .app_of(shop.handlers().on(award_points))
         .allow(allow)
         .observer(move |report| {
-            if let Ending::Quarantined(_) = report.ending {
+            if let Ending::Quarantined { .. } = report.ending {
                 told.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             }
         })

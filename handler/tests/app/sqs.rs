@@ -23,8 +23,9 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 use setpiece_handler::SqsQuarantine;
+use setpiece_policy::{Call, Fault};
 
-use crate::shop::{Shop, award_points, failures, kinesis, queue, troubled};
+use crate::shop::{Shop, award_points, failures, kinesis, queue, registered, troubled};
 
 /// Takes messages, or refuses them.
 #[derive(Clone, Debug, Default)]
@@ -100,12 +101,51 @@ async fn poison_is_a_message_with_its_reason() {
     assert_eq!(request["MessageBody"].as_str().unwrap().as_bytes(), bad);
     assert_eq!(attribute(request, "encoding"), Some("text"));
     assert_eq!(attribute(request, "reason"), Some("Permanent"));
-    assert_eq!(attribute(request, "context"), Some("the customer is unknown"));
+    assert_eq!(attribute(request, "kind"), Some("permanent"));
+    assert_eq!(attribute(request, "code"), None);
+    assert_eq!(
+        attribute(request, "error"),
+        Some("permanent: the customer is unknown; to do: correct the cause, and send it again")
+    );
     assert_eq!(attribute(request, "handler"), Some("award_points"));
     assert_eq!(attribute(request, "event_id"), Some("registered-c1"));
     assert_eq!(attribute(request, "item_id"), Some("m0"));
     assert_eq!(request.get("MessageGroupId"), None);
 }
+
+/// Of all that is known, no more than SQS takes.
+#[tokio::test(start_paused = true)]
+async fn attributes_are_ten_and_short() {
+    let sqs = FakeSqs::default();
+    let shop = Shop::new();
+    let refusing = shop.handlers().on_named(
+        "award_points",
+        async |_: &setpiece_handler::Cx<crate::shop::Loyalty>,
+               _: setpiece_handler::Received<crate::shop::ProductRegistered>| {
+            let call = Call::to("Stock").operation("Reserve").on("ü".repeat(300));
+            Err(Fault::from_code("ValidationException", Some(400))
+                .with_context(LONG)
+                .with_call(call))
+        },
+    );
+    let app = shop.app_of(refusing).quarantine(sqs.quarantine(QUEUE)).build().unwrap();
+    let event = registered("c1").detail();
+    let message = queue(false, &[("m0", None, &event)]);
+    app.invoke(&message, shop.deadline()).await.unwrap();
+    let requests = sqs.requests.lock().unwrap();
+    let attributes = requests[0]["MessageAttributes"].as_object().unwrap();
+    assert_eq!(attributes.len(), 10);
+    assert_eq!(attribute(&requests[0], "code"), Some("ValidationException"));
+    assert_eq!(attribute(&requests[0], "resource").unwrap().len(), 512);
+    let error = attribute(&requests[0], "error").unwrap();
+    assert!((1022..=1024).contains(&error.len()), "{}", error.len());
+}
+
+const LONG: &str = "a context that somebody has written at length, because the trouble is not easy \
+                    to tell and nobody has told them that a line has an end; so it goes on, and on, \
+                    and says once more what it has said, until there is enough of it to be cut off \
+                    in the middle of the name of a resource that is as long, and nobody reads the \
+                    end of it any more, nor the beginning, which was about something else anyway";
 
 #[tokio::test(start_paused = true)]
 async fn bytes_that_are_no_text_and_no_bytes_at_all_can_be_sent() {

@@ -84,10 +84,8 @@ async fn faults_have_types_that_stay() {
     }
     // Not even an answer that is nothing is shown.
     let (error_type, message) = error_of(&mut function, r#"{"nonsense":{}}"#).await;
-    assert_eq!(
-        (&*error_type, &*message),
-        ("Setpiece.Permanent", "permanent: an answer that is not JSON")
-    );
+    assert_eq!(error_type, "Setpiece.Permanent");
+    assert!(message.starts_with("permanent: an answer that is not JSON"), "{message}");
 }
 
 /// The work is done, so it would not help to fail it as a whole again and again without a word.
@@ -98,7 +96,11 @@ async fn an_answer_that_lambda_would_not_take_is_an_error() {
     assert_eq!(function.invoke(large(6_291_556)).await.response().len(), 6_291_556);
     let (error_type, message) = function.invoke(large(6_291_557)).await.error();
     assert_eq!(error_type, "Setpiece.AnswerTooLarge");
-    assert_eq!(message, "the answer has 6291557 bytes, more than the 6291556 that Lambda takes");
+    assert_eq!(
+        message,
+        "the answer has 6291557 bytes, more than the 6291556 that Lambda takes; \
+         to do: make the answer of the handler smaller"
+    );
 
     let get = |bytes: usize| {
         serde_json::json!({

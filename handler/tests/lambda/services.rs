@@ -56,7 +56,7 @@ async fn what_lambda_runtime_cannot_read_is_refused_by_the_app() {
         let Diagnostic { error_type, error_message } = error.into();
         assert_eq!(error_type, "Setpiece.UnknownShape");
         let expected = "the invocation cannot be read: `$` does not have the form of JSON";
-        assert_eq!(error_message, expected);
+        assert!(error_message.starts_with(expected), "{error_message}");
     }
 }
 

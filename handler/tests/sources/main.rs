@@ -55,12 +55,15 @@ fn refused(body: &str) -> Unreadable {
     only(&batch).open().unwrap_err()
 }
 
-/// All that an error says, with its sources.
+/// All that an error says, with its sources. What says so already is not asked for its source.
 fn told(error: &dyn std::error::Error) -> String {
     let mut told = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        told = format!("{told}: {error}");
+        let said = error.to_string();
+        if !told.ends_with(&said) {
+            told = format!("{told}: {said}");
+        }
         source = error.source();
     }
     told
