@@ -53,12 +53,12 @@
 
 mod checks;
 mod error;
+mod log;
 mod settings;
 
 use std::{fmt, future::Future, time::Duration};
 
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use lambda_runtime::tracing;
 use setpiece_bus::{EventBridge, Publisher};
 use setpiece_envelope::ServiceId;
 use setpiece_handler::{App, AppBuilder, DynamoDbEffects, Handlers};
@@ -164,14 +164,15 @@ impl<S: Send + Sync + 'static> Function<S> {
     /// same time where `AWS_LAMBDA_MAX_CONCURRENCY` says so, which it does on Lambda Managed
     /// Instances.
     ///
-    /// It sets up a subscriber for `tracing`, the runtime of tokio with one thread, and the clients.
+    /// It sets up a subscriber for `tracing` that writes [one line for each
+    /// failure](setpiece_handler#the-log), the runtime of tokio with one thread, and the clients.
     ///
     /// # Errors
     ///
     /// A reason to refuse all invocations. Returned from `main`, it is printed as one line.
     pub fn run(self) -> Result<(), StartError> {
         let settings = self.settings.over_environment()?;
-        tracing::init_default_subscriber();
+        log::init();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.map_err(|error| StartError::Runtime(error.into()))?.block_on(async {
             let clients = Clients::load().await;

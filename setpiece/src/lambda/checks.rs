@@ -10,7 +10,7 @@ use lambda_runtime::tracing;
 use setpiece_bus::{EventBridge, Publisher};
 use setpiece_envelope::{ServiceId, SystemClock};
 use setpiece_idempotency::dynamodb::Table;
-use setpiece_policy::{Deadline, Fault, FaultKind, Retry};
+use setpiece_policy::{Call, Deadline, Fault, FaultKind, Retry};
 
 use super::{Clients, Settings, StartError};
 
@@ -152,7 +152,7 @@ impl<'a> Checks<'a> {
     async fn describe(&self) -> Result<(), Fault> {
         let answer = self.dynamodb().describe_table().table_name(self.table.name()).send().await;
         let answer =
-            answer.map_err(|error| Fault::from(error).with_context("describing the table"))?;
+            answer.map_err(|error| self.failed(error, "DescribeTable", "describing the table"))?;
         let table = answer
             .table
             .unwrap_or_else(|| aws_sdk_dynamodb::types::TableDescription::builder().build());
@@ -183,7 +183,7 @@ impl<'a> Checks<'a> {
             .expression_attribute_names("#key", self.table.own_key())
             .send()
             .await;
-        judge(answer.map(drop), "writing a record")
+        judge(answer, |error| self.failed(error, "UpdateItem", "writing a record"))
     }
 
     async fn put(&self) -> Result<(), Fault> {
@@ -196,7 +196,7 @@ impl<'a> Checks<'a> {
             .expression_attribute_names("#key", self.table.own_key())
             .send()
             .await;
-        judge(answer.map(drop), "writing into the outbox")
+        judge(answer, |error| self.failed(error, "PutItem", "writing into the outbox"))
     }
 
     async fn read(&self) -> Result<(), Fault> {
@@ -206,14 +206,16 @@ impl<'a> Checks<'a> {
         })?;
         let answer =
             self.dynamodb().batch_get_item().request_items(self.table.name(), keys).send().await;
-        answer.map(drop).map_err(|error| Fault::from(error).with_context("reading the outbox"))
+        let answer = answer.map(drop);
+        answer.map_err(|error| self.failed(error, "BatchGetItem", "reading the outbox"))
     }
 
     async fn expiry(&self) -> Result<(), Fault> {
         let answer =
             self.dynamodb().describe_time_to_live().table_name(self.table.name()).send().await;
-        let answer =
-            answer.map_err(|error| Fault::from(error).with_context("reading the time to live"))?;
+        let answer = answer.map_err(|error| {
+            self.failed(error, "DescribeTimeToLive", "reading the time to live")
+        })?;
         let Some(expiry) = answer.time_to_live_description else {
             return Err(Fault::transient("the time to live is not known yet"));
         };
@@ -238,20 +240,33 @@ impl<'a> Checks<'a> {
             .attribute_names(aws_sdk_sqs::types::QueueAttributeName::QueueArn)
             .send()
             .await;
-        answer.map(drop).map_err(|error| Fault::from(error).with_context("finding the queue"))
+        answer.map(drop).map_err(|error| {
+            let call = Call::to("SQS").operation("GetQueueAttributes");
+            let call = call.on(self.resource(Check::Quarantine));
+            Fault::from(error).with_context("finding the queue").with_call(call)
+        })
+    }
+
+    fn failed(
+        &self,
+        error: impl Into<Fault>,
+        operation: &'static str,
+        context: &'static str,
+    ) -> Fault {
+        let call = Call::to("DynamoDB").operation(operation).on(self.table.name());
+        error.into().with_context(context).with_call(call)
     }
 }
 
 /// Takes a condition that did not hold for the answer that it is: the request may be made.
-fn judge<E>(answer: Result<(), E>, context: &'static str) -> Result<(), Fault>
-where
-    E: ProvideErrorMetadata,
-    Fault: From<E>,
-{
+fn judge<T, E: ProvideErrorMetadata>(
+    answer: Result<T, E>,
+    failed: impl FnOnce(E) -> Fault,
+) -> Result<(), Fault> {
     match answer {
         Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
-        Err(error) => Err(Fault::from(error).with_context(context)),
-        Ok(()) => Ok(()),
+        Err(error) => Err(failed(error)),
+        Ok(_) => Ok(()),
     }
 }
 
