@@ -58,6 +58,8 @@
 mod captured;
 mod config;
 mod json;
+#[cfg(feature = "lambda")]
+mod lambda;
 mod log;
 pub mod metrics;
 pub mod propagation;
@@ -65,8 +67,12 @@ pub mod redact;
 mod sampling;
 mod scope;
 mod telemetry;
+mod watchdog;
 mod x_ray;
 
+#[cfg(feature = "lambda")]
+#[cfg_attr(docsrs, doc(cfg(feature = "lambda")))]
+pub use crate::lambda::{InInvocation, InvocationLayer, InvocationService};
 pub use crate::{
     config::{Config, Format},
     sampling::SampleRate,

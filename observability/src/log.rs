@@ -174,6 +174,10 @@ impl LogLayer {
         finish_line(&self.shared, scope, buffers, |buffers| {
             // The nearest span wins, and of it what was recorded last.
             for span in context.event_scope(event).into_iter().flatten() {
+                // The runtime's own span says again what the scope of the invocation says.
+                if scope.is_some() && span.metadata().target().starts_with("lambda_runtime") {
+                    continue;
+                }
                 if let Some(fields) = span.extensions().get::<SpanFields>() {
                     fields.write(buffers);
                 }

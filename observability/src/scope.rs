@@ -4,11 +4,15 @@ use std::{
     future::Future,
     mem,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
 };
 
 use setpiece_envelope::{Correlation, CorrelationId, EventId, Metadata};
+use setpiece_policy::Deadline;
 
 use crate::{
     XRayHeader, json,
@@ -31,7 +35,8 @@ thread_local! {
 /// records of a batch belong to different flows.
 ///
 /// Lines below the level that is written are kept by the scope, as far as there is room, and are
-/// written when it logs an error, [fails](Self::fail) or panics. When it ends well they are gone.
+/// written when it logs an error, [fails](Self::fail), panics or is about to be killed at its
+/// deadline, even while it blocks its thread. When it ends well they are gone.
 #[derive(Clone)]
 pub struct Scope(Arc<Inner>);
 
@@ -46,6 +51,8 @@ struct Inner {
     sampled: bool,
     ring: Mutex<Ring>,
     metrics: Mutex<Recorded>,
+    children: Mutex<Vec<WeakScope>>,
+    has_ended: AtomicBool,
 }
 
 /// Facts about an invocation that its lines carry.
@@ -63,6 +70,8 @@ pub struct Invocation {
     pub x_ray: Option<XRayHeader>,
     /// The flow, where the whole invocation belongs to one.
     pub correlation: Correlation,
+    /// When Lambda kills the function. Shortly before, the scope fails by itself.
+    pub deadline: Option<Deadline>,
 }
 
 impl Invocation {
@@ -84,6 +93,12 @@ impl Invocation {
         Self { x_ray: Some(header), ..self }
     }
 
+    /// Adds the time at which Lambda kills the function.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Deadline) -> Self {
+        Self { deadline: Some(deadline), ..self }
+    }
+
     /// Adds the tenant that Lambda isolates.
     #[must_use]
     pub fn with_tenant_id(self, tenant_id: impl Into<String>) -> Self {
@@ -99,7 +114,8 @@ impl Invocation {
 
 impl Scope {
     pub(crate) fn of_invocation(shared: Arc<Shared>, invocation: Invocation) -> Self {
-        let Invocation { request_id, tenant_id, function_arn, x_ray, correlation } = invocation;
+        let Invocation { request_id, tenant_id, function_arn, x_ray, correlation, deadline } =
+            invocation;
         let mut members = String::new();
         let cold = shared.takes_cold_start();
         members.push_str(if cold { ",\"cold_start\":true" } else { ",\"cold_start\":false" });
@@ -113,7 +129,11 @@ impl Scope {
         if let Some(x_ray) = x_ray {
             json::push_member(&mut members, "xray_trace_id", &x_ray.root());
         }
-        Self::new(shared, None, members.into(), correlation, None)
+        let scope = Self::new(Arc::clone(&shared), None, members.into(), correlation, None);
+        if let Some(deadline) = deadline {
+            shared.watchdog.arm(deadline.instant(), WeakScope(Arc::downgrade(&scope.0)));
+        }
+        scope
     }
 
     fn new(
@@ -141,7 +161,19 @@ impl Scope {
         let sampled = shared.config.sample_rate.decide(&correlation);
         let ring = Mutex::new(Ring::new(shared.config.buffer_bytes));
         let metrics = Mutex::default();
-        let inner = Inner { shared, parent, correlation, invocation, ids, sampled, ring, metrics };
+        let (children, has_ended) = (Mutex::default(), AtomicBool::new(false));
+        let inner = Inner {
+            shared,
+            parent,
+            correlation,
+            invocation,
+            ids,
+            sampled,
+            ring,
+            metrics,
+            children,
+            has_ended,
+        };
         Self(Arc::new(inner))
     }
 
@@ -166,7 +198,19 @@ impl Scope {
     fn child(&self, correlation: Correlation, event_id: Option<&EventId>) -> Self {
         let Inner { shared, invocation, .. } = &*self.0;
         let (shared, invocation) = (Arc::clone(shared), Arc::clone(invocation));
-        Self::new(shared, Some(self.clone()), invocation, correlation, event_id)
+        let child = Self::new(shared, Some(self.clone()), invocation, correlation, event_id);
+        let mut children = self.children();
+        // Those that have ended go now and then.
+        if children.len().is_power_of_two() {
+            children.retain(WeakScope::is_open);
+        }
+        children.push(WeakScope(Arc::downgrade(&child.0)));
+        drop(children);
+        child
+    }
+
+    fn children(&self) -> MutexGuard<'_, Vec<WeakScope>> {
+        self.0.children.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The scope that the code that asks runs in.
@@ -228,6 +272,32 @@ impl Scope {
         log::write_kept(&self.0.shared, self, taken);
     }
 
+    /// Says that the work of the scope is over, also where a task still holds it: metrics are
+    /// written, and its deadline is nothing any more.
+    pub fn end(&self) {
+        self.0.has_ended.store(true, Ordering::Relaxed);
+        self.write_metrics();
+    }
+
+    /// Writes everything that is kept in the scope and in those within it.
+    fn time_out(&self) {
+        let message = "the invocation is about to time out";
+        log::write_line(
+            &self.0.shared,
+            Some(self),
+            "ERROR",
+            message,
+            ",\"error.type\":\"timeout\"",
+        );
+        self.fail();
+        let children = mem::take(&mut *self.children());
+        for child in children.iter().filter_map(WeakScope::open) {
+            child.fail();
+            child.write_metrics();
+        }
+        self.write_metrics();
+    }
+
     /// Records a value of a metric.
     ///
     /// # Errors
@@ -272,6 +342,26 @@ impl Scope {
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
         self.0.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A scope that may have ended.
+pub(crate) struct WeakScope(Weak<Inner>);
+
+impl WeakScope {
+    fn open(&self) -> Option<Scope> {
+        self.0.upgrade().filter(|inner| !inner.has_ended.load(Ordering::Relaxed)).map(Scope)
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.open().is_some()
+    }
+
+    /// Speaks for a scope that is about to be killed.
+    pub(crate) fn time_out(self) {
+        if let Some(scope) = self.open() {
+            scope.time_out();
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use setpiece_envelope::{Clock, SystemClock};
 use tracing_core::{Dispatch, Subscriber, dispatcher};
 use tracing_subscriber::{Layer, Registry, layer::SubscriberExt as _, registry::LookupSpan};
 
-use crate::{Config, Invocation, Scope, json, log::LogLayer};
+use crate::{Config, Invocation, Scope, json, log::LogLayer, watchdog::Watchdog};
 
 /// Takes lines, each of them whole.
 pub trait Lines: Send + Sync + 'static {
@@ -58,11 +58,12 @@ pub struct Telemetry(Arc<Shared>);
 
 pub(crate) struct Shared {
     pub(crate) config: Config,
-    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) lines: Box<dyn Lines>,
     /// The members that all lines of the process have, each after a comma.
     pub(crate) members: String,
     is_cold: AtomicBool,
+    pub(crate) watchdog: Watchdog,
 }
 
 impl Shared {
@@ -93,8 +94,9 @@ impl Telemetry {
             json::push_f64(&mut members, config.sample_rate.get());
         }
         let is_cold = AtomicBool::new(config.on_demand);
-        let (clock, lines) = (Box::new(clock), Box::new(lines));
-        Self(Arc::new(Shared { config, clock, lines, members, is_cold }))
+        let (clock, lines): (Arc<dyn Clock>, _) = (Arc::new(clock), Box::new(lines));
+        let watchdog = Watchdog::new(Arc::clone(&clock));
+        Self(Arc::new(Shared { config, clock, lines, members, is_cold, watchdog }))
     }
 
     /// Becomes the telemetry of the whole process: of all that is logged by `tracing`, and of

@@ -179,6 +179,19 @@ fn a_span_stands_for_the_event_that_is_handled_in_it() {
 }
 
 #[test]
+fn what_the_runtime_says_of_an_invocation_is_there_once() {
+    let (captured, telemetry, _default) = Captured::telemetry(Config::new("orders"));
+    telemetry.invocation(Invocation::new("1")).enter(|| {
+        let target = "lambda_runtime::layers::trace";
+        let _span =
+            info_span!(target: "lambda_runtime::layers::trace", "i", requestId = "1").entered();
+        info!(target, "a");
+    });
+    let text = captured.take();
+    assert_eq!(text.matches("requestId").count(), 1, "{text}");
+}
+
+#[test]
 fn an_error_is_an_object_with_its_causes() {
     let (captured, _, _default) = Captured::telemetry(Config::new("orders"));
     let root = Failed("no \"route\"", None);
