@@ -113,7 +113,7 @@ impl Invocation {
 }
 
 impl Scope {
-    pub(crate) fn of_invocation(shared: Arc<Shared>, invocation: Invocation) -> Self {
+    pub(crate) fn of_invocation(shared: &Arc<Shared>, invocation: Invocation) -> Self {
         let Invocation { request_id, tenant_id, function_arn, x_ray, correlation, deadline } =
             invocation;
         let mut members = String::new();
@@ -129,7 +129,7 @@ impl Scope {
         if let Some(x_ray) = x_ray {
             json::push_member(&mut members, "xray_trace_id", &x_ray.root());
         }
-        let scope = Self::new(Arc::clone(&shared), None, members.into(), correlation, None);
+        let scope = Self::new(Arc::clone(shared), None, members.into(), correlation, None);
         if let Some(deadline) = deadline {
             shared.watchdog.arm(deadline.instant(), WeakScope(Arc::downgrade(&scope.0)));
         }

@@ -138,7 +138,7 @@ impl Telemetry {
     /// The scope of an invocation.
     #[must_use]
     pub fn invocation(&self, invocation: Invocation) -> Scope {
-        Scope::of_invocation(Arc::clone(&self.0), invocation)
+        Scope::of_invocation(&self.0, invocation)
     }
 }
 

@@ -49,7 +49,7 @@ fn an_invocation_that_blocks_its_thread_is_spoken_for() {
     // Another invocation begins, and the thread looks at the clock.
     let _next = invocation("next", 1000);
     // From here on this thread does nothing but wait.
-    let next = || parse(&lines.recv_timeout(Duration::from_secs(60)).unwrap());
+    let next = || parse(&lines.recv_timeout(Duration::from_secs(30)).unwrap());
     let notice = next();
     assert_eq!(notice["message"], "the invocation is about to time out");
     assert_eq!((&notice["level"], &notice["requestId"]), (&"ERROR".into(), &"blocked".into()));
