@@ -54,6 +54,7 @@
 //! | `dynamodb` | records and effects in DynamoDB |
 //! | `eventbridge` | publishing to EventBridge |
 //! | `lambda` | Lambda's runtime; with `dynamodb` and `eventbridge` the module `lambda` |
+//! | `observability` | logs and metrics that carry the ids of their flow; with `lambda` a scope for each invocation |
 //! | `schema` | JSON Schemas of events |
 //! | `shutdown` | waiting for what is handled when a sandbox is shut down |
 //! | `sqs` | a quarantine in a queue |
@@ -92,6 +93,10 @@ pub use setpiece_bus as bus;
 pub use setpiece_handler as handler;
 #[doc(inline)]
 pub use setpiece_idempotency as idempotency;
+#[cfg(feature = "observability")]
+#[cfg_attr(docsrs, doc(cfg(feature = "observability")))]
+#[doc(inline)]
+pub use setpiece_observability as observability;
 #[doc(inline)]
 pub use setpiece_policy as policy;
 
