@@ -12,10 +12,14 @@ use aws_sdk_dynamodb::{
     },
 };
 use setpiece_envelope::Timestamp;
-use setpiece_idempotency::dynamodb::{DynamoDbStore, Table};
+use setpiece_idempotency::{
+    dynamodb::{DynamoDbStore, Table},
+    store::RecordKey,
+};
 use setpiece_policy::{Call, Fault};
 
-pub(crate) use self::native::native_bytes;
+use self::native::native_key;
+pub(crate) use self::native::{native_bytes, native_problem};
 use crate::{
     BoxFuture, EffectLimits, EffectStore, InvalidWrite, OutboxEntry, OutboxItem, OutboxKey,
     OutboxOwner, Write,
@@ -196,9 +200,12 @@ fn text(value: AttributeValue) -> Option<String> {
     }
 }
 
-/// Whether it is the table with that name, which requests may also name by its ARN.
+/// Tells the table with that name or ARN. Requests may name it either way.
 fn is_named(table: &Table, name: &str) -> bool {
-    table.name().rsplit_once(":table/").map_or(table.name(), |(_, name)| name) == name
+    fn plain(name: &str) -> &str {
+        name.rsplit_once(":table/").map_or(name, |(_, name)| name)
+    }
+    plain(table.name()) == plain(name)
 }
 
 impl EffectStore for DynamoDbEffects {
@@ -244,6 +251,25 @@ impl EffectStore for DynamoDbEffects {
 
     fn has_outbox_in(&self, table: &str) -> bool {
         is_named(&self.outbox, table)
+    }
+
+    fn is_reserved(&self, write: &Write, record: &RecordKey) -> bool {
+        let is_record = |(name, value): (&String, &AttributeValue)| {
+            native_key(write, name) == Some(value.clone().into())
+        };
+        if is_named(self.records.table(), write.table())
+            && self.records.table().primary_key(record.as_str()).iter().all(is_record)
+        {
+            return true;
+        }
+        if !is_named(&self.outbox, write.table()) {
+            return false;
+        }
+        let Some(serde_dynamo::AttributeValue::S(text)) = native_key(write, self.outbox.own_key())
+        else {
+            return false;
+        };
+        OutboxKey::parse(&text).is_some_and(|key| self.key(&key).iter().all(is_record))
     }
 
     fn outbox_key(

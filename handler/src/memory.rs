@@ -9,7 +9,7 @@ use serde_dynamo::AttributeValue;
 use setpiece_envelope::Clock;
 use setpiece_idempotency::{
     Beside, MemoryStore,
-    store::{Impossible, ImpossibleReason, Unwritten},
+    store::{Impossible, ImpossibleReason, RecordKey, Unwritten},
 };
 use setpiece_policy::Fault;
 
@@ -27,6 +27,7 @@ use crate::{
 pub struct MemoryEffects {
     records: Arc<MemoryStore<Tables>>,
     limits: EffectLimits,
+    table: Option<Arc<str>>,
 }
 
 /// What [`MemoryEffects`] has beside the records: tables of items, and the outbox.
@@ -64,7 +65,18 @@ impl MemoryEffects {
     /// An empty store, in which records expire by `clock`.
     #[must_use]
     pub fn new(clock: impl Clock) -> Self {
-        Self { records: Arc::new(MemoryStore::empty(clock)), limits: EffectLimits::DYNAMO_DB }
+        Self {
+            records: Arc::new(MemoryStore::empty(clock)),
+            limits: EffectLimits::DYNAMO_DB,
+            table: None,
+        }
+    }
+
+    /// Names the table that records and the outbox would have, with the key `id`. A write on one of
+    /// their items is then refused as it is in DynamoDB; they stay where they are.
+    #[must_use]
+    pub fn with_table(self, name: impl Into<Arc<str>>) -> Self {
+        Self { table: Some(name.into()), ..self }
     }
 
     /// An item, if it is there.
@@ -140,6 +152,16 @@ impl EffectStore for MemoryEffects {
             }
         });
         Box::pin(ready(Ok(())))
+    }
+
+    fn is_reserved(&self, write: &Write, record: &RecordKey) -> bool {
+        let mut key = write.key().attributes().iter();
+        let (Some((name, AttributeValue::S(text))), None) = (key.next(), key.next()) else {
+            return false;
+        };
+        self.table.as_deref() == Some(write.table())
+            && name == "id"
+            && (text == record.as_str() || OutboxKey::parse(text).is_some())
     }
 
     fn outbox_key(&self, primary_key: &HashMap<String, AttributeValue>) -> Option<OutboxKey> {

@@ -1,5 +1,7 @@
+mod expression;
 mod json;
 mod key;
+mod limits;
 mod size;
 mod value;
 
@@ -9,11 +11,16 @@ use serde::Serialize;
 use serde_dynamo::AttributeValue;
 use setpiece_policy::Fault;
 
+pub(crate) use self::{expression::Draft, size::item_bytes, value::Number};
 pub use self::{
     key::{ItemKey, KeyValue},
     value::Sequence,
 };
-pub(crate) use self::{size::item_bytes, value::Number};
+#[cfg(feature = "dynamodb")]
+pub(crate) use self::{
+    limits::{MAX_EXPRESSION_BYTES, MAX_SUBSTITUTED_BYTES, key_problem, table_problem},
+    value::checked_item,
+};
 use crate::InvalidWrite;
 
 /// One business write, as data.
@@ -205,7 +212,7 @@ impl Write {
 
     /// Sets an attribute.
     pub fn set(self, attribute: impl Into<String>, value: impl Serialize) -> Self {
-        self.change(attribute.into(), &value, How::Set)
+        self.change(attribute.into(), &value, 1, How::Set)
     }
 
     /// Adds to a number, which is 0 if it is not there, or elements to a set.
@@ -215,9 +222,10 @@ impl Write {
             use AttributeValue::{Bs, N, Ns, Ss};
             matches!(value, N(_) | Ss(_) | Ns(_) | Bs(_))
         };
-        match value::value(&attribute, &value) {
+        match value::value(&attribute, &value, 1) {
             Ok(value) if addable(&value) => self.with(attribute, How::Add(value)),
-            _ => self.broken(InvalidWrite::Value { attribute: attribute.into() }),
+            Err(problem) => self.broken(problem),
+            Ok(_) => self.broken(InvalidWrite::Value { attribute: attribute.into() }),
         }
     }
 
@@ -229,16 +237,17 @@ impl Write {
     /// Appends an element to a list, which is empty if it is not there.
     pub fn append(self, attribute: impl Into<String>, element: impl Serialize) -> Self {
         let list = |element| How::Append(AttributeValue::L(vec![element]));
-        self.change(attribute.into(), &element, list)
+        self.change(attribute.into(), &element, 2, list)
     }
 
     fn change(
         self,
         attribute: String,
         value: &impl Serialize,
+        level: usize,
         how: impl FnOnce(AttributeValue) -> How,
     ) -> Self {
-        match value::value(&attribute, value) {
+        match value::value(&attribute, value, level) {
             Ok(value) => self.with(attribute, how(value)),
             Err(problem) => self.broken(problem),
         }
@@ -249,8 +258,8 @@ impl Write {
         let Operation::Update(changes) = &mut self.operation else {
             return self.broken(InvalidWrite::NotAnUpdate);
         };
-        if attribute.is_empty() {
-            return self.broken(InvalidWrite::Empty);
+        if let Some(problem) = limits::name_problem(&attribute) {
+            return self.broken(problem);
         }
         if is_key {
             return self.broken(InvalidWrite::ChangesKey { attribute: attribute.into() });
@@ -280,7 +289,7 @@ impl Write {
     /// Only if the attribute has this value.
     pub fn if_equals(self, attribute: impl Into<String>, value: impl Serialize) -> Self {
         let attribute = attribute.into();
-        match value::value(&attribute, &value) {
+        match value::value(&attribute, &value, 1) {
             Ok(value) => self.when(Condition::Equals(attribute, value)),
             Err(problem) => self.broken(problem),
         }
@@ -291,11 +300,12 @@ impl Write {
     /// type is not less.
     pub fn if_less_than(self, attribute: impl Into<String>, value: impl Serialize) -> Self {
         let attribute = attribute.into();
-        match value::value(&attribute, &value) {
+        match value::value(&attribute, &value, 1) {
+            Err(problem) => self.broken(problem),
             Ok(value @ (AttributeValue::N(_) | AttributeValue::S(_) | AttributeValue::B(_))) => {
                 self.when(Condition::LessThan(attribute, value))
             }
-            _ => self.broken(InvalidWrite::Value { attribute: attribute.into() }),
+            Ok(_) => self.broken(InvalidWrite::Value { attribute: attribute.into() }),
         }
     }
 
@@ -334,8 +344,17 @@ impl Write {
         if matches!(self.operation, Operation::Native(_)) {
             return self.broken(InvalidWrite::NotAnUpdate);
         }
+        let problem = match &condition {
+            Condition::Equals(name, _)
+            | Condition::LessThan(name, _)
+            | Condition::Newer(name, _) => limits::name_problem(name),
+            Condition::Absent | Condition::Present => None,
+        };
         self.conditions.push(condition);
-        self
+        match problem {
+            Some(problem) => self.broken(problem),
+            None => self,
+        }
     }
 
     /// What goes wrong when the conditions do not hold. Nothing was written then, so the fault
@@ -388,7 +407,9 @@ impl Write {
         match &self.operation {
             Operation::Update(changes) if changes.is_empty() => Some(InvalidWrite::Nothing),
             Operation::Check if self.conditions.is_empty() => Some(InvalidWrite::NoCondition),
-            _ => None,
+            #[cfg(feature = "dynamodb")]
+            Operation::Native(item) => crate::dynamodb::native_problem(item),
+            _ => limits::problem(self),
         }
     }
 }

@@ -7,8 +7,8 @@ use ulid::Ulid;
 
 use super::Cause;
 use crate::{
-    EffectStore, Effects, InvalidEffects, OutboxEntry, OutboxKey, OutboxOwner, Write, WriteOf,
-    effects::Emitted, write::Operation,
+    EffectStore, Effects, InvalidEffects, InvalidWrite, OutboxEntry, OutboxKey, OutboxOwner, Write,
+    WriteOf, effects::Emitted, write::Operation,
 };
 
 /// Effects in the language of the store, after all has been checked that can be.
@@ -53,6 +53,9 @@ impl<W> Plan<W> {
             let invalid = |problem| InvalidEffects::Write { index, problem };
             if let Some(problem) = write.problem() {
                 return Err(invalid(problem));
+            }
+            if store.is_reserved(write, record) {
+                return Err(invalid(InvalidWrite::Reserved));
             }
             let size = write.bytes();
             if size > limits.max_item_bytes {

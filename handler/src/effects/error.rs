@@ -106,6 +106,55 @@ pub enum InvalidWrite {
         /// The attribute.
         attribute: Box<str>,
     },
+    /// The value of this attribute has more levels of lists and maps than an item may have.
+    TooDeep {
+        /// The attribute.
+        attribute: Box<str>,
+        /// The most levels that are allowed.
+        limit: usize,
+    },
+    /// A map in the value of this attribute has a member without a name.
+    EmptyName {
+        /// The attribute.
+        attribute: Box<str>,
+    },
+    /// The name of an attribute or of a member of a map is too long.
+    NameTooLong {
+        /// The size in bytes.
+        bytes: usize,
+        /// The most bytes that are allowed.
+        limit: usize,
+    },
+    /// The value of this attribute of the key is too long. The partition key comes first.
+    KeyTooLong {
+        /// The attribute.
+        attribute: Box<str>,
+        /// The size in bytes.
+        bytes: usize,
+        /// The most bytes that are allowed.
+        limit: usize,
+    },
+    /// The table's name is not 3 to 255 letters, digits, `_`, `.` and `-`, nor an ARN of such a
+    /// table.
+    TableName,
+    /// The write changes so many attributes, or has so many or such large conditions, that its
+    /// expressions are too long. Make it several writes, or put the item.
+    ExpressionTooLong {
+        /// The size in bytes.
+        bytes: usize,
+        /// The most bytes that are allowed.
+        limit: usize,
+    },
+    /// The write has too many conditions.
+    TooManyOperators {
+        /// The number of comparisons, functions and connectives.
+        operators: usize,
+        /// The most that are allowed.
+        limit: usize,
+    },
+    /// The write is on the record that the effects complete, or on an item that can be one of the
+    /// outbox.
+    Reserved,
     /// The operation does not have this change: only updates change single attributes.
     NotAnUpdate,
     /// An update changes nothing.
@@ -152,6 +201,26 @@ impl fmt::Display for InvalidWrite {
             Self::Empty => f.write_str("a key, its name or the table's name is empty"),
             Self::ChangesKey { attribute } => write!(f, "`{attribute}` is part of the key"),
             Self::Twice { attribute } => write!(f, "`{attribute}` is changed twice"),
+            Self::TooDeep { attribute, limit } => {
+                write!(f, "`{attribute}` has more than {limit} levels")
+            }
+            Self::EmptyName { attribute } => write!(f, "`{attribute}` has a member without a name"),
+            Self::NameTooLong { bytes, limit } => {
+                write!(f, "a name has {bytes} bytes, more than {limit}")
+            }
+            Self::KeyTooLong { attribute, bytes, limit } => {
+                write!(f, "the key's `{attribute}` has {bytes} bytes, more than {limit}")
+            }
+            Self::TableName => f.write_str("the table's name is none"),
+            Self::ExpressionTooLong { bytes, limit } => {
+                write!(f, "its expression has {bytes} bytes, more than {limit}")
+            }
+            Self::TooManyOperators { operators, limit } => {
+                write!(f, "its conditions have {operators} operators, more than {limit}")
+            }
+            Self::Reserved => {
+                f.write_str("it is on the guard's record or on an item of the outbox")
+            }
             Self::NotAnUpdate => f.write_str("only an update changes single attributes"),
             Self::Nothing => f.write_str("the update changes nothing"),
             Self::NoCondition => f.write_str("the check has no condition"),

@@ -77,6 +77,10 @@ pub trait EffectStore: Send + Sync + 'static {
         true
     }
 
+    /// Says that a write is on what belongs to the guard or to the relay: on `record`, which the
+    /// same transaction completes, or on an item whose key can be that of an event in the outbox.
+    fn is_reserved(&self, write: &Write, record: &RecordKey) -> bool;
+
     /// The key of an event in the outbox, if the item with this primary key can be one. For what
     /// arrives in a stream of changes.
     ///
@@ -329,6 +333,10 @@ impl<S: Store> EffectStore for EventsOnly<S> {
 
     fn remove_outbox<'a>(&'a self, _: &'a [OutboxKey]) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn is_reserved(&self, _: &Write, _: &RecordKey) -> bool {
+        false
     }
 
     fn outbox_key(&self, _: &HashMap<String, AttributeValue>) -> Option<OutboxKey> {

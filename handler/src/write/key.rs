@@ -4,7 +4,10 @@ use serde_dynamo::AttributeValue;
 
 use super::value::{Number, canonical};
 
-/// The key of an item: a partition key, or a partition key and a sort key, each with its name.
+/// Key of an item: a partition key, or a partition key and after it a sort key, each with its name.
+///
+/// A partition key has at most 2,048 bytes and a sort key 1,024, none is empty, and a name has at
+/// most 255 bytes. A write with another key is [invalid](crate::InvalidWrite).
 ///
 /// ```
 /// use setpiece_handler::ItemKey;

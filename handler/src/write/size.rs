@@ -12,7 +12,7 @@ pub(crate) fn item_bytes<'a>(
     item.into_iter().map(|(name, value)| name.len() + value_bytes(value)).sum()
 }
 
-fn value_bytes(value: &AttributeValue) -> usize {
+pub(super) fn value_bytes(value: &AttributeValue) -> usize {
     match value {
         AttributeValue::S(text) => text.len(),
         AttributeValue::N(number) => number_bytes(number),

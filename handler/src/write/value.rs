@@ -7,6 +7,7 @@ use std::{
 use serde::Serialize;
 use serde_dynamo::AttributeValue;
 
+use super::limits::{MAX_LEVELS, MAX_NAME_BYTES, name_problem};
 use crate::InvalidWrite;
 
 /// What is newer than what: a number, or a text that sorts by its bytes, such as a ULID or a time
@@ -18,7 +19,7 @@ pub struct Sequence(AttributeValue);
 
 impl Sequence {
     pub(super) fn into_value(self, attribute: &str) -> Result<AttributeValue, InvalidWrite> {
-        checked(self.0).ok_or_else(|| InvalidWrite::Value { attribute: attribute.into() })
+        checked(self.0, 1).map_err(|flaw| flaw.of(attribute))
     }
 }
 
@@ -59,13 +60,35 @@ impl From<setpiece_envelope::Timestamp> for Sequence {
     }
 }
 
-/// The value of an attribute, if DynamoDB takes it.
+/// A value of an attribute that DynamoDB does not take.
+enum Flaw {
+    Value,
+    TooDeep,
+    EmptyName,
+    NameTooLong(usize),
+}
+
+impl Flaw {
+    fn of(self, attribute: &str) -> InvalidWrite {
+        let attribute = attribute.into();
+        match self {
+            Self::Value => InvalidWrite::Value { attribute },
+            Self::TooDeep => InvalidWrite::TooDeep { attribute, limit: MAX_LEVELS },
+            Self::EmptyName => InvalidWrite::EmptyName { attribute },
+            Self::NameTooLong(bytes) => InvalidWrite::NameTooLong { bytes, limit: MAX_NAME_BYTES },
+        }
+    }
+}
+
+/// The value of an attribute, if DynamoDB takes it. It stands at that level of its attribute, from
+/// 1.
 pub(super) fn value(
     attribute: &str,
     value: &(impl Serialize + ?Sized),
+    level: usize,
 ) -> Result<AttributeValue, InvalidWrite> {
-    let value: Option<AttributeValue> = serde_dynamo::to_attribute_value(value).ok();
-    value.and_then(checked).ok_or_else(|| InvalidWrite::Value { attribute: attribute.into() })
+    let value = serde_dynamo::to_attribute_value(value).map_err(|_| Flaw::Value);
+    value.and_then(|value| checked(value, level)).map_err(|flaw| flaw.of(attribute))
 }
 
 /// An item, if DynamoDB takes it.
@@ -75,43 +98,55 @@ pub(super) fn item(
     let Ok(AttributeValue::M(item)) = serde_dynamo::to_attribute_value(item) else {
         return Err(InvalidWrite::NotAnItem);
     };
+    checked_item(item)
+}
+
+/// The item in its normal form.
+pub(crate) fn checked_item(
+    item: HashMap<String, AttributeValue>,
+) -> Result<HashMap<String, AttributeValue>, InvalidWrite> {
     item.into_iter()
-        .map(|(name, value)| {
-            if name.is_empty() {
-                return Err(InvalidWrite::Empty);
-            }
-            match checked(value) {
-                Some(value) => Ok((name, value)),
-                None => Err(InvalidWrite::Value { attribute: name.into() }),
-            }
+        .map(|(name, value)| match (name_problem(&name), checked(value, 1)) {
+            (Some(problem), _) => Err(problem),
+            (None, Ok(value)) => Ok((name, value)),
+            (None, Err(flaw)) => Err(flaw.of(&name)),
         })
         .collect()
 }
 
 /// The value in its normal form: sets sorted, numbers without leading and trailing zeros.
-fn checked(value: AttributeValue) -> Option<AttributeValue> {
-    fn set<T: Ord>(all: Vec<T>) -> Option<Vec<T>> {
+fn checked(value: AttributeValue, level: usize) -> Result<AttributeValue, Flaw> {
+    fn set<T: Ord>(all: Vec<T>) -> Result<Vec<T>, Flaw> {
         // The sort that takes the least code, which is there for each type.
         let mut all = BinaryHeap::from(all).into_sorted_vec();
         let given = all.len();
         all.dedup();
-        (!all.is_empty() && all.len() == given).then_some(all)
+        if all.is_empty() || all.len() != given { Err(Flaw::Value) } else { Ok(all) }
     }
-    let number = |number: String| Number::parse(&number).map(|number| number.to_string());
-    Some(match value {
+    if level > MAX_LEVELS {
+        return Err(Flaw::TooDeep);
+    }
+    let number =
+        |number: String| Number::parse(&number).map(|number| number.to_string()).ok_or(Flaw::Value);
+    Ok(match value {
         AttributeValue::N(text) => AttributeValue::N(number(text)?),
         AttributeValue::Ss(texts) => AttributeValue::Ss(set(texts)?),
         AttributeValue::Bs(all) => AttributeValue::Bs(set(all)?),
         AttributeValue::Ns(numbers) => {
-            AttributeValue::Ns(set(numbers.into_iter().map(number).collect::<Option<_>>()?)?)
+            AttributeValue::Ns(set(numbers.into_iter().map(number).collect::<Result<_, _>>()?)?)
         }
         AttributeValue::L(list) => {
-            AttributeValue::L(list.into_iter().map(checked).collect::<Option<_>>()?)
+            let list = list.into_iter().map(|value| checked(value, level + 1));
+            AttributeValue::L(list.collect::<Result<_, _>>()?)
         }
         AttributeValue::M(map) => AttributeValue::M(
             map.into_iter()
-                .map(|(name, value)| Some((name, checked(value)?)))
-                .collect::<Option<_>>()?,
+                .map(|(name, value)| match name.len() {
+                    0 => Err(Flaw::EmptyName),
+                    bytes if bytes > MAX_NAME_BYTES => Err(Flaw::NameTooLong(bytes)),
+                    _ => Ok((name, checked(value, level + 1)?)),
+                })
+                .collect::<Result<_, _>>()?,
         ),
         AttributeValue::S(_)
         | AttributeValue::B(_)

@@ -161,6 +161,10 @@ impl<X: EffectStore> EffectStore for GatedEffects<X> {
         Box::pin(self.gate.around(async { self.inner.remove_outbox(keys).await }))
     }
 
+    fn is_reserved(&self, write: &Write, record: &RecordKey) -> bool {
+        self.inner.is_reserved(write, record)
+    }
+
     fn outbox_key(
         &self,
         primary_key: &HashMap<String, serde_dynamo::AttributeValue>,

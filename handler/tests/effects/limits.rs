@@ -23,7 +23,7 @@ fn many(writes: usize, events: usize) -> Effects {
     (0..events).fold(effects, |effects, n| effects.emit(gold(n)))
 }
 
-async fn invalid<P: Place>(world: &World<P>, effects: Effects) -> InvalidEffects {
+pub(crate) async fn invalid<P: Place>(world: &World<P>, effects: Effects) -> InvalidEffects {
     let before = world.gate.passed();
     let error = world.apply("e-1", effects).await.unwrap_err();
     // The claim and its release.

@@ -54,6 +54,9 @@ pub(crate) const THINGS: &str = "things";
 /// A table with the partition key `pk`, a text, and the sort key `sk`, a number.
 pub(crate) const PAIRS: &str = "pairs";
 
+/// A table with the partition key `pk` and the sort key `sk`, both texts.
+pub(crate) const LINES: &str = "lines";
+
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// Where effects are applied.
@@ -76,7 +79,7 @@ impl Place for Memory {
     type Effects = MemoryEffects;
 
     async fn open(clock: &FixedClock, _: &Wire) -> Self {
-        Self(MemoryEffects::new(clock.clone()))
+        Self(MemoryEffects::new(clock.clone()).with_table(RECORDS))
     }
 
     fn effects(&self) -> MemoryEffects {
@@ -110,6 +113,8 @@ impl Place for Dynamo {
         table.create(&client, &retry, deadline).await.unwrap();
         create(&client, THINGS, &[("id", ScalarAttributeType::S)]).await;
         create(&client, PAIRS, &[("pk", ScalarAttributeType::S), ("sk", ScalarAttributeType::N)])
+            .await;
+        create(&client, LINES, &[("pk", ScalarAttributeType::S), ("sk", ScalarAttributeType::S)])
             .await;
         wire.take();
         Self { effects: DynamoDbEffects::new(client.clone(), table), client }

@@ -238,6 +238,10 @@ impl EffectStore for WorldEffects {
         self.records.ask(asked, || self.memory.remove_outbox(keys), Some(Box::new(late)))
     }
 
+    fn is_reserved(&self, write: &Write, record: &RecordKey) -> bool {
+        self.memory.is_reserved(write, record)
+    }
+
     fn outbox_key(
         &self,
         primary_key: &HashMap<String, serde_dynamo::AttributeValue>,

@@ -99,6 +99,10 @@ impl EffectStore for Flawed {
         self.inner.remove_outbox(keys)
     }
 
+    fn is_reserved(&self, write: &Write, record: &RecordKey) -> bool {
+        self.inner.is_reserved(write, record)
+    }
+
     fn outbox_key(
         &self,
         primary_key: &HashMap<String, serde_dynamo::AttributeValue>,

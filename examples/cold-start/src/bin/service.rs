@@ -176,6 +176,10 @@ impl EffectStore for Unreachable {
         answer()
     }
 
+    fn is_reserved(&self, write: &Write, record: &RecordKey) -> bool {
+        black_box(write.key() == &("key", record.as_str()).into())
+    }
+
     fn outbox_key(&self, _: &HashMap<String, serde_dynamo::AttributeValue>) -> Option<OutboxKey> {
         black_box(None)
     }
