@@ -11,12 +11,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::Reason;
 
 mod rfc3339;
+#[cfg(feature = "schema")]
+mod schema;
 
 /// A moment, written as RFC 3339 in UTC: `2026-11-20T12:10:21.123Z`.
 ///
 /// It keeps nanoseconds, and writes as many digits of a second as were read, so that what another
 /// producer wrote is written back as it was. Moments of our own have three, so that their texts
-/// sort as they do. It knows the years 0 to 9999, but for the last day.
+/// sort as they do. It knows the years 0 to 9999 in UTC, up to the last
+/// nanosecond.
 #[derive(Clone, Copy)]
 pub struct Timestamp {
     /// Since 1970-01-01T00:00:00Z, rounded down.
@@ -34,8 +37,8 @@ impl Timestamp {
     /// The second in which the year 0 begins, before which RFC 3339 has no texts.
     const FIRST_SECOND: i64 = -62_167_219_200;
 
-    /// The last moment that is still in the year 9999 with any offset.
-    const LAST: Self = Self { seconds: 253_402_207_200, nanos: 999_999_999, digits: 9 };
+    /// The last moment that has a text of RFC 3339 in UTC.
+    const LAST: Self = Self { seconds: 253_402_300_799, nanos: 999_999_999, digits: 9 };
 
     /// A moment that is written with `digits`, or more where it needs them.
     fn bounded(seconds: i64, nanos: u32, digits: u8) -> Option<Self> {
