@@ -8,6 +8,7 @@ use std::{fmt, sync::Arc};
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
+use serde_json::Value;
 use sha2::Sha256;
 
 pub use self::part::KeyPart;
@@ -76,6 +77,10 @@ pub enum KeyError {
     NotOne,
     /// The value cannot be written as JSON.
     NotJson,
+    /// The value has what the key cannot say exactly: an integer beyond 64 bits; or, for a key of
+    /// Powertools, what its language has another number or another order for, which cannot be told
+    /// from here.
+    Inexpressible,
     /// A key of another program's form has no tenant and no secret.
     Foreign,
     /// A secret is empty, so that everybody knows it.
@@ -121,7 +126,8 @@ impl Key {
     ///
     /// # Errors
     ///
-    /// There is nothing in the document: it is null or empty, or all that it holds is.
+    /// There is nothing in the document: it is null or empty, or all that it holds is. Or there is an
+    /// integer beyond 64 bits in it.
     pub fn json(value: &(impl Serialize + ?Sized)) -> Result<Self, KeyError> {
         let value = canonical::tree(value)?;
         if canonical::is_void(&value) {
@@ -142,33 +148,40 @@ impl Key {
     ///
     /// # Errors
     ///
-    /// There is nothing in the value, or the prefix is empty.
+    /// There is nothing in the value, or the prefix is empty. Or it is
+    /// [inexpressible](KeyError::Inexpressible): a float from 2⁶⁴ on or up to -2⁶³ may have been
+    /// read from an integer, which Python would write with all of its digits, and a negative zero
+    /// from `-0`, which Python takes for 0.
     pub fn powertools(prefix: &str, value: &(impl Serialize + ?Sized)) -> Result<Self, KeyError> {
-        Self::foreign(prefix, value, powertools::python)
+        Self::foreign(prefix, &canonical::tree(value)?, powertools::python)
     }
 
     /// The key that Powertools for AWS Lambda (TypeScript) has for `value`.
     ///
+    /// Numbers are floats of 64 bits there, so integers beyond 2⁵³ can share a key; and a member
+    /// that is called `__proto__` is none.
+    ///
     /// # Errors
     ///
-    /// There is nothing in the value, or the prefix is empty.
+    /// There is nothing in the value, or the prefix is empty. Or it is
+    /// [inexpressible](KeyError::Inexpressible): names that differ in nothing but case stay in the
+    /// order in which they came, which is not known here.
     pub fn powertools_typescript(
         prefix: &str,
         value: &(impl Serialize + ?Sized),
     ) -> Result<Self, KeyError> {
-        Self::foreign(prefix, value, powertools::typescript)
+        Self::foreign(prefix, &canonical::tree_of_floats(value)?, powertools::typescript)
     }
 
     fn foreign(
         prefix: &str,
-        value: &(impl Serialize + ?Sized),
-        hash: fn(&serde_json::Value) -> String,
+        value: &Value,
+        hash: fn(&Value) -> Result<String, KeyError>,
     ) -> Result<Self, KeyError> {
-        let value = canonical::tree(value)?;
-        if prefix.is_empty() || canonical::is_void(&value) {
+        if prefix.is_empty() || canonical::is_void(value) {
             return Err(KeyError::Empty);
         }
-        Ok(Self::new(Form::Verbatim, format!("{prefix}#{}", hash(&value))))
+        Ok(Self::new(Form::Verbatim, format!("{prefix}#{}", hash(value)?)))
     }
 
     fn new(form: Form, material: String) -> Self {
@@ -276,7 +289,7 @@ impl Key {
         payload: &(impl Serialize + ?Sized),
     ) -> Result<Self, KeyError> {
         let payload = canonical::tree(payload)?;
-        self.fingerprint = Some(Fingerprint::new(powertools::python(&payload)));
+        self.fingerprint = Some(Fingerprint::new(powertools::python(&payload)?));
         Ok(self)
     }
 
@@ -289,8 +302,8 @@ impl Key {
         mut self,
         payload: &(impl Serialize + ?Sized),
     ) -> Result<Self, KeyError> {
-        let payload = canonical::tree(payload)?;
-        self.fingerprint = Some(Fingerprint::new(powertools::typescript(&payload)));
+        let payload = canonical::tree_of_floats(payload)?;
+        self.fingerprint = Some(Fingerprint::new(powertools::typescript(&payload)?));
         Ok(self)
     }
 
@@ -371,6 +384,9 @@ impl fmt::Display for KeyError {
             Self::Empty => "the idempotency key or a part of it is empty",
             Self::NotOne => "the idempotency key is not one, or is too long",
             Self::NotJson => "the value cannot be written as JSON",
+            Self::Inexpressible => {
+                "the value has a number or names that the key cannot say exactly"
+            }
             Self::Foreign => "a key of Powertools has no tenant and no other form",
             Self::Secret => "the secret for idempotency keys is empty",
         })

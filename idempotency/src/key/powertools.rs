@@ -3,20 +3,22 @@
 
 use std::{cmp::Ordering, fmt::Write as _};
 
-use serde_json::{Number, Value};
+use serde_json::Value;
+
+use super::{KeyError, canonical::Known};
 
 /// `md5(json.dumps(value, sort_keys=True)).hexdigest()`.
-pub(super) fn python(value: &Value) -> String {
+pub(super) fn python(value: &Value) -> Result<String, KeyError> {
     let mut out = String::new();
-    Python.write(value, &mut out);
-    crate::digest::hex(&md5::compute(out).0)
+    Python.write(value, &mut out)?;
+    Ok(crate::digest::hex(&md5::compute(out).0))
 }
 
 /// `md5(JSON.stringify(deepSort(value)))` in Base64.
-pub(super) fn typescript(value: &Value) -> String {
+pub(super) fn typescript(value: &Value) -> Result<String, KeyError> {
     let mut out = String::new();
-    TypeScript.write(value, &mut out);
-    base64(&md5::compute(out).0)
+    TypeScript.write(value, &mut out)?;
+    Ok(base64(&md5::compute(out).0))
 }
 
 /// How a language writes JSON.
@@ -24,15 +26,20 @@ trait Dialect {
     const COMMA: &str;
     const COLON: &str;
 
-    fn order(left: &str, right: &str) -> Ordering;
+    /// The members in the order in which they are written, without those that are not.
+    fn members<'a>(
+        members: &'a serde_json::Map<String, Value>,
+    ) -> Result<Vec<(&'a String, &'a Value)>, KeyError>;
     fn string(text: &str, out: &mut String);
-    fn float(number: f64, out: &mut String);
+    fn number(number: Known, out: &mut String) -> Result<(), KeyError>;
 
-    fn write(&self, value: &Value, out: &mut String) {
+    fn write(&self, value: &Value, out: &mut String) -> Result<(), KeyError> {
         match value {
             Value::Null => out.push_str("null"),
             Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-            Value::Number(number) => self.number(number, out),
+            Value::Number(number) => {
+                Self::number(Known::of(number).ok_or(KeyError::Inexpressible)?, out)?;
+            }
             Value::String(text) => Self::string(text, out),
             Value::Array(elements) => {
                 out.push('[');
@@ -40,32 +47,24 @@ trait Dialect {
                     if index > 0 {
                         out.push_str(Self::COMMA);
                     }
-                    self.write(element, out);
+                    self.write(element, out)?;
                 }
                 out.push(']');
             }
             Value::Object(members) => {
-                let mut members: Vec<_> = members.iter().collect();
-                members.sort_by(|(left, _), (right, _)| Self::order(left, right));
                 out.push('{');
-                for (index, (name, member)) in members.into_iter().enumerate() {
+                for (index, (name, member)) in Self::members(members)?.into_iter().enumerate() {
                     if index > 0 {
                         out.push_str(Self::COMMA);
                     }
                     Self::string(name, out);
                     out.push_str(Self::COLON);
-                    self.write(member, out);
+                    self.write(member, out)?;
                 }
                 out.push('}');
             }
         }
-    }
-
-    fn number(&self, number: &Number, out: &mut String) {
-        match number.as_f64() {
-            Some(float) if number.is_f64() => Self::float(float, out),
-            Some(_) | None => out.push_str(&number.to_string()),
-        }
+        Ok(())
     }
 }
 
@@ -75,9 +74,13 @@ impl Dialect for Python {
     const COMMA: &str = ", ";
     const COLON: &str = ": ";
 
-    fn order(left: &str, right: &str) -> Ordering {
+    fn members<'a>(
+        members: &'a serde_json::Map<String, Value>,
+    ) -> Result<Vec<(&'a String, &'a Value)>, KeyError> {
+        let mut members: Vec<_> = members.iter().collect();
         // Python compares code points, in whose order their UTF-8 is.
-        left.cmp(right)
+        members.sort_unstable_by_key(|(name, _)| *name);
+        Ok(members)
     }
 
     fn string(text: &str, out: &mut String) {
@@ -103,7 +106,24 @@ impl Dialect for Python {
         out.push('"');
     }
 
-    fn float(number: f64, out: &mut String) {
+    fn number(number: Known, out: &mut String) -> Result<(), KeyError> {
+        // From these on, `serde_json` can have read an integer as the float.
+        const FROM: f64 = 18_446_744_073_709_551_616.0;
+        const UP_TO: f64 = -9_223_372_036_854_775_808.0;
+        let number = match number {
+            Known::Unsigned(number) => {
+                out.push_str(&number.to_string());
+                return Ok(());
+            }
+            Known::Signed(number) => {
+                out.push_str(&number.to_string());
+                return Ok(());
+            }
+            Known::Float(number) => number,
+        };
+        if number >= FROM || number <= UP_TO || (number == 0.0 && number.is_sign_negative()) {
+            return Err(KeyError::Inexpressible);
+        }
         let Decimal { sign, digits, point } = Decimal::of(number);
         out.push_str(sign);
         // The `repr` of a float: with an exponent below 10⁻⁴ and from 10¹⁶ on.
@@ -118,6 +138,7 @@ impl Dialect for Python {
             let sign = if exponent < 0 { '-' } else { '+' };
             _ = write!(out, "e{sign}{:02}", exponent.abs());
         }
+        Ok(())
     }
 }
 
@@ -127,10 +148,24 @@ impl Dialect for TypeScript {
     const COMMA: &str = ",";
     const COLON: &str = ":";
 
-    fn order(left: &str, right: &str) -> Ordering {
-        // Names that differ in nothing but case stay as they come, which is not an order; one that
-        // is meant to be found from elsewhere has no such names.
-        left.to_lowercase().encode_utf16().cmp(right.to_lowercase().encode_utf16())
+    fn members<'a>(
+        members: &'a serde_json::Map<String, Value>,
+    ) -> Result<Vec<(&'a String, &'a Value)>, KeyError> {
+        // Setting that member sets no member.
+        let members = members.iter().filter(|(name, _)| *name != "__proto__");
+        let mut members: Vec<_> =
+            members.map(|it| (array_index(it.0), it.0.to_lowercase(), it)).collect();
+        // Sorted without their case, they are put into an object, which has array indexes first.
+        members.sort_by(|(left, left_text, _), (right, right_text, _)| match (left, right) {
+            (Some(left), Some(right)) => left.cmp(right),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => left_text.encode_utf16().cmp(right_text.encode_utf16()),
+        });
+        if members.windows(2).any(|pair| pair[0].1 == pair[1].1) {
+            return Err(KeyError::Inexpressible);
+        }
+        Ok(members.into_iter().map(|(_, _, member)| member).collect())
     }
 
     fn string(text: &str, out: &mut String) {
@@ -138,11 +173,17 @@ impl Dialect for TypeScript {
         out.push_str(&serde_json::to_string(text).unwrap_or_default());
     }
 
-    fn float(number: f64, out: &mut String) {
+    fn number(number: Known, out: &mut String) -> Result<(), KeyError> {
+        #[expect(clippy::cast_precision_loss, reason = "JavaScript has no other numbers")]
+        let number = match number {
+            Known::Unsigned(number) => number as f64,
+            Known::Signed(number) => number as f64,
+            Known::Float(number) => number,
+        };
         let Decimal { sign, digits, point } = Decimal::of(number);
         if digits == "0" {
             out.push('0');
-            return;
+            return Ok(());
         }
         out.push_str(sign);
         // `Number::toString`: with an exponent below 10⁻⁶ and from 10²¹ on.
@@ -154,7 +195,15 @@ impl Dialect for TypeScript {
             let sign = if exponent < 0 { '-' } else { '+' };
             _ = write!(out, "e{sign}{}", exponent.abs());
         }
+        Ok(())
     }
+}
+
+/// The number that a name is, where JavaScript takes it for an index of an array: those come first
+/// in every object, by their value.
+fn array_index(name: &str) -> Option<u32> {
+    let index = name.parse::<u32>().ok().filter(|index| *index < u32::MAX)?;
+    (index.to_string() == name).then_some(index)
 }
 
 /// The shortest digits that read as a float: `0.{digits} × 10^{point}`.

@@ -236,12 +236,9 @@ fn powertools_for_python_has_the_same_keys() {
         (json!(false), "68934a3e9455fa72420237eb05902327"),
         (json!(1e16), "17ad58a7ab5201decb18b0996a327592"),
         (json!(1e-5), "0e6c77caff4e0ac45fc1951e85bbff6a"),
-        (json!(1e22), "ff5337f5aa621f4ac4e2b6d8d4445b6a"),
         (json!(123_456_789.125), "10549462475c217e26b32b00785f76b8"),
-        (json!(-0.0), "e80c77464a0cfaf2c46a5574f6bc76b9"),
         (json!(1.0), "e4c2e8edac362acab7123654b9e73432"),
         (json!(0.0001), "ac382d58b1125bb9aeaf1a83ebf5e9c6"),
-        (json!(1.5e300), "2139ee3bcd43893ec117ca8c2dd00824"),
         (json!(5e-324), "62704aaf46a899ad1563b7f0ced1d768"),
         (json!(["x"]), "4559c071008d3779d3efd0caa5135728"),
     ] {
@@ -303,4 +300,68 @@ fn a_scope_has_parts_and_leaves_keys_of_powertools_alone() {
     assert_eq!(key().within(&[&None::<&str>]), Err(KeyError::Missing));
     let foreign = Key::powertools("f", &"x").unwrap();
     assert_eq!(foreign.within(&[&"a"]), Err(KeyError::Foreign));
+}
+
+#[test]
+fn a_float_is_the_number_of_its_text() {
+    #[derive(serde::Serialize)]
+    struct Charge {
+        amount: f32,
+        parts: Vec<Option<f32>>,
+    }
+    for amount in [0.5_f32, 0.1, 19.99, 1e-7, 16_777_216.0, f32::MAX, f32::MIN_POSITIVE] {
+        let charge = Charge { amount, parts: vec![Some(amount), None] };
+        let text = serde_json::to_string(&charge).unwrap();
+        let passed_on: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(Key::json(&charge), Key::json(&passed_on), "{text}");
+        assert_eq!(
+            Key::powertools_typescript("p", &charge),
+            Key::powertools_typescript("p", &passed_on)
+        );
+        assert_eq!(Key::powertools("p", &charge), Key::powertools("p", &passed_on), "{text}");
+        let key = || Key::of("k").unwrap();
+        assert_eq!(key().with_fingerprint(&charge), key().with_fingerprint(&passed_on), "{text}");
+    }
+}
+
+#[test]
+fn integers_beyond_64_bits_are_no_key() {
+    let large = u128::from(u64::MAX) + 1;
+    let small = i128::from(i64::MIN) - 1;
+    for error in [
+        Key::json(&large).unwrap_err(),
+        Key::json(&[small]).unwrap_err(),
+        Key::json(&std::collections::BTreeMap::from([("\"", large)])).unwrap_err(),
+        Key::of("k").unwrap().with_fingerprint(&large).unwrap_err(),
+        Key::powertools("p", &large).unwrap_err(),
+        // Python would write these with all digits, if they were integers.
+        Key::powertools("p", &json!({ "id": 18_446_744_073_709_551_616.0 })).unwrap_err(),
+        Key::powertools("p", &json!([-1e19])).unwrap_err(),
+        // Read from -9223372036854775809, which is one less.
+        Key::powertools("p", &json!(-9_223_372_036_854_775_808.0)).unwrap_err(),
+        Key::powertools("p", &json!(-0.0)).unwrap_err(),
+    ] {
+        assert_eq!(error, KeyError::Inexpressible);
+    }
+    for text in [r#""18446744073709551616""#, "18446744073709551615", "1e30", r#"["\\", 1]"#] {
+        Key::json(&serde_json::from_str::<Value>(text).unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn objects_of_javascript_have_an_order_of_their_own() {
+    let key = |value: &Value| Key::powertools_typescript("p", value).map(|key| stored(&key));
+    // The right sides are those of Powertools.
+    for (payload, theirs) in [
+        (json!({"lines": {"1": "a", "2": "b", "10": "c"}}), "p#LyC8vB4VdZNos1yvasTsyw=="),
+        (json!({"id": 9_007_199_254_740_993_u64}), "p#hyyPUTMPZHw9pI2MYqzKNw=="),
+    ] {
+        assert_eq!(key(&payload).unwrap(), theirs);
+    }
+    assert_eq!(key(&json!({"a": 1, "__proto__": {"b": 2}})), key(&json!({"a": 1})));
+    assert_eq!(
+        key(&json!({"id": 9_007_199_254_740_993_u64})),
+        key(&json!({"id": 9_007_199_254_740_992_u64}))
+    );
+    assert_eq!(key(&json!({"Order": 1, "order": 2})), Err(KeyError::Inexpressible));
 }
