@@ -49,7 +49,7 @@ async fn only_what_failed_is_sent_again_and_the_error_holds_what_was_refused() {
     assert_eq!(
         error.to_string(),
         "1 of 10 events were not accepted; `stored` e-4 was not accepted: \
-         permanent: the bus refused an event (InvalidArgument)"
+         permanent: the bus refused an event: a service refused the request (InvalidArgument)"
     );
     let unaccepted = only(error);
     assert_eq!(unaccepted.fault().code(), Some("InvalidArgument"));
