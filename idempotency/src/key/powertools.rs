@@ -27,9 +27,9 @@ trait Dialect {
     const COLON: &str;
 
     /// The members in the order in which they are written, without those that are not.
-    fn members<'a>(
-        members: &'a serde_json::Map<String, Value>,
-    ) -> Result<Vec<(&'a String, &'a Value)>, KeyError>;
+    fn members(
+        members: &serde_json::Map<String, Value>,
+    ) -> Result<Vec<(&String, &Value)>, KeyError>;
     fn string(text: &str, out: &mut String);
     fn number(number: Known, out: &mut String) -> Result<(), KeyError>;
 
@@ -74,9 +74,9 @@ impl Dialect for Python {
     const COMMA: &str = ", ";
     const COLON: &str = ": ";
 
-    fn members<'a>(
-        members: &'a serde_json::Map<String, Value>,
-    ) -> Result<Vec<(&'a String, &'a Value)>, KeyError> {
+    fn members(
+        members: &serde_json::Map<String, Value>,
+    ) -> Result<Vec<(&String, &Value)>, KeyError> {
         let mut members: Vec<_> = members.iter().collect();
         // Python compares code points, in whose order their UTF-8 is.
         members.sort_unstable_by_key(|(name, _)| *name);
@@ -148,9 +148,9 @@ impl Dialect for TypeScript {
     const COMMA: &str = ",";
     const COLON: &str = ":";
 
-    fn members<'a>(
-        members: &'a serde_json::Map<String, Value>,
-    ) -> Result<Vec<(&'a String, &'a Value)>, KeyError> {
+    fn members(
+        members: &serde_json::Map<String, Value>,
+    ) -> Result<Vec<(&String, &Value)>, KeyError> {
         // Setting that member sets no member.
         let members = members.iter().filter(|(name, _)| *name != "__proto__");
         let mut members: Vec<_> =
