@@ -34,13 +34,11 @@ type Item = HashMap<String, AttributeValue>;
 /// [another](Self::with_outbox) is given.
 ///
 /// ```no_run
-/// # fn example(shared: &aws_sdk_dynamodb::Config) {
-/// use aws_sdk_dynamodb::{Client, config::retry::RetryConfig};
+/// # fn example(client: aws_sdk_dynamodb::Client) {
 /// use setpiece_handler::DynamoDbEffects;
 /// use setpiece_idempotency::dynamodb::Table;
 ///
-/// let config = shared.to_builder().retry_config(RetryConfig::disabled()).build();
-/// let effects = DynamoDbEffects::new(Client::from_conf(config), Table::new("idempotency"));
+/// let effects = DynamoDbEffects::new(client, Table::new("idempotency"));
 /// # }
 /// ```
 ///
@@ -76,17 +74,19 @@ impl DynamoDbEffects {
     pub const OUTBOX_ACTIONS: &[&str] =
         &["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:PutItem"];
 
-    /// Keeps records and the outbox in `table`, through a client whose own retries are off.
+    /// Keeps records and the outbox in `table`.
+    ///
+    /// Retries of the client are switched off: the app retries, since it knows what an answer that
+    /// was lost may have done.
     #[must_use]
     pub fn new(client: Client, table: Table) -> Self {
-        let records = DynamoDbStore::new(client.clone(), table);
-        Self::with_records(client, Arc::new(records))
+        Self::with_records(Arc::new(DynamoDbStore::new(client, table)))
     }
 
-    /// The same with a store of records that has been set up already, through the same client.
+    /// Keeps effects beside a store of records that has been set up already, by its client.
     #[must_use]
-    pub fn with_records(client: Client, records: Arc<DynamoDbStore>) -> Self {
-        let outbox = records.table().clone();
+    pub fn with_records(records: Arc<DynamoDbStore>) -> Self {
+        let (client, outbox) = (records.client().clone(), records.table().clone());
         Self { client, records, outbox }
     }
 

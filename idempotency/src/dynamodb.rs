@@ -26,7 +26,7 @@
 //! # Retries
 //!
 //! The retries are the guard's, which knows the deadline and pays out of a budget. Those of the
-//! client are to be off, or else each try is several: `.retry_config(RetryConfig::disabled())`.
+//! client are switched off for the store.
 //! A guard interrupts a try at its deadline and not before, so one that is never answered takes all
 //! the time there is. The client should have timeouts that leave some for another try.
 //!
@@ -51,6 +51,7 @@
 
 mod access;
 mod cancellation;
+mod client;
 mod data;
 mod expression;
 mod item;
@@ -108,12 +109,10 @@ const MAX_TOKEN: usize = 36;
 /// Keeps records in a [`Table`] of DynamoDB.
 ///
 /// ```no_run
-/// # fn example(shared: &aws_sdk_dynamodb::Config) {
-/// use aws_sdk_dynamodb::{Client, config::retry::RetryConfig};
+/// # fn example(client: aws_sdk_dynamodb::Client) {
 /// use setpiece_idempotency::dynamodb::{DynamoDbStore, Table};
 ///
-/// let config = shared.to_builder().retry_config(RetryConfig::disabled()).build();
-/// let store = DynamoDbStore::new(Client::from_conf(config), Table::new("idempotency"));
+/// let store = DynamoDbStore::new(client, Table::new("idempotency"));
 /// # }
 /// ```
 ///
@@ -127,10 +126,14 @@ pub struct DynamoDbStore {
 }
 
 impl DynamoDbStore {
-    /// Keeps records in `table`, through a client whose own retries are off.
+    /// Keeps records in `table`.
+    ///
+    /// Retries of the client are switched off for the store: the guard retries, since it knows what
+    /// an answer that was lost may have done.
     #[must_use]
     pub fn new(client: Client, table: Table) -> Self {
         let vocabulary = Vocabulary::new(&table.names);
+        let client = client::without_retries(client);
         Self { client, table, vocabulary, max_spill: 16 * PART }
     }
 
@@ -147,6 +150,12 @@ impl DynamoDbStore {
     pub fn with_max_spill(mut self, bytes: usize) -> Self {
         self.max_spill = bytes;
         self
+    }
+
+    /// Returns the client of the store, whose retries are off.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
     /// The table.

@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use aws_sdk_sqs::{Client, types::MessageAttributeValue};
+use aws_sdk_sqs::{Client, config::retry::RetryConfig, types::MessageAttributeValue};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures_util::future::BoxFuture;
 use setpiece_envelope::EventId;
@@ -48,9 +48,13 @@ pub struct SqsQuarantine {
 
 impl SqsQuarantine {
     /// Puts them into the queue with that URL.
+    ///
+    /// Retries of the client are switched off. A delivery that could not be put aside fails, and
+    /// comes again.
     #[must_use]
     pub fn new(client: Client, queue_url: impl Into<String>) -> Self {
-        Self { client, queue_url: queue_url.into() }
+        let config = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
+        Self { client: Client::from_conf(config), queue_url: queue_url.into() }
     }
 
     async fn send(&self, poison: &Poison<'_>) -> Result<(), Fault> {

@@ -1,8 +1,11 @@
 //! Apps on tables: a DynamoDB engine in this process, through the real SDK.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use aws_sdk_dynamodb::{
@@ -53,7 +56,8 @@ impl Wire {
             .region(Region::from_static("eu-west-1"))
             .endpoint_url("http://dynamodb.invalid")
             .allow_no_auth()
-            .retry_config(RetryConfig::disabled())
+            // As a caller forgets to switch them off: the store makes each request once all the same.
+            .retry_config(RetryConfig::standard().with_initial_backoff(Duration::ZERO))
             .timeout_config(TimeoutConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .identity_cache(IdentityCache::no_cache())
@@ -198,7 +202,7 @@ async fn an_own_success_is_not_stale_or_wrong_because_its_record_is_throttled() 
             assert_eq!(tables.outbox(), 1, "{what}");
 
             tables.wire.throttles_records.store(true, Ordering::SeqCst);
-            tokio::time::advance(std::time::Duration::from_mins(1)).await;
+            tokio::time::advance(Duration::from_mins(1)).await;
             let again = app(&shop.bus);
             let answer = again.invoke(&message, shop.deadline()).await.unwrap();
             let is_published = shop.awarded() == ["c1"];
@@ -206,7 +210,7 @@ async fn an_own_success_is_not_stale_or_wrong_because_its_record_is_throttled() 
             assert!(shop.quarantine.items().is_empty(), "{what}");
 
             tables.wire.throttles_records.store(false, Ordering::SeqCst);
-            tokio::time::advance(std::time::Duration::from_mins(1)).await;
+            tokio::time::advance(Duration::from_mins(1)).await;
             let answer = again.invoke(&message, shop.deadline()).await.unwrap();
             assert_eq!(failures(&answer), [""; 0], "{what}");
             assert_eq!((shop.awarded(), tables.outbox()), (vec!["c1".to_owned()], 0), "{what}");

@@ -191,6 +191,7 @@ impl Table {
         retry: &Retry,
         deadline: Deadline,
     ) -> Result<(), Fault> {
+        let client = &super::client::without_retries(client.clone());
         retry.run(deadline, |_| self.try_create(client)).await?;
         // How long it takes is up to AWS: as often as there is time for.
         let patient = retry.clone().with_max_attempts(u32::MAX);
