@@ -1,6 +1,9 @@
 //! What is put aside in a queue: the request, as the real client makes it.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use aws_sdk_sqs::{
     Client,
@@ -31,7 +34,8 @@ use crate::shop::{Shop, award_points, failures, kinesis, queue, registered, trou
 #[derive(Clone, Debug, Default)]
 struct FakeSqs {
     requests: Arc<Mutex<Vec<Value>>>,
-    is_missing: bool,
+    /// The status and the body of every answer, unless messages are taken.
+    refusal: Option<(u16, &'static str)>,
 }
 
 impl HttpConnector for FakeSqs {
@@ -39,11 +43,8 @@ impl HttpConnector for FakeSqs {
         assert_eq!(request.headers().get("x-amz-target"), Some("AmazonSQS.SendMessage"));
         let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
         self.requests.lock().unwrap().push(body);
-        let (status, body) = if self.is_missing {
-            (400, r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"no"}"#)
-        } else {
-            (200, r#"{"MessageId":"m","MD5OfMessageBody":"x"}"#)
-        };
+        let (status, body) =
+            self.refusal.unwrap_or((200, r#"{"MessageId":"m","MD5OfMessageBody":"x"}"#));
         let status = StatusCode::try_from(status).unwrap();
         let mut response = HttpResponse::new(status, SdkBody::from(body));
         response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
@@ -68,7 +69,8 @@ impl FakeSqs {
             .region(Region::from_static("us-east-1"))
             .endpoint_url("http://sqs.invalid")
             .credentials_provider(Credentials::new("x", "x", None, None, "test"))
-            .retry_config(RetryConfig::disabled())
+            // As a caller forgets to switch them off: a message is sent once all the same.
+            .retry_config(RetryConfig::standard().with_initial_backoff(Duration::ZERO))
             .timeout_config(TimeoutConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .identity_cache(IdentityCache::no_cache())
@@ -190,7 +192,12 @@ async fn a_fifo_queue_keeps_each_poison_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_queue_that_refuses_fails_the_message() {
-    let sqs = FakeSqs { is_missing: true, ..FakeSqs::default() };
-    let answer = put_aside(&sqs, QUEUE, &queue(false, &[("m0", None, b"not JSON")])).await;
-    assert_eq!(failures(&answer), ["m0"]);
+    let missing = r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"no"}"#;
+    for refusal in [(400, missing), (500, "{}"), (503, "{}")] {
+        let sqs = FakeSqs { refusal: Some(refusal), ..FakeSqs::default() };
+        let answer = put_aside(&sqs, QUEUE, &queue(false, &[("m0", None, b"not JSON")])).await;
+        assert_eq!(failures(&answer), ["m0"]);
+        // It comes again, and is put aside then; the SDK made no tries of its own.
+        assert_eq!(sqs.requests.lock().unwrap().len(), 1, "{refusal:?}");
+    }
 }
