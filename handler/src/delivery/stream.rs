@@ -36,9 +36,9 @@ pub(super) fn read<'a>(record: &str) -> Result<Content<'a>, Violation> {
             }
             "dynamodb" => scanner.object(|scanner, member| {
                 match member {
-                    "Keys" => images.keys = Some(item(scanner)?),
-                    "NewImage" => images.new = Some(item(scanner)?),
-                    "OldImage" => images.old = Some(item(scanner)?),
+                    "Keys" => images.keys = item(scanner)?,
+                    "NewImage" => images.new = item(scanner)?,
+                    "OldImage" => images.old = item(scanner)?,
                     _ => drop(scanner.skip()?),
                 }
                 Ok(())
@@ -72,9 +72,14 @@ pub(super) fn read<'a>(record: &str) -> Result<Content<'a>, Violation> {
     }))
 }
 
-/// Reads an item in DynamoDB's JSON.
-fn item(scanner: &mut Scanner<'_>) -> Result<Item, Violation> {
+/// Reads an item in DynamoDB's JSON; `None` for a `null`, which stands for an image that is not
+/// there.
+fn item(scanner: &mut Scanner<'_>) -> Result<Option<Item>, Violation> {
+    if scanner.is_null() {
+        return scanner.value().map(|_| None);
+    }
     let json = scanner.value()?;
     serde_json::from_str(json)
+        .map(Some)
         .map_err(|_| Violation::new(Reason::NotOfForm { form: "an item in DynamoDB's JSON" }))
 }

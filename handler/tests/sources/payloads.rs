@@ -182,6 +182,24 @@ fn a_change_of_an_item_decodes_its_images() {
 }
 
 #[test]
+fn an_image_that_is_null_is_not_there() {
+    let record = |name: &str, images: serde_json::Value| {
+        let mut dynamodb = images;
+        dynamodb["Keys"] = json!({ "id": { "S": "7" } });
+        let record = json!({ "eventID": "e-1", "eventSource": "aws:dynamodb",
+            "eventName": name, "dynamodb": dynamodb });
+        payload::<ItemChange>(json!({ "Records": [record] }).to_string().as_bytes())
+    };
+    let image = json!({ "id": { "S": "7" } });
+    let change = record("INSERT", json!({ "NewImage": image, "OldImage": null }));
+    assert!(change.new_image.is_some() && change.old_image.is_none());
+    let change = record("REMOVE", json!({ "NewImage": null, "OldImage": image }));
+    assert!(change.new_image.is_none() && change.old_image.is_some());
+    let change = record("MODIFY", json!({ "NewImage": null, "OldImage": null }));
+    assert!(change.new_image.is_none() && change.old_image.is_none());
+}
+
+#[test]
 fn a_record_of_a_table_that_is_broken_fails_alone() {
     let key = r#"{"id":{"S":"7"}}"#;
     let good = String::from_utf8(stream_event([
@@ -207,6 +225,7 @@ fn a_record_of_a_table_that_is_broken_fails_alone() {
             "`eventName` is an unknown variant, expected one of `INSERT`, `MODIFY`, `REMOVE`",
         ),
         (r#""Keys":"#, r#""NoKeys":"#, "`dynamodb.Keys` is missing"),
+        (r#""Keys":"#, r#""Keys":null,"NoKeys":"#, "`dynamodb.Keys` is missing"),
         (r#""eventID":"#, r#""id":"#, "`eventID` is missing"),
     ] {
         // Only the last of the two.
