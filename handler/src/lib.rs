@@ -281,6 +281,7 @@ pub use crate::{
     payload::{
         Authorizer, Bytes, HttpRequest, HttpResponse, IamIdentity, InvalidResponse, ItemChange,
         Json, NaturalKey, OtherEvent, Payload, RequestContext, S3Change, ScheduledEvent, Text,
+        UserIdentity,
     },
     quarantine::{InMemoryQuarantine, Poison, Quarantine, Quarantined, Reason},
     received::{Cx, Received},

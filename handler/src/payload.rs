@@ -75,8 +75,31 @@ payload!(ItemChange, Item, change => Some(vec![change.event_id.to_string()]));
 payload!(OtherEvent, Other, event => {
     event.id.as_deref().map(|id| vec![event.source.to_string(), id.to_owned()])
 });
-payload!(S3Change, S3, change => change.key_parts());
 payload!(ScheduledEvent, Scheduled, event => Some(vec![event.id.to_string()]));
+
+impl Payload for S3Change {
+    const KIND: ContentKind = ContentKind::S3;
+
+    /// A change that came by EventBridge is an event of another publisher, which is read as what
+    /// the bucket itself would have sent.
+    fn read(content: Content<'_>) -> Result<Self, Fault> {
+        match content {
+            Content::S3(change) => Ok(change),
+            Content::Other(event) => Self::of_event(&event).map_err(|violation| {
+                Fault::contract("the event of S3 cannot be read")
+                    .with_shown_source(violation.clone())
+                    .with_source(violation)
+            }),
+            _ => Err(other_kind()),
+        }
+    }
+}
+
+impl NaturalKey for S3Change {
+    fn natural_key(&self) -> Option<Vec<String>> {
+        self.key_parts()
+    }
+}
 
 fn other_kind() -> Fault {
     Fault::contract("the delivery was routed to a reader of another kind")
@@ -126,14 +149,22 @@ pub struct OtherEvent {
     pub source: Box<str>,
     /// What happened.
     pub detail_type: Box<str>,
+    /// The account of the publisher.
+    pub account: Option<Box<str>>,
+    /// The region of the publisher.
+    pub region: Option<Box<str>>,
+    /// Time of publication, to the second.
+    pub time: Option<Timestamp>,
+    /// ARNs that the event is about.
+    pub resources: Vec<Box<str>>,
     detail: Box<str>,
 }
 
 impl OtherEvent {
     pub(crate) fn new(bus: &BusFacts, detail: &str) -> Self {
-        let BusFacts { id, source, detail_type, .. } = bus;
-        let (id, source, detail_type) = (id.clone(), source.clone(), detail_type.clone());
-        Self { id, source, detail_type, detail: detail.into() }
+        let BusFacts { id, source, detail_type, account, region, time, resources, .. } =
+            bus.clone();
+        Self { id, source, detail_type, account, region, time, resources, detail: detail.into() }
     }
 
     /// Decodes the detail.
@@ -181,9 +212,33 @@ pub struct ItemChange {
     pub new_image: Option<Item>,
     /// The item before the change, if there was one and the stream shows it.
     pub old_image: Option<Item>,
+    /// Author of the change, where the stream names one: DynamoDB itself, for items that expire.
+    pub user_identity: Option<UserIdentity>,
+}
+
+/// Author of a change in a table:
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Identity.html>.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UserIdentity {
+    /// Kind of the author; `Service` for DynamoDB's own removals.
+    pub kind: Box<str>,
+    /// Identifier of the author; `dynamodb.amazonaws.com` for DynamoDB's own removals.
+    pub principal_id: Box<str>,
 }
 
 impl ItemChange {
+    /// Returns true if DynamoDB removed the item because its time to live had passed.
+    ///
+    /// Replicas of a global table show such a removal without its author, so there it is false.
+    #[must_use]
+    pub fn is_expiry(&self) -> bool {
+        self.change == Change::Remove
+            && self.user_identity.as_ref().is_some_and(|author| {
+                &*author.kind == "Service" && &*author.principal_id == "dynamodb.amazonaws.com"
+            })
+    }
+
     /// Decodes the item after the change; `None` if there is none or the stream does not show it.
     ///
     /// # Errors

@@ -27,8 +27,8 @@ use tracing::{Instrument as _, Span};
 use super::{Guarded, Inner, Time, lease, log, no_time};
 use crate::{
     Applied, Binding, BusFacts, Cause, Change, Content, ContentKind, Cx, Delivery, EffectStore,
-    Ending, ItemChange, Opened, OutboxKey, Poison, Reason, RefusedEvent, Report, Source, Unhandled,
-    Unreadable,
+    Ending, ItemChange, Opened, OutboxKey, Poison, Reason, RefusedEvent, Report, S3Change, Source,
+    Unhandled, Unreadable,
     answer::Ended,
     apply::{Call, flow},
     batch::Left,
@@ -312,7 +312,14 @@ where
         let kind = opened.content.kind();
         let of_kind = |kind| self.routes.iter().filter(move |it| it.route.content() == Some(kind));
         if !kind.is_plain() {
-            return of_kind(kind).filter(|it| it.distance(known, opened).is_some()).collect();
+            let of_place = |kind| of_kind(kind).filter(|it| it.distance(known, opened).is_some());
+            let takers: Vec<_> = of_place(kind).collect();
+            return match &opened.content {
+                Content::Other(event) if takers.is_empty() && S3Change::is_event(event) => {
+                    of_place(ContentKind::S3).collect()
+                }
+                _ => takers,
+            };
         }
         // Whoever calls the function itself sends no messages.
         let plainer =

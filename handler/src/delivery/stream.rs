@@ -5,7 +5,7 @@ use serde_dynamo::{AttributeValue, Item};
 use setpiece_envelope::{Reason, Violation, json::Scanner};
 
 use super::{Change, Content, OutboxChange};
-use crate::payload::ItemChange;
+use crate::payload::{ItemChange, UserIdentity};
 
 /// The attribute of an item in the outbox that holds the event, as the text of its JSON.
 pub(crate) const OUTBOX_EVENT: &str = "outbox_event";
@@ -20,6 +20,7 @@ struct Images {
 pub(super) fn read<'a>(record: &str) -> Result<Content<'a>, Violation> {
     let (mut event_id, mut change) = (None, None);
     let mut images = Images::default();
+    let mut author = None;
     Scanner::new(record).object(|scanner, member| {
         match member {
             "eventID" => event_id = Some(scanner.string()?),
@@ -34,6 +35,7 @@ pub(super) fn read<'a>(record: &str) -> Result<Content<'a>, Violation> {
                     }
                 });
             }
+            "userIdentity" => author = user_identity(scanner)?,
             "dynamodb" => scanner.object(|scanner, member| {
                 match member {
                     "Keys" => images.keys = item(scanner)?,
@@ -69,6 +71,27 @@ pub(super) fn read<'a>(record: &str) -> Result<Content<'a>, Violation> {
         keys,
         new_image: new,
         old_image: old,
+        user_identity: author,
+    }))
+}
+
+/// Reads the author of a change. One that cannot be read is none: the change is handled all the same.
+fn user_identity(scanner: &mut Scanner<'_>) -> Result<Option<UserIdentity>, Violation> {
+    let (_, author) = scanner.attempt(|scanner| {
+        let (mut kind, mut principal_id) = (None, None);
+        scanner.members(|scanner, member| {
+            match member {
+                "type" => kind = Some(scanner.string()?),
+                "principalId" => principal_id = Some(scanner.string()?),
+                _ => drop(scanner.skip()?),
+            }
+            Ok(())
+        })?;
+        Ok(kind.zip(principal_id))
+    })?;
+    Ok(author.ok().flatten().map(|(kind, principal_id)| UserIdentity {
+        kind: kind.into(),
+        principal_id: principal_id.into(),
     }))
 }
 

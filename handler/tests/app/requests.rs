@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use setpiece_handler::{
-    AppError, Cx, Effects, HttpRequest, HttpResponse, Json, Reply, RequestKey, S3Change,
-    ScheduledEvent, Write,
+    AppError, Cx, Effects, HttpRequest, HttpResponse, Json, OtherEvent, Reply, RequestKey,
+    S3Change, ScheduledEvent, Write,
 };
 use setpiece_idempotency::Key;
 use setpiece_policy::Fault;
@@ -261,4 +261,40 @@ async fn a_change_in_a_bucket_is_handled_once() {
         app.invoke(notification.to_string().as_bytes(), shop.deadline()).await.unwrap();
     }
     assert_eq!(*shop.state.order.lock().unwrap(), ["invoices/2026/no 7.pdf"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_a_bucket_by_eventbridge_reaches_the_handler_of_changes() {
+    async fn index(_: &Cx<Loyalty>, change: S3Change) -> Result<Effects, Fault> {
+        assert_eq!(&*change.event_name, "ObjectRemoved:Delete");
+        Ok(Effects::new().write(Write::update("objects", ("key", change.key)).add("changes", 1)))
+    }
+    async fn watch(_: &Cx<Loyalty>, event: OtherEvent) -> Result<Effects, Fault> {
+        let id = event.id.unwrap_or_default().into_string();
+        Ok(Effects::new().write(Write::update("events", ("id", id)).add("seen", 1)))
+    }
+    let event = r#"{"version":"0","id":"e-1","detail-type":"Object Deleted","source":"aws.s3",
+        "account":"111122223333","time":"2026-01-01T00:00:00Z","region":"us-east-1","resources":[],
+        "detail":{"bucket":{"name":"b"},"object":{"key":"a b+c.txt","sequencer":"0055"},
+        "reason":"DeleteObject","deletion-type":"Permanently Deleted"}}"#;
+
+    let shop = Shop::new();
+    let app = shop.app_of(shop.handlers().on_payload(index)).build().unwrap();
+    app.invoke(event.as_bytes(), shop.deadline()).await.unwrap();
+    app.invoke(event.as_bytes(), shop.deadline()).await.unwrap();
+    assert_eq!(shop.effects.items("objects").len(), 1);
+
+    // A handler of all other events takes it first.
+    let shop = Shop::new();
+    let handlers = shop.handlers().on_payload(index).on_payload(watch);
+    let app = shop.app_of(handlers).build().unwrap();
+    app.invoke(event.as_bytes(), shop.deadline()).await.unwrap();
+    assert_eq!(shop.effects.items("objects").len(), 0);
+    assert_eq!(shop.effects.items("events").len(), 1);
+
+    // Other events of S3 are no changes of objects.
+    let shop = Shop::new();
+    let app = shop.app_of(shop.handlers().on_payload(index)).build().unwrap();
+    let other = event.replace("Object Deleted", "Bucket Looked At");
+    assert!(app.invoke(other.as_bytes(), shop.deadline()).await.is_err());
 }

@@ -182,10 +182,81 @@ fn a_change_of_an_item_decodes_its_images() {
 }
 
 #[test]
+fn the_author_of_a_change_says_that_an_item_has_expired() {
+    let change = |name: &str, author: &str| {
+        let record = format!(
+            r#"{{"Records":[{{"eventID":"e-1","eventSource":"aws:dynamodb","eventName":"{name}"{author},
+                "dynamodb":{{"SequenceNumber":"1","Keys":{{"id":{{"S":"7"}}}}}}}}]}}"#
+        );
+        payload::<ItemChange>(record.as_bytes())
+    };
+    let service = r#","userIdentity":{"principalId":"dynamodb.amazonaws.com","type":"Service"}"#;
+    assert!(change("REMOVE", service).is_expiry());
+    assert!(!change("MODIFY", service).is_expiry());
+    let person = service.replace("Service", "IAMUser");
+    let change_of_person = change("REMOVE", &person);
+    assert!(!change_of_person.is_expiry());
+    assert_eq!(&*change_of_person.user_identity.unwrap().kind, "IAMUser");
+    for none in ["", r#","userIdentity":null"#, r#","userIdentity":{}"#, r#","userIdentity":7"#] {
+        assert_eq!(change("REMOVE", none).user_identity, None, "{none}");
+    }
+}
+
+#[test]
+fn a_change_without_a_sequencer_is_named_by_its_request() {
+    for name in ["ObjectTagging:Put", "ObjectAcl:Put", "ObjectTagging:Delete"] {
+        let mut record = change_of_bucket();
+        record["eventName"] = json!(name);
+        record["s3"]["object"].as_object_mut().unwrap().remove("sequencer");
+        record["responseElements"] = json!({ "x-amz-request-id": "R0", "x-amz-id-2": "I" });
+        let bytes = json!({ "Records": [record] }).to_string();
+        let change: S3Change = payload(bytes.as_bytes());
+        assert_eq!(change.request_id.as_deref(), Some("R0"));
+        assert_eq!(change.natural_key().unwrap(), ["invoices", "2026/café menu+1.pdf", "R0", name]);
+        // Without both there is no name, and nothing that could be handled twice.
+        for nothing in [json!(null), json!({}), json!({ "x-amz-request-id": "" }), json!(7)] {
+            record["responseElements"] = nothing;
+            let bytes = json!({ "Records": [record] }).to_string();
+            assert_eq!(payload::<S3Change>(bytes.as_bytes()).natural_key(), None);
+        }
+    }
+}
+
+#[test]
+fn a_change_of_a_bucket_by_eventbridge_is_the_same_change() {
+    let event = json!({
+        "version": "0", "id": "e-1", "detail-type": "Object Created", "source": "aws.s3",
+        "account": "111122223333", "time": "2026-01-01T00:00:00Z", "region": "us-east-1",
+        "resources": ["arn:aws:s3:::invoices"],
+        "detail": {
+            "version": "0", "bucket": { "name": "invoices" }, "reason": "PutObject",
+            "object": { "key": "2026/café menu+1.pdf", "size": 1024, "etag": "e",
+                "version-id": "v", "sequencer": "0A1B2C3D4E5F678901" },
+            "request-id": "R0", "requester": "111122223333",
+        },
+    });
+    let event = event.to_string();
+    let bytes = json!({ "Records": [change_of_bucket()] }).to_string();
+    let notified: S3Change = payload(bytes.as_bytes());
+    let invocation = Invocation::read(event.as_bytes()).unwrap();
+    let content = invocation.deliveries[0].open().unwrap().content;
+    let by_event = S3Change::read(content).unwrap();
+    assert_eq!(by_event.natural_key(), notified.natural_key());
+    assert_eq!((&by_event.key, by_event.size), (&notified.key, notified.size));
+    assert_eq!((&by_event.etag, by_event.time), (&notified.etag, notified.time));
+    let other: OtherEvent = payload(event.as_bytes());
+    assert_eq!(other.account.as_deref(), Some("111122223333"));
+    assert_eq!(other.region.as_deref(), Some("us-east-1"));
+    assert_eq!(other.time, "2026-01-01T00:00:00Z".parse().ok());
+    assert_eq!(other.resources, [Box::from("arn:aws:s3:::invoices")]);
+}
+
+#[test]
 fn an_image_that_is_null_is_not_there() {
     let record = |name: &str, images: serde_json::Value| {
         let mut dynamodb = images;
         dynamodb["Keys"] = json!({ "id": { "S": "7" } });
+        dynamodb["SequenceNumber"] = json!("1");
         let record = json!({ "eventID": "e-1", "eventSource": "aws:dynamodb",
             "eventName": name, "dynamodb": dynamodb });
         payload::<ItemChange>(json!({ "Records": [record] }).to_string().as_bytes())
