@@ -1,7 +1,5 @@
 //! The code in the README is code of the quickstart, which is built and tested.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panics")]
-
 use std::{fs, path::Path};
 
 #[test]

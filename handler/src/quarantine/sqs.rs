@@ -53,8 +53,13 @@ impl SqsQuarantine {
     /// comes again.
     #[must_use]
     pub fn new(client: Client, queue_url: impl Into<String>) -> Self {
-        let config = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
-        Self { client: Client::from_conf(config), queue_url: queue_url.into() }
+        let config = client.config();
+        let client = if config.retry_config().is_some_and(|retry| retry.max_attempts() == 1) {
+            client
+        } else {
+            Client::from_conf(config.to_builder().retry_config(RetryConfig::disabled()).build())
+        };
+        Self { client, queue_url: queue_url.into() }
     }
 
     async fn send(&self, poison: &Poison<'_>) -> Result<(), Fault> {

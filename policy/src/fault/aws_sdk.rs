@@ -8,10 +8,18 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::{error::metadata::ProvideErrorMetadata, retry::ErrorKind};
 
-use super::{Fault, remedy};
+use super::Fault;
 
 /// Retries of what the SDK itself has no name for.
 const CAP: u32 = 1;
+
+const CONFIGURATION: &str =
+    "check region, endpoint and credentials in the configuration of the {service} client";
+const LATENCY: &str = "look at the latency of {service} and at the timeouts of its client";
+const NETWORK: &str = "check that the function reaches the endpoint of {service}: region, DNS, subnet, security group, \
+     VPC endpoint";
+const STRANGE_ANSWER: &str = "look at what answers at the endpoint of {service}: it may be a proxy";
+const NO_ANSWER: &str = "check the credentials of the function and its way to {service}";
 
 /// What the error of a call through the AWS SDK means.
 ///
@@ -37,31 +45,31 @@ where
     E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
 {
     fn from(error: SdkError<E, HttpResponse>) -> Self {
-        let fault = match &error {
-            // A missing region or a missing member: whichever, nothing was sent, and it is the
-            // program that must change. The item waits for that.
-            SdkError::ConstructionFailure(_) => {
-                Self::permanent("a request to AWS could not be built")
-                    .with_remedy(remedy::CONFIGURATION)
-                    .hand_back()
-            }
-            SdkError::TimeoutError(_) => {
-                Self::transient("a call to AWS took too long").with_remedy(remedy::LATENCY)
-            }
-            SdkError::DispatchFailure(failure) => dispatch(failure),
-            SdkError::ResponseError(_) => Self::transient("an answer of AWS could not be read")
-                .with_remedy(remedy::STRANGE_ANSWER),
-            SdkError::ServiceError(refusal) => {
-                let code = refusal.err().code().unwrap_or_default();
-                Self::from_code(code, Some(refusal.raw().status().as_u16()))
-            }
-            // `SdkError` may grow, so there must be this arm. All variants of today stand above
-            // it; a new one is treated as what nobody knows: it may have happened, and is tried
-            // again once.
-            _ => {
-                Self::transient("a call to AWS failed for an unknown reason").with_max_retries(CAP)
-            }
-        };
+        let fault =
+            match &error {
+                // A missing region or a missing member: whichever, nothing was sent, and it is the
+                // program that must change. The item waits for that.
+                SdkError::ConstructionFailure(_) => {
+                    Self::permanent("a request to AWS could not be built")
+                        .with_remedy(CONFIGURATION)
+                        .hand_back()
+                }
+                SdkError::TimeoutError(_) => {
+                    Self::transient("a call to AWS took too long").with_remedy(LATENCY)
+                }
+                SdkError::DispatchFailure(failure) => dispatch(failure),
+                SdkError::ResponseError(_) => Self::transient("an answer of AWS could not be read")
+                    .with_remedy(STRANGE_ANSWER),
+                SdkError::ServiceError(refusal) => {
+                    let code = refusal.err().code().unwrap_or_default();
+                    Self::from_code(code, Some(refusal.raw().status().as_u16()))
+                }
+                // `SdkError` may grow, so there must be this arm. All variants of today stand above
+                // it; a new one is treated as what nobody knows: it may have happened, and is tried
+                // again once.
+                _ => Self::transient("a call to AWS failed for an unknown reason")
+                    .with_max_retries(CAP),
+            };
         let fault = match error.raw_response().and_then(retry_after) {
             Some(delay) => fault.with_retry_after(delay),
             None => fault,
@@ -73,17 +81,17 @@ where
 fn dispatch(failure: &DispatchFailure) -> Fault {
     if failure.is_user() {
         Fault::permanent("a request to AWS could not be sent")
-            .with_remedy(remedy::CONFIGURATION)
+            .with_remedy(CONFIGURATION)
             .hand_back()
     } else if failure.is_timeout() {
         // Also when no connection was made in time: the SDK has one error for both.
-        Fault::transient("a connection to AWS timed out").with_remedy(remedy::NETWORK)
+        Fault::transient("a connection to AWS timed out").with_remedy(NETWORK)
     } else if failure.is_io() {
         Fault::transient("a connection to AWS broke")
-            .with_remedy(remedy::NETWORK)
+            .with_remedy(NETWORK)
             .with_may_have_happened(!was_refused(failure))
     } else {
-        other(failure.as_other()).with_remedy(remedy::NO_ANSWER)
+        other(failure.as_other()).with_remedy(NO_ANSWER)
     }
 }
 

@@ -49,16 +49,6 @@ const BUS_POLICY: &[&str] = &[
     "NotAuthorizedForDetailTypeException",
 ];
 
-pub(super) const CONFIGURATION: &str =
-    "check region, endpoint and credentials in the configuration of the {service} client";
-pub(super) const LATENCY: &str =
-    "look at the latency of {service} and at the timeouts of its client";
-pub(super) const NETWORK: &str = "check that the function reaches the endpoint of {service}: region, DNS, subnet, security group, \
-     VPC endpoint";
-pub(super) const STRANGE_ANSWER: &str =
-    "look at what answers at the endpoint of {service}: it may be a proxy";
-pub(super) const NO_ANSWER: &str = "check the credentials of the function and its way to {service}";
-
 /// The remedy of a code that is not one of throttling, conflict, validation or failure.
 pub(super) fn of_setup(code: &str) -> &'static str {
     if DENIED.contains(&code) {

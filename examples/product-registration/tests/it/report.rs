@@ -209,7 +209,7 @@ fn each_rejected_line_is_named_with_what_is_wrong_with_it() {
         line 3 rejected: the line expected an object, found an array
         line 4 rejected: the line expected an object, found a number
         line 5 rejected: `customer_id` is missing
-        line 7 rejected: `email` expected a value that its type takes, found a length of 0
+        line 7 rejected: `name` expected a value that its type takes, found a length of 0
         line 8 rejected: `email` expected a value that its type takes, found a string that does not fit
         line 9 rejected: `customer_id` expected a string, found a number
         line 10 rejected: the line is not UTF-8 at byte 0

@@ -49,19 +49,19 @@ fn what_differs_is_shown() {
     check(
         || assert_same_effects(&faulty("gone"), &faulty("closed")),
         &expect![[r#"
-        the effects differ (- expected, + actual):
+            the effects differ (- expected, + actual):
 
-          … 5 lines more that are the same
-                "key": {
-                  "id": 1
-                },
-        -       "otherwise": "permanent: closed (Quarantine)",
-        +       "otherwise": "permanent: gone (Quarantine)",
-                "table": "t"
-              }
-            ]
-          … 1 line more that is the same
-    "#]],
+              … 6 lines more that are the same
+                    "key": {
+                      "id": 1
+                    },
+            -       "otherwise": "permanent: closed (Quarantine)",
+            +       "otherwise": "permanent: gone (Quarantine)",
+                    "table": "t"
+                  }
+                ]
+              … 1 line more that is the same
+        "#]],
     );
 }
 
