@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde_dynamo::AttributeValue;
 use setpiece_policy::Fault;
 
-pub(crate) use self::{expression::Draft, size::item_bytes, value::Number};
+#[cfg(feature = "dynamodb")]
+pub(crate) use self::expression::Draft;
 pub use self::{
     key::{ItemKey, KeyValue},
     value::Sequence,
@@ -21,6 +22,7 @@ pub(crate) use self::{
     limits::{MAX_EXPRESSION_BYTES, MAX_SUBSTITUTED_BYTES, key_problem, table_problem},
     value::checked_item,
 };
+pub(crate) use self::{size::item_bytes, value::Number};
 use crate::InvalidWrite;
 
 /// One business write, as data.
