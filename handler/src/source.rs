@@ -70,6 +70,9 @@ pub enum Source {
     S3,
     /// A request that waits for a response.
     Http(HttpForm),
+    /// A batch without records, which does not say whose it is. There is nothing to do, and its
+    /// answer names no failures.
+    EmptyBatch,
     /// Whoever calls the function itself, such as Step Functions.
     Direct,
 }
@@ -153,6 +156,8 @@ struct Outline<'a> {
     time: Option<&'a str>,
     /// A bit for each of [`TELLING`] that is there.
     seen: u32,
+    /// Number of members of any name.
+    members: usize,
 }
 
 /// The members that tell a form by being there, some of them with a certain value.
@@ -203,7 +208,13 @@ fn object<'a>(scanner: &mut Scanner<'a>, text: &'a str) -> Result<Invocation<'a>
         return Err(UnknownShape::Unsupported { form });
     }
     if let Some(records) = outline.records {
-        return records.finish();
+        // With members beside it, an empty list can be anybody's, who waits for another answer.
+        let source = match records.source() {
+            Some(source) => source,
+            None if outline.members == 1 => Source::EmptyBatch,
+            None => return Err(UnknownShape::Members(Seen::of(text))),
+        };
+        return Ok(records.into_invocation(source));
     }
     if outline.is_event() {
         let deliveries = vec![Delivery::new(outline.facts(), Body::Bus(text))];
@@ -275,6 +286,7 @@ impl<'a> Outline<'a> {
         member: &str,
         unknown: &mut Option<UnknownShape>,
     ) -> Result<(), Violation> {
+        self.members += 1;
         match member {
             "Records" if scanner.kind() == "an array" => {
                 if self.records.is_some() {

@@ -37,6 +37,7 @@ pub(super) fn gives_up_soon(source: Source) -> bool {
         | Source::EventBridgeArray
         | Source::Sns
         | Source::S3
+        | Source::EmptyBatch
         | Source::Direct => true,
         Source::Sqs { .. } | Source::Kinesis | Source::DynamoDbStream | Source::Http(_) => false,
     }

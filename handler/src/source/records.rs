@@ -74,9 +74,13 @@ impl<'a> Records<'a> {
         Ok(Ok(()))
     }
 
-    pub(super) fn finish(self) -> Result<Invocation<'a>, UnknownShape> {
-        let source = self.source.ok_or_else(|| UnknownShape::Records(Seen::default()))?;
-        Ok(Invocation { source, deliveries: self.deliveries })
+    /// The source that its records name, if there are any.
+    pub(super) fn source(&self) -> Option<Source> {
+        self.source
+    }
+
+    pub(super) fn into_invocation(self, source: Source) -> Invocation<'a> {
+        Invocation { source, deliveries: self.deliveries }
     }
 }
 

@@ -103,7 +103,6 @@ fn what_is_nothing_known_says_what_was_seen() {
         r#"[{"id":7,"anna@example.com":"secret"}]"#,
         "the invocation has an unknown form: the members `id` and 1 more",
     );
-    unknown(r#"{"Records":[]}"#, "the records have an unknown source: no members");
     unknown(
         r#"{"Records":[{"eventSource":"aws:ses","ses":{"mail":"secret"}}]}"#,
         "the records have an unknown source: the members `eventSource`, `ses`",
@@ -254,6 +253,24 @@ fn records_of_a_source_that_is_not_handled_are_refused_by_name() {
         r#"{"records":[{"id":1}],"awslogs":"yes","window":"north"}"#,
     ] {
         check(json, Source::Direct, 1);
+    }
+}
+
+#[test]
+fn a_batch_without_records_has_nothing_to_do() {
+    check(r#"{"Records":[]}"#, Source::EmptyBatch, 0);
+    check(" { \"Records\" : [ ] } ", Source::EmptyBatch, 0);
+}
+
+/// A caller of the function would take the answer for one that says it was done.
+#[test]
+fn an_empty_list_of_records_beside_other_members_is_refused() {
+    for (json, members) in [
+        (r#"{"Records":[],"order":7}"#, "the members `Records`, `order`"),
+        (r#"{"order":7,"Records":[]}"#, "the members `order`, `Records`"),
+        (r#"{"Records":[],"window":{}}"#, "the members `Records`, `window`"),
+    ] {
+        unknown(json, &format!("the invocation has an unknown form: {members}"));
     }
 }
 
