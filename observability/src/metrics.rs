@@ -2,7 +2,7 @@
 //! makes metrics without a request.
 //!
 //! A metric is a constant, and one with a name that CloudWatch would drop does not compile. Values
-//! belong to the [`Scope`](crate::Scope) in which they are recorded, and are written when it ends,
+//! belong to the [`Scope`] in which they are recorded, and are written when it ends,
 //! or before where there is no room for another: a document has at most 100 metrics with 100 values
 //! each. So no value is dropped, and none is counted for another invocation.
 //!
