@@ -53,11 +53,11 @@ pub(crate) struct Encoded {
     type_name: &'static str,
 }
 
-/// How a claim ended that was completed.
+/// End of a claim that was completed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "another result may stand in its place"]
 pub enum Completed {
-    /// What was given is the result.
+    /// The given result is kept.
     Kept,
     /// Another result is there, of a later claim or of somebody on call. It stands, and this one is
     /// not kept.
@@ -77,13 +77,13 @@ impl<S: Store + ?Sized> Claim<S> {
         Self { core, held, lease, lease_until, ended: false, leader }
     }
 
-    /// What work is to be told about it.
+    /// Returns the description of the claim for the work.
     #[must_use]
     pub fn held(&self) -> &Held {
         &self.held
     }
 
-    /// Which attempt this is; see [`Held::attempt`].
+    /// Returns the number of the attempt; see [`Held::attempt`].
     #[must_use]
     pub fn attempt(&self) -> u64 {
         self.held.attempt()
@@ -101,14 +101,14 @@ impl<S: Store + ?Sized> Claim<S> {
         self.lease_until
     }
 
-    /// Until when the work may go on: what clocks may differ by before the lease ends, and no later
-    /// than the deadline.
+    /// Returns the end of the work: the permitted difference between clocks before the lease ends,
+    /// and no later than the deadline.
     #[must_use]
     pub fn work_until(&self) -> Timestamp {
         self.lease.work_until(self.lease_until, self.core.settings.skew)
     }
 
-    /// Until when the store is waited for.
+    /// Returns the end of waits for the store.
     fn wait_until(&self) -> Timestamp {
         self.lease.wait_until(self.lease_until)
     }
@@ -199,7 +199,7 @@ impl<S: Store + ?Sized> Claim<S> {
             Err(fault) => Err(Core::<S>::store_failed(Phase::Extend, fault, true)),
         }
     }
-    /// What is to be kept of a result.
+    /// Encodes the part of a result that is to be kept.
     ///
     /// It is made before anything is sent, so that nobody holds a result by reference meanwhile.
     pub(crate) fn encode<T: Serialize>(&self, result: &T) -> Encoded {
@@ -459,7 +459,8 @@ impl<S: Store + ?Sized> Claim<S> {
         }
     }
 
-    /// Whether a record is still this claim's, and was given back: then it was never settled.
+    /// Returns true if a record is still this claim's, and was given back: then it was never
+    /// settled.
     fn is_released(&self, record: &Record) -> bool {
         record.status == Status::Released && self.is_owner(record)
     }
@@ -511,7 +512,7 @@ impl<S: Store + ?Sized> Claim<S> {
         }
     }
 
-    /// What giving it back would find, without giving it back.
+    /// Finds the answer to a release, without a release.
     ///
     /// It asks for the lease that there is, which is refused, and so it needs no permission to read.
     async fn look(&self) -> Result<verdict::Unreleased, Fault> {
@@ -623,8 +624,8 @@ impl<S: Store + ?Sized> Claim<S> {
     }
 }
 
-/// Whether it is the result that the store refuses, and would refuse each time; and not who asks,
-/// or where.
+/// Returns true if the store refuses the result itself, and would refuse it each time; false if it
+/// refuses the caller or the place.
 fn concerns_result(fault: &Fault) -> bool {
     fault.disposition() == Disposition::Quarantine
 }
@@ -644,7 +645,7 @@ impl<S: Store + ?Sized> fmt::Debug for Claim<S> {
     }
 }
 
-/// What was found in place of a claim: the work is done.
+/// Result of work that was done before, found in place of a claim.
 #[must_use = "it holds the result of the work"]
 pub struct Done<S: Store + ?Sized> {
     untold: Untold<S>,
@@ -680,7 +681,7 @@ impl<S: Store + ?Sized> Done<S> {
         &self.found
     }
 
-    /// What the work returned, or `None` if it was not kept.
+    /// Returns the result of the work, or `None` if it was not kept.
     ///
     /// # Errors
     ///

@@ -29,11 +29,11 @@ use crate::store::Semantics;
 /// assert_eq!(next, AfterError::Release);
 /// ```
 pub trait Classify<E>: Send + Sync {
-    /// What to do about `error`, under a guard with these semantics.
+    /// Returns the action to take after `error`, under a guard with these semantics.
     fn classify(&self, error: &E, semantics: Semantics) -> AfterError;
 }
 
-/// What becomes of a key when the work on it returned an error.
+/// Action on a key after the work on it returned an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AfterError {
@@ -53,11 +53,12 @@ pub enum AfterError {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct RecordedError {
-    /// What kind of error it was, for programs.
+    /// Kind of the error, for programs.
     pub code: String,
-    /// What went wrong, for people. It is stored, so it should quote nothing that must not be.
+    /// Description of the error, for people. It is stored, so it should quote nothing that must not
+    /// be.
     pub message: String,
-    /// Whether the call that is told of it has run the work as well.
+    /// True if the call that is told of the error has run the work as well.
     #[serde(skip)]
     pub(crate) was_run: bool,
 }

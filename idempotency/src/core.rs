@@ -1,4 +1,4 @@
-//! What a guard and its claims share: settings, ports, and how the store is asked.
+//! Settings, ports and requests to the store that a guard and its claims share.
 
 use std::{
     fmt,
@@ -71,7 +71,7 @@ pub(crate) struct Core<S: ?Sized> {
     pub(crate) store: Arc<S>,
 }
 
-/// What to do with an answer of the store.
+/// Next step after an answer of the store.
 pub(crate) enum Step<T> {
     Done(T),
     Again(Fault),
@@ -204,7 +204,7 @@ impl<S: Store + ?Sized> Core<S> {
         until: Timestamp,
         call: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fault> {
-        /// What an answer is given when no time is left.
+        /// Time for an answer when no time is left.
         const LEAST: Duration = Duration::from_millis(200);
         self.answered(until, LEAST, call).await
     }
@@ -316,7 +316,7 @@ impl<S: Store + ?Sized> Core<S> {
     }
 }
 
-/// Whether some try of a write was not answered, so that a later one cannot tell what it did, or
+/// Flag that some try of a write was not answered, so that a later one cannot tell what it did, or
 /// will do when it arrives.
 #[derive(Default)]
 pub(crate) struct Unanswered(AtomicBool);
@@ -340,7 +340,7 @@ impl Unanswered {
     }
 }
 
-/// Who claims what, and until when it is worth trying.
+/// Key and owner of a claim, and the time until which it is worth trying.
 #[derive(Clone, Copy)]
 pub(crate) struct Claimant<'a> {
     pub(crate) key: &'a RecordKey,
@@ -348,7 +348,7 @@ pub(crate) struct Claimant<'a> {
     pub(crate) until: Timestamp,
 }
 
-/// What one answer of the store means.
+/// Meaning of one answer of the store.
 pub(crate) enum Judged<A, R> {
     Applied(A),
     Refused(R),

@@ -137,7 +137,7 @@ impl DynamoDbStore {
         Self { client, table, vocabulary, max_spill: 16 * PART }
     }
 
-    /// How many bytes a result may have at all: 6.4 MB by default, which is more than a Lambda
+    /// Limits the number of bytes of a result: 6.4 MB by default, which is more than a Lambda
     /// function can return.
     ///
     /// It is the bound of what is read back, too: a record that names a longer one has
@@ -462,7 +462,7 @@ impl DynamoDbStore {
         }
     }
 
-    /// The same for writes whose answer is only that they were applied.
+    /// Makes a write whose answer is only that it was applied.
     async fn change(
         &self,
         key: &RecordKey,
@@ -697,8 +697,8 @@ impl Store for DynamoDbStore {
     /// may be any; that of the record is added as one more action.
     type Write = TransactWriteItem;
 
-    /// What an item has room for beside a long key. How much of that is [used](crate::Keep) is up to
-    /// the guard, since each KB is 1 WCU for each duplicate.
+    /// Returns the number of bytes that an item has room for beside a long key. The part of it that
+    /// is [used](crate::Keep) is up to the guard, since each KB is 1 WCU for each duplicate.
     fn max_inline(&self) -> usize {
         match self.table.data_form {
             DataForm::Text => MAX_INLINE,

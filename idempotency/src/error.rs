@@ -10,7 +10,7 @@ use crate::{
     store::{Impossible, RecordKey, Unwritten},
 };
 
-/// Why a guarded call has no result.
+/// Error of a guarded call that has no result.
 ///
 /// Each variant is something else to do. What they have in common is
 /// [`may_have_happened`](Self::may_have_happened): whether this call's effect may have happened all
@@ -78,11 +78,11 @@ pub enum Never {}
 pub struct HandlerFailed<E> {
     /// The error.
     pub error: E,
-    /// What became of the key.
+    /// State of the key after the error.
     pub after: After,
 }
 
-/// What became of a key after the work on it failed.
+/// State of a key after the work on it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum After {
@@ -105,7 +105,7 @@ pub enum After {
 }
 
 impl After {
-    /// Whether trying it here would only find the key held.
+    /// Returns true if another try here would only find the key held.
     fn is_locked(self) -> bool {
         match self {
             Self::Held | Self::Stuck | Self::Lost => true,
@@ -120,11 +120,11 @@ impl After {
 pub struct Busy {
     /// The key.
     pub key: RecordKey,
-    /// Which attempt is under way. 0 if that is not known.
+    /// Number of the attempt that is under way. 0 if it is not known.
     pub attempt: u64,
     /// When its lease ends. A heartbeat may make it longer.
     pub until: Option<Timestamp>,
-    /// How long it is until then, as of the call.
+    /// Time from the call until the lease ends.
     pub retry_after: Option<std::time::Duration>,
 }
 
@@ -150,7 +150,7 @@ impl Inspected {
 pub struct Exhausted {
     /// The key.
     pub key: RecordKey,
-    /// How often it may be begun.
+    /// Limit on the number of times that the work may be begun.
     pub max_attempts: u64,
 }
 
@@ -160,15 +160,15 @@ pub struct Exhausted {
 pub struct LeaseLost {
     /// The key.
     pub key: RecordKey,
-    /// Which attempt it was.
+    /// Number of the attempt.
     pub attempt: u64,
-    /// How it was lost.
+    /// Way in which the claim was lost.
     pub why: LostHow,
-    /// Whether the effect may have happened: not where it was in writes that were refused.
+    /// True if the effect may have happened. False if it was in writes that were refused.
     pub may_have_happened: bool,
 }
 
-/// How a claim was lost.
+/// Way in which a claim was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LostHow {
@@ -184,9 +184,9 @@ pub enum LostHow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WriteRefused {
-    /// Which of the writes, from 0.
+    /// Index of the write, from 0.
     pub index: usize,
-    /// What became of the key.
+    /// State of the key after the error.
     pub after: After,
 }
 
@@ -196,7 +196,7 @@ pub struct WriteRefused {
 pub struct WriteImpossible {
     /// The write and the reason.
     pub write: Impossible,
-    /// What became of the key.
+    /// State of the key after the error.
     pub after: After,
 }
 
@@ -216,7 +216,7 @@ impl<E> GuardError<E> {
 pub struct NotKept {
     /// The type of the result.
     pub type_name: &'static str,
-    /// Whether the work is done: not where its effect is in writes that were not sent.
+    /// True if the work is done. False if its effect is in writes that were not sent.
     pub may_have_happened: bool,
 }
 
@@ -226,11 +226,11 @@ pub struct NotKept {
 pub struct Unreadable {
     /// The record.
     pub found: Box<Inspected>,
-    /// Why not.
+    /// Reason for which the result cannot be read.
     pub why: UnreadableWhy,
     /// The type that was expected. The one that was stored is on the record.
     pub expected: Box<str>,
-    /// Whether this call has run the work, before it found the result of somebody else.
+    /// True if this call has run the work before it found the result of somebody else.
     pub may_have_happened: bool,
 }
 
@@ -238,15 +238,15 @@ pub struct Unreadable {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct StoreFailed {
-    /// What was asked of it.
+    /// Request that the store was asked for.
     pub phase: Phase,
     /// Its fault, after all tries.
     pub fault: Fault,
-    /// Whether the work was run, or the caller's writes may have been written.
+    /// True if the work was run, or the caller's writes may have been written.
     pub may_have_happened: bool,
 }
 
-/// What was asked of a store.
+/// Request to a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
@@ -267,7 +267,7 @@ pub enum Phase {
 }
 
 impl<E> GuardError<E> {
-    /// Whether the effect of this call may have happened.
+    /// Returns true if the effect of this call may have happened.
     ///
     /// For [an error of the work](Self::Handler) only the work itself knows; the answer is yes
     /// unless nothing was run that has an effect by itself.
@@ -319,7 +319,7 @@ impl<E> GuardError<E> {
         }
     }
 
-    /// The same error in place of another one's type, where it is not the work's.
+    /// Converts the error to one with another error type; `handler` converts an error of the work.
     pub(crate) fn widen<F>(
         self,
         handler: impl FnOnce(HandlerFailed<E>) -> GuardError<F>,
@@ -348,7 +348,7 @@ impl<E> GuardError<E> {
 }
 
 impl GuardError<Never> {
-    /// The same error at the end of a call that has run the work before.
+    /// Marks the error as one of a call that has run the work before.
     pub(crate) fn after_run(mut self) -> Self {
         match &mut self {
             Self::Recorded(error) => error.was_run = true,
@@ -359,7 +359,7 @@ impl GuardError<Never> {
         self
     }
 
-    /// The same error where the work has errors of type `E`.
+    /// Converts the error to one whose work has errors of type `E`.
     #[must_use]
     pub fn into_any<E>(self) -> GuardError<E> {
         self.widen(|failed| match failed.error {})
@@ -478,7 +478,7 @@ impl From<crate::KeyError> for Fault {
 }
 
 impl<E: Into<Self>> From<GuardError<E>> for Fault {
-    /// What a handler returns when a guard refuses.
+    /// Converts the error of a guard to the fault that a handler returns.
     ///
     /// An error of the work stays what it is. Where the record is at fault and not the item, it is
     /// [handed back](Fault::hand_back), since somebody can repair the record.
@@ -630,7 +630,7 @@ impl ValueFree for UnreadableWhy {}
 impl ValueFree for crate::KeyError {}
 
 impl Phase {
-    /// The same in the words of a fault.
+    /// Returns the description of the request that a fault has as its context.
     fn context(self) -> &'static str {
         match self {
             Self::Acquire => "claiming a key",

@@ -28,7 +28,7 @@ struct Landing {
     waiting: Vec<Waker>,
 }
 
-/// Whether a call is the first on its key.
+/// Place of a call among those on its key: the first, or a later one.
 pub(crate) enum Place {
     Leader(Leader),
     Follower(Follower),
@@ -42,7 +42,7 @@ pub(crate) struct Leader {
     landed: Landed,
 }
 
-/// What a leader has left.
+/// State of the work when its leader has left.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Landed {
     /// The work is still to be done.

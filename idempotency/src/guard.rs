@@ -49,7 +49,7 @@ pub struct Guard<S: Store + ?Sized, C = BySemantics> {
     classify: C,
 }
 
-/// What to do about a key that somebody else works on.
+/// Reaction to a key that somebody else works on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnBusy {
@@ -63,7 +63,7 @@ pub enum OnBusy {
     Skip,
 }
 
-/// What to do when the store does not answer, so that nobody knows whether the work was done.
+/// Reaction to a store that does not answer, so that nobody knows whether the work was done.
 ///
 /// It is not down when it did answer once in a call, and what it said was that the record is held or
 /// changes all the time. Then somebody is at work on it, and the call fails.
@@ -84,7 +84,7 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         key.in_scope(&self.core.settings.scope)
     }
 
-    /// Where the records are.
+    /// Returns the store of the records.
     #[must_use]
     pub fn store(&self) -> &S {
         &self.core.store

@@ -9,7 +9,7 @@ use crate::{
     store::RecordKey,
 };
 
-/// What work is told about the claim that it runs under.
+/// Description of a claim for the work that runs under it.
 ///
 /// It can be cloned and passed on; it does not hold the claim.
 #[derive(Clone)]
@@ -22,7 +22,7 @@ struct HeldInner {
     deadline: Deadline,
     /// That of the record; work without a claim has none.
     salt: Option<Salt>,
-    /// What was drawn for this run, where there is no claim.
+    /// Salt of this run, where there is no claim.
     run: Option<Salt>,
 }
 
@@ -42,30 +42,30 @@ impl Held {
         Self(Arc::new(HeldInner { key, owner, attempt, deadline, salt, run: None }))
     }
 
-    /// The same for one run without a claim.
+    /// Converts it to that of one run without a claim.
     pub(crate) fn of_run(self, salt: Salt) -> Self {
         let HeldInner { key, owner, attempt, deadline, .. } = &*self.0;
         let (key, owner, attempt, deadline) = (key.clone(), owner.clone(), *attempt, *deadline);
         Self(Arc::new(HeldInner { key, owner, attempt, deadline, salt: None, run: Some(salt) }))
     }
 
-    /// What work is told outside of any claim, for its unit tests: the first attempt, with all the
-    /// time in the world.
+    /// Returns the description for work outside of any claim, for its unit tests: the first
+    /// attempt, with all the time in the world.
     #[must_use]
     pub fn detached() -> Self {
         let deadline = Deadline::at(Timestamp::UNIX_EPOCH.saturating_add(Duration::MAX));
         Self::unclaimed(RecordKey::new("detached"), deadline)
     }
 
-    /// What work is told that needs no claim, since it changes nothing: the first attempt, of what
-    /// `key` names.
+    /// Returns the description for work that needs no claim, since it changes nothing: the first
+    /// attempt, on `key`.
     #[must_use]
     pub fn unclaimed(key: RecordKey, deadline: Deadline) -> Self {
         Self::new(key, Owner::new("nobody"), 1, deadline)
     }
 
-    /// Which attempt this is: 1 the first time, and more in each claim on the same record. It is 0
-    /// where the work runs without a claim.
+    /// Returns the number of the attempt: 1 the first time, and more in each claim on the same
+    /// record. It is 0 where the work runs without a claim.
     ///
     /// It is a fence. Whoever writes it beside what the work writes, on the condition that no
     /// larger number is there, keeps an earlier attempt that comes late from writing over a later
@@ -75,7 +75,7 @@ impl Held {
         self.0.attempt
     }
 
-    /// Who holds the claim.
+    /// Returns the owner of the claim.
     #[must_use]
     pub fn owner(&self) -> &Owner {
         &self.0.owner
@@ -87,7 +87,7 @@ impl Held {
         &self.0.key
     }
 
-    /// Until when the work must have ended.
+    /// Returns the deadline of the work.
     #[must_use]
     pub fn deadline(&self) -> Deadline {
         self.0.deadline

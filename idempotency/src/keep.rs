@@ -13,7 +13,7 @@ use crate::{
     record::Encoding,
 };
 
-/// What of a result is kept for the calls that follow.
+/// Part of a result that is kept for the calls that follow.
 ///
 /// Results are kept as JSON. Every conditional write that fails is charged by the size of the
 /// record, so a large result on the record makes each duplicate expensive: what is larger than a
@@ -61,7 +61,7 @@ pub(crate) struct Kept {
     pub(crate) encoding: Encoding,
 }
 
-/// Why nothing is on its way to the store.
+/// Reason for which no result is sent to the store.
 pub(crate) enum Unkept {
     /// It cannot be written as JSON.
     NotJson,
@@ -79,7 +79,7 @@ impl Unkept {
     }
 }
 
-/// Why bytes from the store are not the result.
+/// Reason for which bytes from the store are not the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnreadableWhy {
@@ -106,7 +106,8 @@ impl Keep {
         Self::new(What::Result)
     }
 
-    /// What `receipt` makes of the result's JSON: less of it, or with parts made unreadable.
+    /// Keeps the JSON that `receipt` makes of the result's: less of it, or with parts made
+    /// unreadable.
     ///
     /// A replay returns that, so it must still be one of the same type. The first call returns the
     /// result itself. A panic in `receipt` is [one of the work](crate::Guard::run).
@@ -156,7 +157,7 @@ impl Keep {
         self.inline_up_to
     }
 
-    /// What is to be stored of a result: `None` if nothing is.
+    /// Encodes the part of a result that is to be stored: `None` if nothing is.
     ///
     /// The work is done by now, and a panic that went on from here would leave its key to be
     /// claimed and run again. So it is caught until the key is seen to.

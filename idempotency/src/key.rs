@@ -1,4 +1,4 @@
-//! What makes two calls the same call.
+//! Keys, which decide that two calls are the same call.
 
 mod canonical;
 mod part;
@@ -14,7 +14,7 @@ use sha2::Sha256;
 pub use self::part::KeyPart;
 use crate::{digest, record::Fingerprint, store::RecordKey};
 
-/// What makes two calls the same call.
+/// Key that decides that two calls are the same call.
 ///
 /// A key is made of what identifies the request, and only of that: an order's number, a message's
 /// id, a payment's id and its tenant. Whatever is missing or empty is an error and not a key, since
@@ -55,17 +55,17 @@ pub struct Key {
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Form {
-    /// As it is, where it is short.
+    /// The key as it is, where it is short.
     Plain,
-    /// As its SHA-256.
+    /// SHA-256 of the key.
     Hashed,
-    /// As its HMAC-SHA-256.
+    /// HMAC-SHA-256 of the key.
     Keyed(KeySecret),
-    /// As it is, without a scope, because another program made it.
+    /// The key as it is, without a scope, because another program made it.
     Verbatim,
 }
 
-/// Why there is no key.
+/// Error of a key that cannot be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -188,7 +188,7 @@ impl Key {
         Self { form, material, tenant: None, fingerprint: None }
     }
 
-    /// The same key of one tenant: no other tenant can meet it.
+    /// Binds the key to one tenant: no other tenant can meet it.
     ///
     /// # Errors
     ///

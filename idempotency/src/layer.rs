@@ -110,7 +110,7 @@ pub struct Idempotent<S: Store + ?Sized, K, L, C, I, H = AsItIs, A = NoAnswer> {
     inner: I,
 }
 
-/// How a request is guarded.
+/// Settings for guarding a request.
 #[derive(Clone)]
 struct How<K, L, H, A> {
     key: K,
@@ -124,7 +124,7 @@ struct How<K, L, H, A> {
 /// Any function of the request and what [`Held`] says of its claim is one. A layer without one
 /// hands the request over [as it is](AsItIs).
 pub trait HandOver<R>: Send {
-    /// What the service is called with.
+    /// Request that the service is called with.
     type Request;
 
     /// Makes it, once the key is claimed.

@@ -5,7 +5,7 @@ use setpiece_policy::Deadline;
 
 use crate::time;
 
-/// How long a claim keeps others away.
+/// Time for which a claim keeps others away.
 ///
 /// It is always given: a claim without an end would lock its key until somebody looks, and nobody
 /// but the caller knows when the work must have ended.
@@ -66,29 +66,30 @@ impl Lease {
         Self { length: Some(length.max(Self::SHORTEST)), ..Self::until(deadline) }
     }
 
-    /// How long after the deadline the lease ends. The work ends at the deadline all the same, and so
-    /// does every wait; the grace is for what a process does that nobody waits for any more.
+    /// Sets the time from the deadline to the end of the lease. The work ends at the deadline all
+    /// the same, and so does every wait; the grace is for actions of a process that nobody waits
+    /// for any more.
     #[must_use]
     pub fn with_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// How long it is from one heartbeat to the next, in place of a third of the length.
+    /// Sets the time from one heartbeat to the next, in place of a third of the length.
     #[must_use]
     pub fn with_beat(mut self, beat: Duration) -> Self {
         self.beat = Some(beat);
         self
     }
 
-    /// Until when the work must have ended.
+    /// Returns the deadline of the work.
     #[must_use]
     pub fn deadline(&self) -> Deadline {
         self.deadline
     }
 
-    /// The same lease where clocks may differ by `skew`, which leaves at least as long for the work,
-    /// and as long again for a heartbeat.
+    /// Makes the lease long enough for clocks that differ by `skew`, which leaves at least as long
+    /// for the work, and as long again for a heartbeat.
     pub(crate) fn for_skew(self, skew: Duration) -> Self {
         Self { length: self.length.map(|length| length.max(skew.saturating_mul(3))), ..self }
     }
@@ -103,30 +104,31 @@ impl Lease {
         }
     }
 
-    /// Until when work may go on under a lease that ends at `end`, where clocks may differ by `skew`.
+    /// Returns the end of the work under a lease that ends at `end`, where clocks may differ by
+    /// `skew`.
     ///
     /// A long grace keeps others away for longer, but nobody waits for the work after the deadline.
     pub(crate) fn work_until(&self, end: Timestamp, skew: Duration) -> Timestamp {
         time::earlier(end, skew).min(self.deadline.instant())
     }
 
-    /// Until when the store is waited for under a lease that ends at `end`.
+    /// Returns the end of waits for the store under a lease that ends at `end`.
     pub(crate) fn wait_until(&self, end: Timestamp) -> Timestamp {
         end.min(self.deadline.instant())
     }
 
-    /// How long it is until the next heartbeat, if there is one.
+    /// Returns the time until the next heartbeat, if there is one.
     pub(crate) fn beat(&self) -> Option<Duration> {
         let length = self.length?;
         Some(self.beat.unwrap_or(length / 3).max(Duration::from_millis(1)))
     }
 
-    /// Whether a lease that ends at `end` can be made longer.
+    /// Returns true if a lease that ends at `end` can be made longer.
     pub(crate) fn can_grow(&self, end: Timestamp) -> bool {
         end < self.last()
     }
 
-    /// Until when work may go on, whenever it begins, where clocks may differ by `skew`.
+    /// Returns the latest end of the work, whenever it begins, where clocks may differ by `skew`.
     pub(crate) fn last_work(&self, skew: Duration) -> Timestamp {
         self.work_until(self.last(), skew)
     }

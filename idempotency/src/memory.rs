@@ -46,11 +46,11 @@ struct State<T> {
     spills: HashMap<(RecordKey, SpillRef), (Vec<u8>, Timestamp)>,
     beside: T,
     requests: u64,
-    /// How many records there may be before it is worth looking for expired ones.
+    /// Number of records from which it is worth looking for expired ones.
     sweep_at: usize,
 }
 
-/// What a [`MemoryStore`] has beside its records.
+/// State of a [`MemoryStore`] beside its records.
 pub trait Beside: Default + Send + 'static {
     /// A write to it.
     type Write: Send + Sync + 'static;
@@ -140,7 +140,8 @@ impl MemoryStore {
 impl<T: Beside> MemoryStore<T> {
     const SWEEP_AT: usize = 1024;
 
-    /// As [`new`](MemoryStore::new), with something else beside the records.
+    /// Creates an empty store, like [`new`](MemoryStore::new), with something else beside the
+    /// records.
     #[must_use]
     pub fn empty(clock: impl Clock) -> Self {
         let state = State { sweep_at: Self::SWEEP_AT, ..State::default() };
@@ -168,7 +169,7 @@ impl<T: Beside> MemoryStore<T> {
         self.state().spills.clear();
     }
 
-    /// How many requests it has answered.
+    /// Returns the number of requests that the store has answered.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.state().requests
@@ -223,7 +224,7 @@ impl<T> State<T> {
         }
     }
 
-    /// The same for a request that may name its attempt.
+    /// Returns the claimed record for a request that may name its attempt.
     fn settled(&mut self, settle: &Settle) -> Result<&mut Record, Option<Box<Record>>> {
         match self.claimed(&settle.key, &settle.owner) {
             Ok(record) if settle.attempt.is_some_and(|attempt| attempt != record.attempt) => {
@@ -267,7 +268,8 @@ fn end(record: &mut Record, status: Status, result: Stored, expires_at: Timestam
 impl<T: Beside> Store for MemoryStore<T> {
     type Write = T::Write;
 
-    /// As many as an item of DynamoDB has room for, and some more for the rest of the record.
+    /// Returns as many bytes as an item of DynamoDB has room for, less some for the rest of the
+    /// record.
     fn max_inline(&self) -> usize {
         350 * 1024
     }

@@ -1,4 +1,4 @@
-/// How a guarded call went well.
+/// Outcome of a guarded call that went well.
 ///
 /// There are no others: whoever adds one has to look at all places that decide by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Outcome<T> {
     Skipped(Skipped),
 }
 
-/// Why a call was skipped.
+/// Reason for which a call was skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Skipped {
     /// Somebody else works on it, and the guard [does not wait](crate::OnBusy::Skip).
@@ -25,7 +25,7 @@ pub enum Skipped {
 }
 
 impl<T> Outcome<T> {
-    /// What the work returned, now or before.
+    /// Returns the result of the work, of this call or of an earlier one.
     #[must_use]
     pub fn value(self) -> Option<T> {
         match self {
@@ -54,13 +54,13 @@ impl<T> Outcome<T> {
         }
     }
 
-    /// Whether the work was run in this call.
+    /// Returns true if the work was run in this call.
     #[must_use]
     pub fn was_run(&self) -> bool {
         matches!(self, Self::Fresh(_) | Self::Unguarded(_))
     }
 
-    /// Whether it is a result of before.
+    /// Returns true if the result is that of an earlier call.
     #[must_use]
     pub fn is_replay(&self) -> bool {
         matches!(self, Self::Replayed(_))

@@ -5,7 +5,7 @@ use std::{
     task::Poll,
 };
 
-/// Which of two futures was ready first.
+/// Future that was ready first, of two.
 pub(crate) enum First<A, B> {
     Work(A),
     Other(B),
@@ -58,7 +58,7 @@ where
     .await
 }
 
-/// What a panic carried.
+/// Payload of a panic.
 pub(crate) type Panic = Box<dyn std::any::Any + Send>;
 
 /// Makes a future and runs it; a panic in either is handed over.

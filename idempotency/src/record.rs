@@ -1,10 +1,10 @@
-//! What a store keeps about a key, as data.
+//! Record that a store keeps about a key, as data.
 
 use std::{fmt, sync::Arc};
 
 use setpiece_envelope::Timestamp;
 
-/// What a store keeps about one key.
+/// Record that a store keeps about one key.
 ///
 /// It is plain data: stores read and write it, [the verdicts](crate::verdict) judge it, and people
 /// on call look at it. A record that another program wrote, such as Powertools for AWS, has no
@@ -12,29 +12,29 @@ use setpiece_envelope::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Record {
-    /// Which version of the record's form it has. [`Record::SCHEMA`] is the newest that is known.
+    /// Version of the record's form. [`Record::SCHEMA`] is the newest that is known.
     pub schema: u32,
-    /// How far the work is.
+    /// Status of the work.
     pub status: Status,
-    /// Who claimed it last. The owner stays on the record when the claim is over, because that is
-    /// how an own write is recognised whose answer was lost.
+    /// Owner of the latest claim. It stays on the record when the claim is over, because it
+    /// identifies a write of this owner whose answer was lost.
     pub owner: Option<Owner>,
-    /// How often it was claimed: it rises with each claim, for as long as the record is there.
+    /// Number of claims. It rises with each claim, for as long as the record is there.
     pub attempt: u64,
-    /// How often it was claimed since it was done last, or somebody on call gave it back. It goes
-    /// on when the record has expired, as the attempts do, until the record is deleted.
+    /// Number of claims since the work was done last, or since somebody on call gave the key back.
+    /// It goes on when the record has expired, as the attempts do, until the record is deleted.
     pub tries: u64,
     /// The fingerprint of the payload that the key was used with. A released record has none.
     pub fingerprint: Option<Fingerprint>,
-    /// What was drawn at the first claim, and stays for as long as the record is there.
+    /// Random salt of the first claim. It stays for as long as the record is there.
     pub salt: Option<Salt>,
-    /// Until when the owner has it for itself. An in-progress record without a lease belongs to
-    /// its owner until it expires.
+    /// End of the lease. An in-progress record without a lease belongs to its owner until it
+    /// expires.
     pub lease_until: Option<Timestamp>,
     /// When the store may forget it, in whole seconds. It counts from then on as if it were not
     /// there, however late the store deletes it.
     pub expires_at: Option<Timestamp>,
-    /// What a completed call returned, or how a failed one failed.
+    /// Result of a completed call, or error of a failed one.
     pub result: Option<Stored>,
     /// When it was claimed for the first time.
     pub created_at: Option<Timestamp>,
@@ -65,15 +65,15 @@ impl Record {
         }
     }
 
-    /// Whether its retention is over: `now`, in whole seconds, is later than the second in which
-    /// it expires.
+    /// Returns true if the retention is over: `now`, in whole seconds, is later than the second in
+    /// which the record expires.
     #[must_use]
     pub fn has_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end < now.truncate_to_seconds())
     }
 
-    /// Whether it is in progress and its lease ended before the moment `stale_before`, which is
-    /// the present less what clocks may differ by.
+    /// Returns true if the record is in progress and its lease ended before the moment
+    /// `stale_before`, which is the present less the permitted difference between clocks.
     #[must_use]
     pub fn has_lapsed(&self, stale_before: Timestamp) -> bool {
         self.status == Status::InProgress && self.lease_until.is_some_and(|end| end < stale_before)
@@ -107,7 +107,7 @@ impl fmt::Debug for Salt {
     }
 }
 
-/// How far the work on a key is.
+/// Status of the work on a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
@@ -129,7 +129,7 @@ pub enum Status {
 pub struct Stored {
     /// The bytes, or where they are.
     pub body: Body,
-    /// How the bytes are to be read.
+    /// Encoding of the bytes.
     pub encoding: Encoding,
     /// The name of the type that was stored, to tell what changed when it cannot be read.
     pub type_name: Option<Box<str>>,
@@ -156,7 +156,7 @@ impl Stored {
     }
 }
 
-/// Where a stored result is.
+/// Location of a stored result.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Body {
@@ -168,7 +168,7 @@ pub enum Body {
     Omitted,
 }
 
-/// How the bytes of a result are to be read.
+/// Encoding of the bytes of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Encoding {
@@ -209,11 +209,11 @@ impl Encoding {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct SpillRef {
-    /// Whose result it is.
+    /// Owner of the claim that the result belongs to.
     pub owner: Owner,
     /// The SHA-256 of the bytes, as 64 hexadecimal digits.
     pub sha256: Box<str>,
-    /// How many bytes there are.
+    /// Number of bytes.
     pub len: u64,
 }
 
@@ -225,7 +225,7 @@ impl SpillRef {
     }
 }
 
-/// Who holds a claim: a token that is drawn anew for each claim and never used again.
+/// Owner of a claim: a token that is drawn anew for each claim and never used again.
 ///
 /// It is not the id of a request or of a sandbox, which live through more than one claim.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -275,7 +275,8 @@ impl Fingerprint {
         &self.0
     }
 
-    /// Whether two records may be about the same payload. What has no fingerprint fits to all.
+    /// Returns true if two records may be about the same payload. A record without a fingerprint
+    /// fits all.
     #[must_use]
     pub fn fits(one: Option<&Self>, other: Option<&Self>) -> bool {
         match (one, other) {

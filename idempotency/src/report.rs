@@ -6,7 +6,7 @@ use crate::store::{RecordKey, Unwritten};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report<'a> {
-    /// What happened.
+    /// Event that is reported.
     pub event: Event,
     /// The namespace of the guard.
     pub namespace: &'a str,
@@ -15,13 +15,13 @@ pub struct Report<'a> {
     /// The key. Its `Debug` text may be logged, and its own text may not. It is empty where there
     /// was [none](Event::Keyless).
     pub key: &'a RecordKey,
-    /// Which attempt it is about; 0 if there is none.
+    /// Number of the attempt; 0 if there is none.
     pub attempt: u64,
     /// When what is replayed will be forgotten.
     pub expires_at: Option<Timestamp>,
 }
 
-/// What happened in a guarded call.
+/// Event of a guarded call.
 ///
 /// Each call that ends does so with exactly one event that is [final](Self::is_final). What people on
 /// call do is no such call, and not reported.
@@ -92,7 +92,7 @@ impl From<Unwritten> for Event {
 }
 
 impl Event {
-    /// Whether a call ends with it.
+    /// Returns true if a call ends with this event.
     #[must_use]
     pub fn is_final(self) -> bool {
         !matches!(self, Self::OwnWrite | Self::Waiting)

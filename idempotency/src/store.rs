@@ -11,7 +11,7 @@ use crate::{
     record::{Fingerprint, Owner, Record, Salt, SpillRef, Status, Stored},
 };
 
-/// What a method of a [`Store`] returns.
+/// Future that a method of a [`Store`] returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Keeps one [`Record`] per key, and writes it under conditions.
@@ -47,7 +47,8 @@ pub trait Store: Send + Sync + 'static {
         None
     }
 
-    /// How many bytes of a result fit on a record at most. What is larger is spilled.
+    /// Returns the largest number of bytes of a result that fit on a record. A larger result is
+    /// spilled.
     fn max_inline(&self) -> usize;
 
     /// Claims a key: makes the record in progress for the owner and counts attempt and tries up,
@@ -104,7 +105,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, Fault>>;
 }
 
-/// What became of a conditional write.
+/// Answer to a conditional write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reply<T> {
@@ -116,7 +117,7 @@ pub enum Reply<T> {
     Contended,
 }
 
-/// What became of a [`Store::commit`].
+/// Answer to a [`Store::commit`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommitReply {
@@ -219,13 +220,13 @@ impl fmt::Display for ImpossibleReason {
     }
 }
 
-/// What a store says of a claim that it granted.
+/// Answer of a store to a claim that it granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Acquired {
-    /// How often the key has been claimed, this time included.
+    /// Number of claims of the key, this one included.
     pub attempt: u64,
-    /// The same since it was done last.
+    /// Number of claims since the work was done last, this one included.
     pub tries: u64,
     /// The salt of the record: that of its first claim.
     pub salt: Option<Salt>,
@@ -238,14 +239,14 @@ impl Acquired {
         Self { attempt, tries, salt: None }
     }
 
-    /// The same claim on a record with that salt.
+    /// Sets the salt of the record.
     #[must_use]
     pub fn with_salt(self, salt: Option<Salt>) -> Self {
         Self { salt, ..self }
     }
 }
 
-/// How often the work of one key may be run.
+/// Rule for running the work of one key again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Semantics {
     /// Again after a lease has lapsed, since nobody knows how far the work was.
@@ -272,21 +273,21 @@ pub enum Semantics {
 pub struct Acquire {
     /// The key.
     pub key: RecordKey,
-    /// Who claims it.
+    /// Owner of the claim.
     pub owner: Owner,
     /// The fingerprint of the payload.
     pub fingerprint: Option<Fingerprint>,
-    /// What the record is salted with, if it has no salt yet.
+    /// Salt for the record, if it has none yet.
     pub salt: Option<Salt>,
     /// The present moment.
     pub now: Timestamp,
     /// The present moment less what clocks may differ by: a lease that ended before has lapsed.
     pub stale_before: Timestamp,
-    /// Until when it is claimed.
+    /// End of the lease.
     pub lease_until: Timestamp,
     /// When the record may be forgotten, in whole seconds.
     pub expires_at: Timestamp,
-    /// Whether it may be claimed after a lapsed lease.
+    /// Rule for claiming the key after a lapsed lease.
     pub semantics: Semantics,
 }
 
@@ -330,16 +331,16 @@ impl Acquire {
 pub struct Settle {
     /// The key.
     pub key: RecordKey,
-    /// Who holds the claim.
+    /// Owner of the claim.
     pub owner: Owner,
-    /// Which attempt it is, where the record must still be at that one. A commit needs it: its
+    /// Number of the attempt, where the record must still be at that one. A commit needs it: its
     /// owner's request to claim can arrive a second time, after others, and the commit after that.
     pub attempt: Option<u64>,
     /// The present moment.
     pub now: Timestamp,
-    /// How it ends.
+    /// Kind of end.
     pub end: End,
-    /// What is replayed.
+    /// Result or error that is replayed.
     pub result: Stored,
     /// When the record may be forgotten, in whole seconds.
     pub expires_at: Timestamp,
@@ -370,7 +371,7 @@ impl Settle {
     }
 }
 
-/// How a claim ends for good.
+/// Final end of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     /// With a result.
@@ -394,7 +395,7 @@ impl From<End> for Status {
 pub struct Release {
     /// The key.
     pub key: RecordKey,
-    /// Who holds the claim.
+    /// Owner of the claim.
     pub owner: Owner,
     /// The present moment.
     pub now: Timestamp,
@@ -416,7 +417,7 @@ impl Release {
 pub struct Extend {
     /// The key.
     pub key: RecordKey,
-    /// Who holds the claim.
+    /// Owner of the claim.
     pub owner: Owner,
     /// The present moment.
     pub now: Timestamp,
@@ -446,7 +447,7 @@ impl Extend {
 pub struct Once {
     /// The key.
     pub key: RecordKey,
-    /// Who claims it.
+    /// Owner of the claim.
     pub owner: Owner,
     /// The fingerprint of the payload.
     pub fingerprint: Option<Fingerprint>,
@@ -454,11 +455,11 @@ pub struct Once {
     pub now: Timestamp,
     /// The present moment less what clocks may differ by.
     pub stale_before: Timestamp,
-    /// What is replayed.
+    /// Result that is replayed.
     pub result: Stored,
     /// When the record may be forgotten, in whole seconds.
     pub expires_at: Timestamp,
-    /// Whether it may be claimed after a lapsed lease.
+    /// Rule for claiming the key after a lapsed lease.
     pub semantics: Semantics,
     pub(crate) prepared: Prepared,
 }
@@ -500,11 +501,11 @@ impl Once {
 pub struct Amend {
     /// The key.
     pub key: RecordKey,
-    /// What was seen of the record, and must still be so.
+    /// State in which the record was seen, and must still be.
     pub seen: Seen,
     /// The present moment.
     pub now: Timestamp,
-    /// What to do.
+    /// Change to make.
     pub change: Change,
 }
 
@@ -516,8 +517,8 @@ impl Amend {
     }
 }
 
-/// What tells one state of a record from any other: if all of this is the same, then nobody has
-/// claimed, ended or extended it in between.
+/// State of a record, which differs from any other state of it: if all of this is equal, then
+/// nobody has claimed, ended or extended the record in between.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Seen {
@@ -534,7 +535,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// What is to be seen of `record`.
+    /// Returns the state of `record`.
     #[must_use]
     pub fn of(record: &Record) -> Self {
         Self {
@@ -547,7 +548,7 @@ impl Seen {
     }
 }
 
-/// What somebody on call does to a record.
+/// Change that somebody on call makes to a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
@@ -558,11 +559,11 @@ pub enum Change {
     },
     /// Say how it ended.
     Resolve {
-        /// Who says so: an owner of its own, so that no claim takes the result for its own.
+        /// Owner of the change: one of its own, so that no claim takes the result for its own.
         owner: Owner,
-        /// How it ended.
+        /// Kind of end.
         end: End,
-        /// What is replayed.
+        /// Result or error that is replayed.
         result: Stored,
         /// When the record may be forgotten, in whole seconds.
         expires_at: Timestamp,
@@ -577,7 +578,7 @@ pub enum Change {
 pub struct Spill {
     /// The key of the record.
     pub key: RecordKey,
-    /// How it is named.
+    /// Name of the result.
     pub spill: SpillRef,
     /// The bytes.
     pub bytes: Vec<u8>,
@@ -623,7 +624,8 @@ impl RecordKey {
         &self.0
     }
 
-    /// What may be shown of it: the first 16 hexadecimal digits of its SHA-256.
+    /// Returns the part of the key that may be shown: the first 16 hexadecimal digits of its
+    /// SHA-256.
     #[must_use]
     pub fn shown(&self) -> String {
         let mut digest = digest::hex(&digest::sha256(self.0.as_bytes()));
@@ -638,8 +640,8 @@ impl fmt::Debug for RecordKey {
     }
 }
 
-/// Whether a record may be claimed: there is none, it has expired, it was released, or its lease
-/// has lapsed and that is enough.
+/// Returns true if a record may be claimed: there is none, it has expired, it was released, or its
+/// lease has lapsed and that is enough.
 ///
 /// An owner claims a key once. A request that comes again when its claim is over, because it was
 /// held up on the way, would lock the key for somebody who is gone.

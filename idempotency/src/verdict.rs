@@ -1,4 +1,4 @@
-//! What it means that a conditional write was refused: one pure answer for all stores.
+//! Judges refused conditional writes: one pure answer for all stores.
 //!
 //! A store that refuses hands over the record that it found. These functions look at nothing else
 //! but that record and the request, so every store that refuses alike is understood alike.
@@ -11,15 +11,15 @@ use crate::{
     store::{Acquire, Amend, Change, Extend, Once, Release, Semantics, Settle},
 };
 
-/// What a refused [`Acquire`] or [`Once`] means.
+/// Meaning of a refused [`Acquire`] or [`Once`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
     /// It was not refused at all: this very request was applied before, and its answer was lost.
     Own {
-        /// Which attempt it is.
+        /// Number of the attempt.
         attempt: u64,
-        /// Which it is since the key was done last.
+        /// Number of the attempt since the key was done last.
         tries: u64,
         /// When its lease ends, which may be that of an earlier try.
         lease_until: Option<Timestamp>,
@@ -40,8 +40,8 @@ pub enum Refusal {
     Busy(Box<Record>),
     /// Somebody began and did not come back, and it must not be run again.
     Interrupted(Box<Record>),
-    /// What was found would not have been refused, so it changed in between. Or it is what this
-    /// owner's claim has left, which somebody gave back.
+    /// The record that was found would not have been refused, so it changed in between. Or it is
+    /// left over from this owner's claim, which somebody gave back.
     ///
     /// A guard asks again with the very same request, as often as its
     /// [retries](crate::GuardBuilder::retry) allow, which is three times in all by default. The same
@@ -49,7 +49,7 @@ pub enum Refusal {
     Raced,
 }
 
-/// What a refused [`Settle`] means.
+/// Meaning of a refused [`Settle`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unsettled {
@@ -63,7 +63,7 @@ pub enum Unsettled {
     Vanished,
 }
 
-/// What a refused [`Release`] means.
+/// Meaning of a refused [`Release`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unreleased {
@@ -78,7 +78,7 @@ pub enum Unreleased {
     Lost(Box<Record>),
 }
 
-/// What a refused [`Extend`] means.
+/// Meaning of a refused [`Extend`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unextended {
@@ -88,7 +88,7 @@ pub enum Unextended {
     Lost(Option<Box<Record>>),
 }
 
-/// What a refused [`Amend`] means.
+/// Meaning of a refused [`Amend`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unamended {
@@ -233,12 +233,12 @@ fn claim(
     }
 }
 
-/// Whether a moment on a record is that of a request. Stores keep milliseconds.
+/// Returns true if a moment on a record is that of a request. Stores keep milliseconds.
 fn is_moment(found: Option<Timestamp>, sent: Timestamp) -> bool {
     found.is_some_and(|found| found.unix_millis() == sent.unix_millis())
 }
 
-/// Whether two bodies are the same, also where the store has JSON in a form of its own.
+/// Returns true if two bodies are equal, also where the store has JSON in a form of its own.
 fn is_body(found: &Body, sent: &Body) -> bool {
     match (found, sent) {
         (Body::Inline(found), Body::Inline(sent)) => found == sent || is_json(found, sent),

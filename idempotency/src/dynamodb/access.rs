@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Table, table::SortKey};
 
-/// What a service does with its guard, for the permissions that it needs.
+/// Use that a service makes of its guard, for the permissions that it needs.
 ///
 /// A transaction needs the permissions of the actions in it, so those of a commit are the guard's
 /// own and, for the tables of the caller's writes, the caller's.

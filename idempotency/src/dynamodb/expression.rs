@@ -6,7 +6,7 @@ use super::table::Names;
 
 // `#k` and the like stand for the names that can be chosen; see `Vocabulary`.
 
-/// Whether a record may be claimed; the same as `Acquire::may_take`.
+/// Condition that a record may be claimed; it agrees with `Acquire::may_take`.
 ///
 /// A released record has a lease that ended in 1970. What is to be counted up must be a number,
 /// or else the write would be refused as invalid, and nobody would see the record.
@@ -18,22 +18,22 @@ const FREE: &str = "NOT owner_token = :me \
     OR (#s = :inprogress AND #l < :stale \
         AND (attribute_not_exists(record_version) OR record_version <= :version)";
 
-/// What is added to it where a lapsed lease is not enough.
+/// Addition to `FREE` where a lapsed lease is not enough.
 const ONLY_RELEASED: &str = " AND attribute_exists(released_at) AND #l = :zero";
 
-/// What is added to it where there is a fingerprint.
+/// Addition to `FREE` where there is a fingerprint.
 const SAME_PAYLOAD: &str = " AND (attribute_not_exists(#v) OR #v = :fingerprint)";
 
-/// Whether a record is released.
+/// Condition that a record is released.
 const RELEASED: &str = "attribute_exists(released_at) AND #l = :zero";
 
-/// Whether the claim is the caller's.
+/// Condition that the claim is the caller's.
 const MINE: &str = "owner_token = :me AND #s = :inprogress AND attribute_not_exists(released_at)";
 
-/// What is added to it where the claim must not have been made once more.
+/// Addition to `MINE` where the claim must not have been made once more.
 pub(super) const SAME_ATTEMPT: &str = " AND attempt = :attempt";
 
-/// What is added to it where the lease is to be made longer.
+/// Addition to `MINE` where the lease is to be made longer.
 const SHORTER: &str = " AND #l < :lease";
 
 const CLAIM: &str = "SET #s = :inprogress, owner_token = :me, #l = :lease, #x = :expires, \
@@ -43,7 +43,7 @@ const CLAIM: &str = "SET #s = :inprogress, owner_token = :me, #l = :lease, #x = 
 
 const CLAIM_REMOVE: &str = " REMOVE #d, released_at, result_encoding, result_spill, result_type";
 
-/// What is added to it where there is a salt.
+/// Addition to `CLAIM` where there is a salt.
 pub(super) const SET_SALT: &str = ", record_salt = if_not_exists(record_salt, :salt)";
 
 const SET_VALIDATION: &str = ", #v = :fingerprint";
@@ -89,7 +89,7 @@ pub(super) struct Vocabulary {
     pub(super) expiry: String,
     pub(super) lease: String,
     pub(super) data: String,
-    /// What stands for a name that cannot be written as it is, and the name.
+    /// Placeholders of the names that cannot be written as they are, each with its name.
     placeholders: Vec<(&'static str, String)>,
 }
 
@@ -144,8 +144,8 @@ impl Vocabulary {
     }
 }
 
-/// Whether a name can stand in an expression as it is, which spares most requests a table of
-/// names. Reserved words have no underscores; these three names of Powertools are none, either.
+/// Returns true if a name can stand in an expression as it is, which spares most requests a table
+/// of names. Reserved words have no underscores; these three names of Powertools are none, either.
 fn is_plain(name: &str) -> bool {
     let has_form = name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');

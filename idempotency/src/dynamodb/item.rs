@@ -20,12 +20,12 @@ pub(super) const COMPLETED: &str = "COMPLETED";
 pub(super) const COMPLETED_OPAQUE: &str = "COMPLETED_OPAQUE";
 pub(super) const FAILED: &str = "FAILED";
 
-/// What a stored result is in attributes.
+/// Stored result, as attributes.
 pub(super) struct Kept {
     pub(super) data: Option<AttributeValue>,
     pub(super) encoding: Option<&'static str>,
     pub(super) spill: Option<String>,
-    /// Whether Powertools can read it, or there is nothing to be read.
+    /// True if Powertools can read the result, or there is nothing to be read.
     is_open: bool,
 }
 
@@ -194,7 +194,7 @@ impl Attributes<'_> {
 /// The last second that has a text in any zone.
 const LAST: i64 = 253_402_207_199_000;
 
-/// Whether a moment stands for all those that are later than any.
+/// Returns true if a moment stands for all those that are later than any.
 pub(super) fn is_last(moment: Timestamp) -> bool {
     moment.unix_millis() == LAST
 }

@@ -50,13 +50,13 @@ pub struct Table {
     pub(super) data_form: DataForm,
 }
 
-/// How results are written.
+/// Form in which results are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DataForm {
-    /// As JSON text, like Powertools for Python.
+    /// JSON text, like Powertools for Python.
     #[default]
     Text,
-    /// As maps and lists of DynamoDB, like Powertools for TypeScript.
+    /// Maps and lists of DynamoDB, like Powertools for TypeScript.
     Native,
 }
 
@@ -71,7 +71,7 @@ pub(super) struct Names {
     pub(super) validation: Cow<'static, str>,
 }
 
-/// What the sort key holds, if there is one.
+/// Sort key of the table, if there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SortKey {
     None,
@@ -80,7 +80,7 @@ pub(super) enum SortKey {
         name: String,
         partition: String,
     },
-    /// The same for all records; each is in a partition of its own.
+    /// One value for all records; each is in a partition of its own.
     Constant {
         name: String,
         value: String,
@@ -94,7 +94,7 @@ pub struct TableBuilder {
     table: Table,
 }
 
-/// Why a [`Table`] cannot be.
+/// Error of a [`Table`] that cannot exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TableError {
@@ -278,7 +278,7 @@ impl Table {
         error.into().with_context(context).with_call(call)
     }
 
-    /// What [`create`](Self::create) is allowed to do.
+    /// Actions that [`create`](Self::create) needs permission for.
     pub const CREATE_ACTIONS: &'static [&'static str] = &[
         "dynamodb:CreateTable",
         "dynamodb:DescribeTable",
@@ -350,20 +350,22 @@ impl TableBuilder {
         self
     }
 
-    /// Whether it is in progress or completed: `status` by default.
+    /// Sets the name of the attribute for the status, in progress or completed: `status` by
+    /// default.
     pub fn status(mut self, name: impl Into<String>) -> Self {
         self.table.names.status = Cow::Owned(name.into());
         self
     }
 
-    /// Until when it is kept, which is the attribute that the table's time to live is set to:
-    /// `expiration` by default.
+    /// Sets the name of the attribute for the expiry, which is the attribute that the table's time
+    /// to live is set to: `expiration` by default.
     pub fn expiry(mut self, name: impl Into<String>) -> Self {
         self.table.names.expiry = Cow::Owned(name.into());
         self
     }
 
-    /// Until when it is leased: `in_progress_expiration` by default.
+    /// Sets the name of the attribute for the end of the lease: `in_progress_expiration` by
+    /// default.
     pub fn in_progress_expiry(mut self, name: impl Into<String>) -> Self {
         self.table.names.lease = Cow::Owned(name.into());
         self

@@ -14,7 +14,7 @@ use crate::{
     store::{RecordKey, Store},
 };
 
-/// How a batch of records is guarded; see [`Guard::batch`].
+/// Settings for guarding a batch of records; see [`Guard::batch`].
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a batch does nothing until it runs"]
 pub struct Batch<'a, S: Store + ?Sized, C> {
@@ -65,7 +65,7 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
     }
 }
 
-/// What became of each record of a batch.
+/// Outcome of each record of a batch.
 #[derive(Debug)]
 #[must_use = "some of the records may have failed"]
 pub struct BatchReport<T, E> {
@@ -75,23 +75,24 @@ pub struct BatchReport<T, E> {
 }
 
 impl<T, E> BatchReport<T, E> {
-    /// What became of the record with that index.
+    /// Returns the outcome of the record with that index.
     #[must_use]
     pub fn get(&self, record: usize) -> Option<&Result<Outcome<T>, GuardError<E>>> {
         self.outcomes.get(*self.index.get(record)?)
     }
 
-    /// What became of each record, in their order. Records with the same key have the same.
+    /// Returns the outcome of each record, in their order. Records with the same key have the same.
     pub fn iter(&self) -> impl Iterator<Item = &Result<Outcome<T>, GuardError<E>>> {
         self.index.iter().filter_map(|outcome| self.outcomes.get(*outcome))
     }
 
-    /// Which records have failed: those that their source must deliver again.
+    /// Returns the indices of the records that have failed: those that their source must deliver
+    /// again.
     pub fn failed(&self) -> impl Iterator<Item = usize> {
         self.iter().enumerate().filter(|(_, outcome)| outcome.is_err()).map(|(record, _)| record)
     }
 
-    /// How many calls there were: fewer than records, where keys were the same.
+    /// Returns the number of calls: fewer than records, where keys were the same.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.outcomes.len()
@@ -99,14 +100,14 @@ impl<T, E> BatchReport<T, E> {
 }
 
 impl<S: Store + ?Sized, C> Batch<'_, S, C> {
-    /// How many records are worked on at the same time; the default is 10.
+    /// Limits the number of records that are worked on at the same time; the default is 10.
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency.max(1);
         self
     }
 
-    /// How much time must be left for a record to be begun, as its work needs. With less, it fails
-    /// unclaimed.
+    /// Sets the time that must be left for a record to be begun, as its work needs. With less, it
+    /// fails unclaimed.
     pub fn reserve(mut self, reserve: Duration) -> Self {
         self.reserve = reserve;
         self

@@ -26,7 +26,7 @@ pub struct GuardBuilder<S: Store + ?Sized, C = BySemantics> {
     classify: C,
 }
 
-/// Why there is no guard.
+/// Error of a guard's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -103,32 +103,33 @@ impl<S: Store + ?Sized> Guard<S> {
 }
 
 impl<S: Store + ?Sized, C> GuardBuilder<S, C> {
-    /// How long results are replayed; the default is a day. It should be longer than anybody keeps
-    /// on delivering the same request.
+    /// Sets the time for which results are replayed; the default is a day. It should be longer than
+    /// anybody keeps on delivering the same request.
     pub fn retention(mut self, retention: Duration) -> Self {
         self.settings.retention = retention;
         self
     }
 
-    /// Whether work is run again after its lease has lapsed; by default it is.
+    /// Sets whether work is run again after its lease has lapsed; by default it is.
     pub fn semantics(mut self, semantics: Semantics) -> Self {
         self.settings.semantics = semantics;
         self
     }
 
-    /// What to do about a key that somebody else works on; the default is to fail.
+    /// Sets the reaction to a key that somebody else works on; the default is to fail.
     pub fn on_busy(mut self, on_busy: OnBusy) -> Self {
         self.settings.on_busy = on_busy;
         self
     }
 
-    /// What to do when the store does not answer; the default is to fail.
+    /// Sets the reaction to a store that does not answer; the default is to fail.
     pub fn on_store_down(mut self, on_store_down: OnStoreDown) -> Self {
         self.settings.on_store_down = on_store_down;
         self
     }
 
-    /// How often the work may be begun until it is done; by default as often as it takes.
+    /// Limits the number of times that the work may be begun until it is done; by default there is
+    /// no limit.
     ///
     /// It is counted anew when the work is done, when somebody on call gives the key back, and
     /// when the store has deleted the expired record. That it has expired is not enough: when it is
@@ -142,7 +143,7 @@ impl<S: Store + ?Sized, C> GuardBuilder<S, C> {
         self
     }
 
-    /// What of a result is kept; the default is [all of it](Keep::result).
+    /// Sets the part of a result that is kept; the default is [all of it](Keep::result).
     pub fn keep(mut self, keep: Keep) -> Self {
         self.settings.keep = keep;
         self
@@ -158,7 +159,7 @@ impl<S: Store + ?Sized, C> GuardBuilder<S, C> {
         self
     }
 
-    /// What clocks may differ by; the default is a second.
+    /// Sets the permitted difference between clocks; the default is a second.
     ///
     /// Work is cancelled so long before its lease ends, and others wait so long after it. A [short
     /// lease](crate::Lease::short) is made three times as long at least.
@@ -167,8 +168,8 @@ impl<S: Store + ?Sized, C> GuardBuilder<S, C> {
         self
     }
 
-    /// How much time must be left for the work when a key is claimed; the default is 100 ms. With
-    /// less than the store needs for an answer, it would only be locked.
+    /// Sets the time that must be left for the work when a key is claimed; the default is 100 ms.
+    /// With less than the store needs for an answer, the key would only be locked.
     pub fn min_time(mut self, min_time: Duration) -> Self {
         self.settings.min_time = min_time;
         self
@@ -184,14 +185,14 @@ impl<S: Store + ?Sized, C> GuardBuilder<S, C> {
         self
     }
 
-    /// How the store is asked again; the default is that of [`Retry::new`]. What must be said
-    /// because the work is done is tried more often.
+    /// Sets the retries of requests to the store; the default is that of [`Retry::new`]. Writes
+    /// that must be made because the work is done are tried more often.
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
     }
 
-    /// Where the owners' tokens come from; the default is the operating system's randomness.
+    /// Sets the source of the owners' tokens; the default is the operating system's randomness.
     ///
     /// A source that repeats itself lets one claim pass for another.
     pub fn ids(mut self, ids: impl IdSource) -> Self {
@@ -261,8 +262,8 @@ impl<S: Store + ?Sized, C> GuardBuilder<S, C> {
     }
 }
 
-/// As often as a store is told that work is done, within the deadline. The budget of all retries ends
-/// it earlier when the store is down.
+/// Limit on the tries to tell a store that work is done, within the deadline. The budget of all
+/// retries ends them earlier when the store is down.
 const PATIENT_ATTEMPTS: u32 = 20;
 
 impl<S: Store + ?Sized, C> fmt::Debug for GuardBuilder<S, C> {

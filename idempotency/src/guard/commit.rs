@@ -17,7 +17,7 @@ use crate::{
     verdict::{self, Refusal},
 };
 
-/// Whether a key has been seen.
+/// Sighting of a key: the first, or a later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use = "it says whether to go on"]
 pub enum Sighting {

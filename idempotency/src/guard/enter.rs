@@ -25,7 +25,7 @@ use crate::{
     verdict::{self, Refusal},
 };
 
-/// What a call finds that wants to do the work of a key.
+/// State of a key, as found by a call that asks to do its work.
 #[must_use = "a claim that is dropped locks its key until the lease is over"]
 pub enum Claimed<S: Store + ?Sized> {
     /// The work is to be done, and the claim is ours.
@@ -43,7 +43,7 @@ impl<S: Store + ?Sized> fmt::Debug for Claimed<S> {
     }
 }
 
-/// The same, with what only sugar knows how to go on with.
+/// State of a key, with the cases that only the convenience methods can go on with.
 pub(super) enum Entered<S: Store + ?Sized> {
     Owned(Claim<S>),
     Done(Done<S>),
@@ -74,11 +74,11 @@ struct Entry<'a> {
     fingerprint: Option<crate::record::Fingerprint>,
     owner: Owner,
     lease: &'a Lease,
-    /// Until when others are waited for.
+    /// End of the wait for others.
     wait_until: Timestamp,
 }
 
-/// What one round of asking has found.
+/// Result of one round of requests.
 enum Found<S: Store + ?Sized> {
     Entered(Entered<S>),
     Busy(Option<Box<Record>>),
@@ -386,7 +386,7 @@ impl<S: Store + ?Sized> Core<S> {
         self.time_left(lease) >= self.settings.min_time
     }
 
-    /// How long work that began now could go on at most.
+    /// Returns the longest time for which work that began now could go on.
     fn time_left(&self, lease: &Lease) -> Duration {
         let last = lease.last_work(self.settings.skew);
         let left = last.saturating_duration_since(self.clock.now());

@@ -12,7 +12,7 @@ use crate::{
     verdict::{self, Unamended},
 };
 
-/// What became of a change by somebody on call.
+/// Outcome of a change by somebody on call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "the record may have changed in between"]
 pub enum Amended {
@@ -68,8 +68,8 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         self.release_live(seen, deadline).await
     }
 
-    /// The same for a key that somebody holds a lease on, of whom it is known that nobody is there:
-    /// the function was killed, and its lease is long.
+    /// Releases a key that somebody holds a lease on, of whom it is known that nobody is there: the
+    /// function was killed, and its lease is long.
     ///
     /// If somebody is at work all the same, the work may be run by two at the same time. The one
     /// who is overtaken commits nothing, and learns of it with the next heartbeat or at the end.
@@ -148,7 +148,7 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         self.forget_live(seen, deadline).await
     }
 
-    /// The same for a key that somebody holds a lease on, of whom it is known that nobody is there.
+    /// Forgets a key that somebody holds a lease on, of whom it is known that nobody is there.
     ///
     /// If somebody is at work all the same, the work may be run by two at the same time, and their
     /// attempts have the same numbers. To [release](Self::release_live) it fences the first one.
@@ -164,7 +164,7 @@ impl<S: Store + ?Sized, C> Guard<S, C> {
         self.amend(seen, Change::Forget, deadline).await
     }
 
-    /// Whether somebody may be at work, by the lease on what was seen.
+    /// Returns true if somebody may be at work, by the lease on the record that was seen.
     fn is_live(&self, seen: &Inspected) -> bool {
         let stale_before = self.core.stale_before(self.core.clock.now());
         seen.record.status == Status::InProgress

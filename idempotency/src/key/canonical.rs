@@ -15,7 +15,7 @@ pub(super) fn tree(value: &(impl Serialize + ?Sized)) -> Result<Value, KeyError>
     read(&text)
 }
 
-/// The same with all numbers as floats of 64 bits, which is what they are in JavaScript.
+/// Reads a value with all numbers as floats of 64 bits, which is what they are in JavaScript.
 pub(super) fn tree_of_floats(value: &(impl Serialize + ?Sized)) -> Result<Value, KeyError> {
     read(&written(value)?)
 }
@@ -71,8 +71,8 @@ impl Known {
     }
 }
 
-/// Whether there is nothing in it: null, an empty text, or a list or an object of only such things.
-/// `false` and `0` are something.
+/// Returns true if there is nothing in the value: null, an empty text, or a list or an object of
+/// only such things. `false` and `0` are something.
 pub(super) fn is_void(value: &Value) -> bool {
     match value {
         Value::Null => true,

@@ -21,7 +21,7 @@ pub(super) fn typescript(value: &Value) -> Result<String, KeyError> {
     Ok(base64(&md5::compute(out).0))
 }
 
-/// How a language writes JSON.
+/// Form in which a language writes JSON.
 trait Dialect {
     const COMMA: &str;
     const COLON: &str;
