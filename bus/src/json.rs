@@ -50,6 +50,11 @@ impl<'a> Reader<'a> {
         Self { text, at: 0, token: 0, next: Next::Value, open: Vec::new(), max_depth }
     }
 
+    /// Reads the value that begins at an offset.
+    pub(crate) fn value_at(text: &'a str, at: usize) -> Result<Token<'a>, Flaw> {
+        Self { text, at, token: at, next: Next::Value, open: Vec::new(), max_depth: 0 }.value()
+    }
+
     /// Where the last token began; after a flaw, where that is.
     pub(crate) fn offset(&self) -> usize {
         self.token

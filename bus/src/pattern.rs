@@ -243,13 +243,14 @@ impl EventPattern {
         let leaves = event.find(&field.path).map_or(&[][..], |path| event.leaves(path));
         effort.take(leaves.len().saturating_mul(field.tests.len().div_ceil(8)))?;
         let mut found = Found::default();
-        for leaf in leaves.iter().filter(|leaf| !leaf.below_empty_key || self.sees_empty_keys) {
+        for leaf in leaves.iter().filter(|leaf| !leaf.below_empty_key() || self.sees_empty_keys) {
+            let element = leaf.element();
             // Leaves come in the order of their elements, but for those of the elements above.
-            if found.here.last() != Some(&leaf.element) {
-                found.here.push(leaf.element);
+            if found.here.last() != Some(&element) {
+                found.here.push(element);
             }
-            if found.matching.last() != Some(&leaf.element) && field.matches(&leaf.value) {
-                found.matching.push(leaf.element);
+            if found.matching.last() != Some(&element) && field.matches(&event.value(leaf)) {
+                found.matching.push(element);
             }
         }
         for elements in [&mut found.here, &mut found.matching] {

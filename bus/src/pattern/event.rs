@@ -4,7 +4,7 @@ use super::{
     error::{EventError, EventReason},
     number::Comparable,
 };
-use crate::json::{Reader, Token};
+use crate::json::{Flaw, Reader, Token};
 
 /// An event, laid out once for matching against any number of patterns.
 ///
@@ -21,17 +21,19 @@ use crate::json::{Reader, Token};
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 pub struct ParsedEvent<'a> {
+    /// The bytes, from which a value is read when a pattern looks at it.
+    text: &'a str,
     /// The path of each key; the first is that of the event itself.
     paths: Vec<Path<'a>>,
     /// Paths by the path above and the step below it.
     steps: HashMap<(PathId, Cow<'a, str>), PathId>,
     /// The values, those of one path side by side.
-    leaves: Vec<Leaf<'a>>,
+    leaves: Vec<Leaf>,
     /// The objects and arrays that are elements of arrays, in their order. The first stands for the
     /// event itself.
     elements: Vec<Element>,
-    /// Which elements each array has, counting those within them.
-    arrays: Vec<Range<ElementId>>,
+    /// The elements of each array that has several, counting those within them.
+    arrays: Vec<Range<u32>>,
 }
 
 /// An index of [`ParsedEvent::paths`].
@@ -43,6 +45,9 @@ pub(crate) type ElementId = usize;
 /// The element in which everything lies that is in no other.
 pub(crate) const ROOT: usize = 0;
 
+/// The array of an element that is alone in it.
+const ALONE: u32 = u32::MAX;
+
 struct Path<'a> {
     above: PathId,
     step: Cow<'a, str>,
@@ -50,13 +55,28 @@ struct Path<'a> {
 }
 
 /// A value that is neither an object nor an array, with its place.
-pub(crate) struct Leaf<'a> {
-    path: PathId,
-    pub(crate) value: Value<'a>,
+///
+/// There may be one for two bytes of an event, so it holds no more than offsets, which fit since an
+/// event is bounded by [`ParsedEvent::MAX_BYTES`].
+pub(crate) struct Leaf {
+    path: u32,
+    /// The offset of its first byte.
+    at: u32,
+    /// The innermost element in which it lies, shifted by one bit; the lowest bit tells that a key
+    /// on the way to it is empty.
+    place: u32,
+}
+
+impl Leaf {
     /// The innermost element in which it lies. A value that is an element itself does not count.
-    pub(crate) element: ElementId,
-    /// Whether a key on the way to it is empty.
-    pub(crate) below_empty_key: bool,
+    pub(crate) fn element(&self) -> ElementId {
+        (self.place >> 1) as ElementId
+    }
+
+    /// Tells that a key on the way to it is empty.
+    pub(crate) fn below_empty_key(&self) -> bool {
+        self.place & 1 == 1
+    }
 }
 
 pub(crate) enum Value<'a> {
@@ -68,10 +88,11 @@ pub(crate) enum Value<'a> {
 
 struct Element {
     /// The element in which its array lies.
-    outer: ElementId,
-    array: usize,
+    outer: u32,
+    /// An index of [`ParsedEvent::arrays`], or [`ALONE`].
+    array: u32,
     /// The first element after it that does not lie within it.
-    end: ElementId,
+    end: u32,
 }
 
 impl<'a> ParsedEvent<'a> {
@@ -85,7 +106,9 @@ impl<'a> ParsedEvent<'a> {
 
     /// Reads an event.
     ///
-    /// Time and space are linear in the bytes.
+    /// Time and space are linear in the bytes. Values, objects and arrays take at most 10 bytes for
+    /// each byte of the event; each step of a path that the event has, dots in keys included, takes
+    /// about 200 bytes more, once.
     ///
     /// # Errors
     ///
@@ -100,7 +123,7 @@ impl<'a> ParsedEvent<'a> {
         }
         let text = std::str::from_utf8(json)
             .map_err(|error| EventError::new(EventReason::NotUtf8, error.valid_up_to()))?;
-        Layout::new().read(text)
+        Layout::new(text)?.read()
     }
 
     /// Finds a path by its steps.
@@ -110,35 +133,47 @@ impl<'a> ParsedEvent<'a> {
     }
 
     /// The values of a path.
-    pub(crate) fn leaves(&self, path: PathId) -> &[Leaf<'a>] {
+    pub(crate) fn leaves(&self, path: PathId) -> &[Leaf] {
         self.paths.get(path).map_or(&[], |path| &self.leaves[path.leaves.clone()])
+    }
+
+    /// Reads the value of a leaf.
+    pub(crate) fn value(&self, leaf: &Leaf) -> Value<'a> {
+        // It has been read once, so it is there.
+        match Reader::value_at(self.text, leaf.at as usize) {
+            Ok(Token::Text(text)) => Value::Text(text),
+            Ok(Token::Number(text)) => Value::Number { text, comparable: Comparable::parse(text) },
+            Ok(Token::Boolean(value)) => Value::Boolean(value),
+            _ => Value::Null,
+        }
     }
 
     /// All paths but that of the event itself: the path above, its last step, and its values. A
     /// path comes after the one above it.
-    pub(crate) fn paths(&self) -> impl Iterator<Item = (PathId, &str, &[Leaf<'a>])> {
+    pub(crate) fn paths(&self) -> impl Iterator<Item = (PathId, &str, &[Leaf])> {
         let paths = self.paths.iter().skip(1);
         paths.map(|path| (path.above, &*path.step, &self.leaves[path.leaves.clone()]))
     }
 
     /// The element in which the array of an element lies; `None` for the event itself.
     pub(crate) fn outer(&self, element: ElementId) -> Option<ElementId> {
-        (element != ROOT).then(|| self.elements[element].outer)
+        (element != ROOT).then(|| self.elements[element].outer as ElementId)
     }
 
     /// The array of an element that is not the event itself.
     pub(crate) fn array(&self, element: ElementId) -> usize {
-        self.elements[element].array
+        self.elements[element].array as usize
     }
 
     /// An element and those within it.
     pub(crate) fn within(&self, element: ElementId) -> Range<ElementId> {
-        element..self.elements[element].end
+        element..self.elements[element].end as ElementId
     }
 
     /// The elements of an array and those within them.
     pub(crate) fn within_array(&self, array: usize) -> Range<ElementId> {
-        self.arrays[array].clone()
+        let elements = &self.arrays[array];
+        elements.start as ElementId..elements.end as ElementId
     }
 }
 
@@ -163,69 +198,106 @@ struct Layout<'a> {
 struct Open {
     /// Its own path.
     path: PathId,
-    array: Option<usize>,
-    /// Whether it is an element of an array itself.
+    /// Of an array, the elements that it has so far.
+    array: Option<Siblings>,
+    /// Tells that it is an element of an array itself.
     is_element: bool,
-    /// Whether its own key is empty.
+    /// Tells that its own key is empty.
     empty_key: bool,
 }
 
+/// The elements that an open array has so far.
+#[derive(Clone, Copy)]
+enum Siblings {
+    None,
+    One(u32),
+    Several { array: u32 },
+}
+
+/// The number of an index or offset, none of which exceeds the bytes of an event.
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn error(flaw: Flaw, reader: &Reader<'_>) -> EventError {
+    EventError::new(EventReason::of(flaw, ParsedEvent::MAX_DEPTH), reader.offset())
+}
+
 impl<'a> Layout<'a> {
-    fn new() -> Self {
-        let event = ParsedEvent {
+    /// Counts what the event has, so that the space for it is taken once and not doubled.
+    fn new(text: &'a str) -> Result<Self, EventError> {
+        let (mut leaves, mut elements) = (0, 1);
+        // Whether each open value is an array.
+        let mut open = Vec::new();
+        let mut reader = Reader::new(text, ParsedEvent::MAX_DEPTH);
+        loop {
+            let token = reader.next().map_err(|flaw| error(flaw, &reader))?;
+            match token {
+                Token::StartObject | Token::StartArray => {
+                    elements += usize::from(open.last() == Some(&true));
+                    open.push(token == Token::StartArray);
+                    if open == [true] {
+                        return Err(EventError::new(EventReason::NotAnObject, reader.offset()));
+                    }
+                }
+                Token::EndObject | Token::EndArray => {
+                    open.pop();
+                }
+                Token::Name(_) => {}
+                Token::End => break,
+                Token::Text(_) | Token::Number(_) | Token::Boolean(_) | Token::Null => {
+                    if open.is_empty() {
+                        return Err(EventError::new(EventReason::NotAnObject, reader.offset()));
+                    }
+                    leaves += 1;
+                }
+            }
+        }
+        let mut event = ParsedEvent {
+            text,
             paths: vec![Path { above: ROOT, step: Cow::Borrowed(""), leaves: 0..0 }],
             steps: HashMap::new(),
-            leaves: Vec::new(),
-            elements: vec![Element { outer: ROOT, array: 0, end: 0 }],
+            leaves: Vec::with_capacity(leaves),
+            elements: Vec::with_capacity(elements),
             arrays: Vec::new(),
         };
-        Self { event, open: Vec::new(), empty_keys: 0, element: ROOT }
+        event.elements.push(Element { outer: 0, array: ALONE, end: 0 });
+        Ok(Self { event, open: Vec::new(), empty_keys: 0, element: ROOT })
     }
 
-    fn read(mut self, text: &'a str) -> Result<ParsedEvent<'a>, EventError> {
-        let mut reader = Reader::new(text, ParsedEvent::MAX_DEPTH);
+    fn read(mut self) -> Result<ParsedEvent<'a>, EventError> {
+        let mut reader = Reader::new(self.event.text, ParsedEvent::MAX_DEPTH);
         // The path of the value that comes, and whether its own key is empty.
         let mut path = ROOT;
         let mut empty_key = false;
         loop {
-            let token = reader.next().map_err(|flaw| {
-                let reason = EventReason::of(flaw, ParsedEvent::MAX_DEPTH);
-                EventError::new(reason, reader.offset())
-            })?;
-            let value = match token {
+            let token = reader.next().map_err(|flaw| error(flaw, &reader))?;
+            match token {
                 Token::Name(name) => {
                     empty_key = name.is_empty();
                     path = self.step(self.open.last().map_or(ROOT, |open| open.path), name);
-                    continue;
                 }
                 Token::StartObject | Token::StartArray => {
-                    let is_array = token == Token::StartArray;
-                    self.start(path, is_array, empty_key);
+                    self.start(path, token == Token::StartArray, empty_key);
                     empty_key = false;
-                    if self.open.len() == 1 && is_array {
-                        return Err(EventError::new(EventReason::NotAnObject, reader.offset()));
-                    }
-                    continue;
                 }
                 Token::EndObject | Token::EndArray => {
                     self.end();
                     if let Some(open) = self.open.last() {
                         path = open.path;
                     }
-                    continue;
                 }
                 Token::End => break,
-                Token::Text(text) => Value::Text(text),
-                Token::Number(text) => Value::Number { text, comparable: Comparable::parse(text) },
-                Token::Boolean(value) => Value::Boolean(value),
-                Token::Null => Value::Null,
-            };
-            if self.open.is_empty() {
-                return Err(EventError::new(EventReason::NotAnObject, reader.offset()));
+                Token::Text(_) | Token::Number(_) | Token::Boolean(_) | Token::Null => {
+                    let below_empty_key = self.empty_keys > 0 || empty_key;
+                    self.event.leaves.push(Leaf {
+                        path: narrow(path),
+                        at: narrow(reader.offset()),
+                        place: narrow(self.element) << 1 | u32::from(below_empty_key),
+                    });
+                    empty_key = false;
+                }
             }
-            let below_empty_key = self.empty_keys > 0 || empty_key;
-            self.event.leaves.push(Leaf { path, value, element: self.element, below_empty_key });
-            empty_key = false;
         }
         Ok(self.finish())
     }
@@ -249,60 +321,74 @@ impl<'a> Layout<'a> {
 
     fn start(&mut self, path: PathId, is_array: bool, empty_key: bool) {
         let event = &mut self.event;
-        let outer_array = self.open.last().and_then(|open| open.array);
-        if let Some(array) = outer_array {
-            event.elements.push(Element { outer: self.element, array, end: 0 });
-            self.element = event.elements.len() - 1;
+        let siblings = self.open.last_mut().and_then(|open| open.array.as_mut());
+        let is_element = siblings.is_some();
+        if let Some(siblings) = siblings {
+            let element = narrow(event.elements.len());
+            let array = match *siblings {
+                Siblings::None => {
+                    *siblings = Siblings::One(element);
+                    ALONE
+                }
+                Siblings::One(first) => {
+                    let array = narrow(event.arrays.len());
+                    event.arrays.push(first..first);
+                    event.elements[first as ElementId].array = array;
+                    *siblings = Siblings::Several { array };
+                    array
+                }
+                Siblings::Several { array } => array,
+            };
+            event.elements.push(Element { outer: narrow(self.element), array, end: 0 });
+            self.element = element as ElementId;
         }
-        let array = is_array.then(|| {
-            let first = event.elements.len();
-            event.arrays.push(first..first);
-            event.arrays.len() - 1
-        });
         self.empty_keys += usize::from(empty_key);
-        self.open.push(Open { path, array, is_element: outer_array.is_some(), empty_key });
+        let array = is_array.then_some(Siblings::None);
+        self.open.push(Open { path, array, is_element, empty_key });
     }
 
     fn end(&mut self) {
         let event = &mut self.event;
         let Some(open) = self.open.pop() else { return };
-        let end = event.elements.len();
+        let end = narrow(event.elements.len());
         self.empty_keys -= usize::from(open.empty_key);
-        if let Some(array) = open.array {
-            event.arrays[array].end = end;
+        if let Some(Siblings::Several { array }) = open.array {
+            event.arrays[array as usize].end = end;
         }
         if open.is_element {
             let element = &mut event.elements[self.element];
             element.end = end;
-            self.element = element.outer;
+            self.element = element.outer as ElementId;
         }
     }
 
     fn finish(self) -> ParsedEvent<'a> {
         let mut event = self.event;
-        event.elements[ROOT].end = event.elements.len();
+        event.elements[ROOT].end = narrow(event.elements.len());
         // An element that is alone in its array rules nothing out, so what lies in it may as well
         // lie around it.
         let is_alone = |event: &ParsedEvent<'_>, element: ElementId| {
-            element != ROOT && event.within(element) == event.within_array(event.array(element))
+            element != ROOT && event.elements[element].array == ALONE
         };
         for element in 0..event.elements.len() {
-            let outer = event.elements[element].outer;
+            let outer = event.elements[element].outer as ElementId;
             if is_alone(&event, outer) {
                 event.elements[element].outer = event.elements[outer].outer;
             }
         }
         for index in 0..event.leaves.len() {
-            let element = event.leaves[index].element;
+            let Leaf { place, .. } = event.leaves[index];
+            let element = (place >> 1) as ElementId;
             if is_alone(&event, element) {
-                event.leaves[index].element = event.elements[element].outer;
+                event.leaves[index].place = event.elements[element].outer << 1 | place & 1;
             }
         }
-        event.leaves.sort_by_key(|leaf| leaf.path);
+        // By offset, too, which keeps their order without the space of a stable sort.
+        event.leaves.sort_unstable_by_key(|leaf| (leaf.path, leaf.at));
         let mut start = 0;
         for same in event.leaves.chunk_by(|left, right| left.path == right.path) {
             let end = start + same.len();
-            event.paths[same[0].path].leaves = start..end;
+            event.paths[same[0].path as PathId].leaves = start..end;
             start = end;
         }
         event

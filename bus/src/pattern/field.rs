@@ -140,12 +140,12 @@ impl Test {
 
 impl<'a> Key<'a> {
     /// The key of the exact tests that match a value.
-    pub(crate) fn of(value: &'a Value<'_>) -> Self {
+    pub(crate) fn of(value: Value<'a>) -> Self {
         match value {
-            Value::Text(text) => Self::Text(Cow::Borrowed(text)),
-            Value::Number { comparable: Some(number), .. } => Self::Number(*number),
+            Value::Text(text) => Self::Text(text),
+            Value::Number { comparable: Some(number), .. } => Self::Number(number),
             Value::Number { text, comparable: None } => Self::NumberText(Cow::Borrowed(text)),
-            Value::Boolean(value) => Self::Boolean(*value),
+            Value::Boolean(value) => Self::Boolean(value),
             Value::Null => Self::Null,
         }
     }

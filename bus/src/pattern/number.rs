@@ -23,6 +23,13 @@ impl Comparable {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let magnitude = text.strip_prefix('-').unwrap_or(text);
         let decimal = Decimal::parse(magnitude)?;
+        // Numbers are read each time that a pattern looks at them. Below 2⁵³ every integer is held,
+        // so the short ones need no print.
+        if magnitude.len() <= 9 && magnitude.bytes().all(|byte| byte.is_ascii_digit()) {
+            let value = f64::from(magnitude.parse::<u32>().ok()?);
+            let negative = magnitude.len() < text.len() && decimal.digits != 0;
+            return Some(Self::new(if negative { -value } else { value }));
+        }
         let value: f64 = magnitude.parse().ok()?;
         if !value.is_finite() || Decimal::shortest(value) != Some(decimal) {
             return None;

@@ -178,7 +178,9 @@ impl<Id> Patterns<Id> {
             }
             if !index.by_value.is_empty() {
                 found.extend(
-                    leaves.iter().filter_map(|leaf| index.by_value.get(&Key::of(&leaf.value))),
+                    leaves
+                        .iter()
+                        .filter_map(|leaf| index.by_value.get(&Key::of(event.value(leaf)))),
                 );
             }
         }

@@ -8,6 +8,7 @@ mod events;
 mod from_types;
 mod hostile;
 mod many;
+mod memory;
 mod publisher;
 mod random;
 mod refused;

@@ -101,7 +101,7 @@ proptest! {
                 let reach = Lookup::new(&root).find(&root, path);
                 let leaves = event.find(path).map_or(&[][..], |path| event.leaves(path));
                 prop_assert!(reach.absent || !leaves.is_empty(), "{path} in {text}: {root:#}");
-                prop_assert!(reach.listed || leaves.iter().all(|leaf| leaf.element == 0));
+                prop_assert!(reach.listed || leaves.iter().all(|leaf| leaf.element() == 0));
                 let pattern = |tests: &str| {
                     EventPattern::parse(format!(r#"{{"{path}":{tests}}}"#)).unwrap()
                 };
