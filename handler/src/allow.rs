@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use crate::{BusFacts, Facts, Source};
 
-/// Where events may come from, by what EventBridge says about a delivery.
+/// Allowed origins of events, by what EventBridge says about a delivery.
 ///
 /// A list that is empty allows everything. One that is not refuses what is not on it, and what came
 /// without a bus, of which nothing is known: changes of items and objects, requests, direct

@@ -1,4 +1,4 @@
-//! What a source is told about its deliveries.
+//! Answers to sources about their deliveries.
 
 use std::{error::Error as StdError, fmt};
 
@@ -11,7 +11,7 @@ use crate::{
     request_key::NotServed,
 };
 
-/// How a delivery has ended.
+/// End of a delivery.
 pub(crate) enum Ended {
     /// Everything that it asked for is durable. Some are answered, in JSON.
     Done(Option<String>),
@@ -19,7 +19,7 @@ pub(crate) enum Ended {
     Failed(Fault),
 }
 
-/// Why an invocation has failed.
+/// Error of an invocation that has failed.
 ///
 /// # Error types
 ///
@@ -48,17 +48,17 @@ pub enum InvokeError {
     /// Deliveries have failed, and the source cannot be told which. It has to deliver all of them
     /// again; those that are done are not done again.
     Failed {
-        /// How many have failed.
+        /// Number of deliveries that failed.
         failed: usize,
-        /// How many there were.
+        /// Number of deliveries in the invocation.
         of: usize,
-        /// Why the first one of them did.
+        /// Fault of the first delivery that failed.
         fault: Fault,
     },
     /// The work is done, and its answer has more bytes than Lambda takes. Lambda would throw it
     /// away, and say nothing to the function.
     AnswerTooLarge {
-        /// How many bytes it has.
+        /// Size of the answer in bytes.
         size: usize,
         /// The most bytes that Lambda takes.
         limit: usize,
@@ -151,14 +151,14 @@ impl From<UnknownShape> for InvokeError {
     }
 }
 
-/// What is to be told.
+/// Content of an answer.
 pub(crate) struct Answer<'a> {
     source: Source,
     deliveries: &'a [Delivery<'a>],
     ended: Vec<Ended>,
 }
 
-/// What Lambda reads from functions that may fail in part. See
+/// Answer that Lambda reads from functions that may fail in part. See
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html> and, for streams,
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html>.
 #[derive(Serialize)]

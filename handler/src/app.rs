@@ -66,7 +66,7 @@ struct Guarded<S, X: EffectStore> {
     route: Arc<dyn Route<S>>,
     bound_to: Option<Binding>,
     guard: Guard<X::Records>,
-    /// The same with patience, for sources that give up soon.
+    /// Guard that waits for a busy key, for sources that give up soon.
     patient: Guard<X::Records>,
 }
 
@@ -128,7 +128,7 @@ where
 }
 
 impl<S, X: EffectStore, B> App<S, X, B> {
-    /// What the app takes for the present.
+    /// Returns the clock of the app.
     #[cfg(feature = "lambda")]
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.inner.clock
@@ -141,7 +141,7 @@ fn no_time() -> Fault {
         .with_remedy("give the function more time, or smaller batches")
 }
 
-/// Until when what is to be done.
+/// Deadlines of one invocation.
 #[derive(Clone, Copy)]
 struct Time {
     /// When Lambda ends the function, or a little later.

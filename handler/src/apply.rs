@@ -59,7 +59,7 @@ pub struct Applier<X, B> {
     optimistic: bool,
 }
 
-/// What effects are caused by: where the events stand in their flow, and since when there is a
+/// Cause of effects: the place of their events in the flow, and the time since when there is a
 /// cause.
 #[derive(Clone, Debug, Default)]
 pub struct Cause {
@@ -80,38 +80,39 @@ impl Cause {
         Self { correlation, since: None }
     }
 
-    /// The same with another place in the flow.
+    /// Returns the cause with another place in the flow.
     #[must_use]
     pub fn with_correlation(self, correlation: Correlation) -> Self {
         Self { correlation, ..self }
     }
 }
 
-/// How applying effects went well. The delivery is done.
+/// Success of applying effects. The delivery is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Applied {
     /// The decision was made and applied.
     Fresh {
-        /// How many writes were made.
+        /// Number of writes that were made.
         writes: usize,
-        /// How many events were published.
+        /// Number of events that were published.
         events: usize,
     },
     /// It had been applied before.
     Replayed {
-        /// How many events of then were still to be published, and were published now.
+        /// Number of events of the first run that were still to be published, and were published
+        /// now.
         events: usize,
     },
     /// A write said that the event [is stale](crate::Write::or_skip), so nothing was applied.
     Stale {
-        /// Which of the writes, from 0.
+        /// Index of the write, from 0.
         index: usize,
     },
 }
 
-/// How it went well, and the answer of the handler as JSON, where it has one: that of now or that
-/// of the first time.
+/// Success, and the answer of the handler as JSON, where it has one: that of now or that of the
+/// first time.
 pub(crate) type Answered = (Applied, Option<String>);
 
 /// The outcome of a relay.
@@ -153,7 +154,7 @@ impl fmt::Debug for RefusedEvent {
     }
 }
 
-/// What is applied under which key, and for how long.
+/// Work to apply, with its key and lease.
 pub(crate) struct Call<'a, X: EffectStore, C = BySemantics> {
     pub(crate) guard: &'a Guard<X::Records, C>,
     pub(crate) key: &'a Key,
@@ -162,7 +163,7 @@ pub(crate) struct Call<'a, X: EffectStore, C = BySemantics> {
     pub(crate) deadline: Deadline,
 }
 
-/// What decides.
+/// Work that decides.
 pub(crate) type Work<'a> =
     Box<dyn FnOnce(Held) -> BoxFuture<'a, Result<Decision, Fault>> + Send + 'a>;
 
@@ -198,7 +199,7 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
         Self { optimistic: true, ..self }
     }
 
-    /// Where effects are written.
+    /// Returns the store of the effects.
     #[must_use]
     pub fn store(&self) -> &Arc<X> {
         &self.store
@@ -260,7 +261,7 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
         }
     }
 
-    /// The same without a claim, where there are transactions.
+    /// Applies effects without a claim, where there are transactions.
     pub(crate) fn unclaimed<'a>(
         &'a self,
         call: Call<'a, X>,
@@ -306,7 +307,7 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
         self.conclude(call, decided, outcome).await
     }
 
-    /// What is kept of a decision, and the writes that make it durable.
+    /// Returns the receipt of a decision, and the writes that make it durable.
     fn decide(
         &self,
         held: &Held,
@@ -446,7 +447,7 @@ impl<X: EffectStore, B: Bus> Applier<X, B> {
     }
 }
 
-/// What was decided under the claim, for after the commit.
+/// Decision that was made under the claim, for use after the commit.
 #[derive(Default)]
 struct Decided {
     writes: usize,

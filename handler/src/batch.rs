@@ -1,4 +1,5 @@
-//! Which deliveries of an invocation may run at the same time, and which wait for each other.
+//! Order of the deliveries of an invocation: some may run at the same time, others wait for each
+//! other.
 
 use std::{
     collections::HashMap,
@@ -12,13 +13,13 @@ use futures_util::{StreamExt as _, future::select, stream};
 /// Deliveries that are handled one after the other.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Lane {
-    /// Where they stand in the invocation.
+    /// Indexes of the deliveries in the invocation.
     deliveries: Vec<usize>,
-    /// Whether none may overtake one that has failed.
+    /// True if none may overtake one that has failed.
     ordered: bool,
 }
 
-/// Why a delivery was left.
+/// Reason that a delivery was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Left {
     /// The time was up, before it began or while it was handled.

@@ -28,7 +28,7 @@ use crate::{
 /// alone.
 #[non_exhaustive]
 pub struct Delivery<'a> {
-    /// What the transport says.
+    /// Facts of the transport.
     pub facts: Facts,
     body: Body<'a>,
     /// The text of a notification in the body, once it was opened.
@@ -52,8 +52,8 @@ pub(crate) enum Body<'a> {
     Http(&'a str, HttpForm),
     /// A direct invocation.
     Direct(&'a str),
-    /// What could not be taken out of its record: the JSON text that stands there, and what is
-    /// wrong at this path.
+    /// Record whose body could not be taken out: the JSON text that stands there, and what is wrong
+    /// at this path.
     Broken(Wrapping, &'a str, Box<str>, Reason),
 }
 
@@ -87,8 +87,8 @@ impl<'a> Delivery<'a> {
         open::open(&self.body, &self.notification)
     }
 
-    /// What is kept of a delivery that is put aside: the text of a message, the data of a Kinesis
-    /// record, or the JSON of any other record, event or request.
+    /// Returns the bytes of a delivery that are kept when it is put aside: the text of a message,
+    /// the data of a Kinesis record, or the JSON of any other record, event or request.
     ///
     /// Where the text or the data could not be taken out of the record, it is the JSON value that
     /// stands in its place; of a record with a member that is there twice, it is all of its JSON.
@@ -118,22 +118,22 @@ impl fmt::Debug for Delivery<'_> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Opened<'a> {
-    /// What the bus says, if the delivery came by EventBridge.
+    /// Facts of the bus, if the delivery came by EventBridge.
     ///
     /// It is only known of what was opened; that there are none does not make a delivery authentic.
     pub bus: Option<BusFacts>,
-    /// What a topic says, if the delivery came by a topic into a queue. What it says about a
-    /// delivery without a queue is in its [`Facts`].
+    /// Facts of the topic, if the delivery came by a topic into a queue. Those of a delivery
+    /// without a queue are in its [`Facts`].
     pub notification: Option<NotificationFacts>,
-    /// What was delivered.
+    /// Content that was delivered.
     pub content: Content<'a>,
-    /// What makes plain content look like an event that broke on its way: it begins as an object or
-    /// an array and is no JSON, or it was encoded twice. Where no handler takes it, it is
-    /// unreadable, whatever is [unhandled](crate::Unhandled) otherwise.
+    /// Sign that plain content is an event that broke on its way: it begins as an object or an
+    /// array and is no JSON, or it was encoded twice. Where no handler takes it, it is unreadable,
+    /// whatever is [unhandled](crate::Unhandled) otherwise.
     pub suspect: Option<Arc<Unreadable>>,
 }
 
-/// What a delivery holds.
+/// Content of a delivery.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Content<'a> {
@@ -212,7 +212,7 @@ impl ContentKind {
 }
 
 impl Content<'_> {
-    /// Which kind it is.
+    /// Returns the kind of the content.
     #[must_use]
     pub fn kind(&self) -> ContentKind {
         match self {
@@ -251,7 +251,7 @@ impl fmt::Debug for Content<'_> {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct OutboxChange {
-    /// What happened to the item.
+    /// Kind of the change of the item.
     pub change: Change,
     /// The key of the item.
     pub key: Item,
@@ -270,7 +270,7 @@ impl fmt::Debug for OutboxChange {
     }
 }
 
-/// What happened to an item of a table.
+/// Kinds of changes of an item of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
     /// It was written, and was not there before.
@@ -281,7 +281,7 @@ pub enum Change {
     Remove,
 }
 
-/// What a body was wrapped in.
+/// Wrappings of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Wrapping {
@@ -321,7 +321,7 @@ impl fmt::Display for Wrapping {
     }
 }
 
-/// Why the body of a delivery could not be read. It never shows a value.
+/// Error of a body that could not be read. It never shows a value.
 ///
 /// Delivering it again changes nothing, so the [`Fault`] of each is a contract fault.
 #[derive(Debug)]
@@ -329,9 +329,9 @@ impl fmt::Display for Wrapping {
 pub enum Unreadable {
     /// It is not JSON, or not what it seemed to be.
     Malformed {
-        /// What the body was wrapped in.
+        /// Wrapping of the body.
         wrapping: Wrapping,
-        /// What is wrong, and where within that.
+        /// Error with its path within the body.
         error: ReadError,
     },
     /// Several records that the Kinesis Producer Library packed into one. Have the producer send

@@ -67,10 +67,10 @@ impl DynamoDbEffects {
     /// share a table, the stream of each can be filtered by it.
     pub const OWNER: &str = "outbox_owner";
 
-    /// What the outbox needs to be allowed on its table, beside what the guard
-    /// [needs](setpiece_idempotency::dynamodb::Mode) on that of the records. Business writes need
-    /// `PutItem`, `UpdateItem`, `DeleteItem` or `ConditionCheckItem` on theirs: a transaction has no
-    /// action of its own.
+    /// Actions that the outbox needs to be allowed on its table, beside those that the guard
+    /// [needs](setpiece_idempotency::dynamodb::Mode) on the table of the records. Business writes
+    /// need `PutItem`, `UpdateItem`, `DeleteItem` or `ConditionCheckItem` on theirs: a transaction
+    /// has no action of its own.
     pub const OUTBOX_ACTIONS: &[&str] =
         &["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:PutItem"];
 

@@ -20,8 +20,7 @@ pub use self::{
 };
 use crate::Write;
 
-/// What should change because of an event: writes to the service's own tables, and events that
-/// others are to hear of.
+/// Effects of an event: writes to the service's own tables, and events that others are to hear of.
 ///
 /// A handler returns them, and they are applied all together or not at all. They are data: a test
 /// calls the handler and compares what it returns, without a table or a bus.
@@ -150,7 +149,7 @@ impl Effects {
         json!({ "writes": writes, "emitted": emitted })
     }
 
-    /// Whether there is nothing to do.
+    /// Returns true if there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty() && self.emitted.is_empty()
@@ -208,7 +207,7 @@ impl Emitted {
         self.version
     }
 
-    /// What it is about.
+    /// Returns the subject of the event.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.subject.as_deref()
@@ -220,13 +219,13 @@ impl Emitted {
         serde_json::from_str(self.raw()?.data()).ok()
     }
 
-    /// Why it cannot be published, if it cannot.
+    /// Returns the reason that the event cannot be published, if it cannot.
     #[must_use]
     pub fn invalid(&self) -> Option<&InvalidEvent> {
         self.event.as_ref().err().map(|invalid| &**invalid)
     }
 
-    /// Whether it is an `E`.
+    /// Returns true if the event is an `E`.
     #[must_use]
     pub fn is<E: DomainEvent>(&self) -> bool {
         (self.source, self.name, self.version) == (E::SOURCE, E::NAME, E::VERSION)

@@ -13,7 +13,7 @@ use crate::{
     request_key::{Asked, NotServed},
 };
 
-/// What a service does about the events that reach it: its handlers, and the state that they share.
+/// Handlers of a service, and the state that they share.
 ///
 /// ```
 /// # use serde::{Deserialize, Serialize};
@@ -371,7 +371,7 @@ impl<S> fmt::Debug for Handlers<S> {
     }
 }
 
-/// What can be a handler: `async fn(&Cx<S>, I) -> Result<O, Fault>`, as a function or a closure.
+/// Handler of an input: `async fn(&Cx<S>, I) -> Result<O, Fault>`, as a function or a closure.
 ///
 /// It is implemented for all of these, and for nothing else.
 ///
@@ -399,7 +399,7 @@ where
     }
 }
 
-/// What a handler answers, and what should change.
+/// Answer of a handler, with its effects.
 ///
 /// ```
 /// use setpiece_handler::{Effects, Reply};
@@ -413,7 +413,7 @@ where
 pub struct Reply<R> {
     /// The answer. It is kept with the record of the request, to be given again.
     pub response: R,
-    /// What should change.
+    /// Effects of the request.
     pub effects: Effects,
 }
 
@@ -423,13 +423,13 @@ impl<R> Reply<R> {
         Self { response, effects: Effects::new() }
     }
 
-    /// The same answer with what should change.
+    /// Returns the answer with effects.
     pub fn with(self, effects: Effects) -> Self {
         Self { effects, ..self }
     }
 }
 
-/// What can be an answer: [`HttpResponse`], or [`Json`] of anything.
+/// Answers of handlers: [`HttpResponse`], or [`Json`] of anything.
 pub trait Respond: Send + 'static {
     /// The answer as JSON, in the form that goes with the request where that came over HTTP.
     ///
@@ -463,7 +463,7 @@ impl From<InvalidResponse> for Fault {
     }
 }
 
-/// What a handler has decided, of whichever kind it is.
+/// Decision of a handler of any kind.
 pub struct Decision {
     pub(crate) effects: Effects,
     /// The answer as JSON.
@@ -471,7 +471,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// What should change.
+    /// Returns the effects of the decision.
     pub fn effects(&self) -> &Effects {
         &self.effects
     }
@@ -491,7 +491,7 @@ impl fmt::Debug for Decision {
 pub(crate) type Decide<S> =
     Box<dyn FnOnce(Cx<S>) -> BoxFuture<'static, Result<Decision, Fault>> + Send>;
 
-/// How a handler is guarded.
+/// Ways to guard a handler.
 pub(crate) enum Guarding {
     /// Under that key.
     Key(Key),
@@ -513,10 +513,10 @@ pub(crate) trait Route<S>: Send + Sync {
     /// The path of the function, unless the handler was given a name of its own.
     fn path(&self) -> Option<&'static str>;
 
-    /// What it takes, for messages.
+    /// Returns the input that the handler takes, for messages.
     fn takes(&self) -> &'static str;
 
-    /// Whether it takes the event that the bus and its own metadata say this of.
+    /// Returns true if the handler takes the event of which the bus and its own metadata say this.
     fn takes_event(&self, _: Option<&BusFacts>, _: &Metadata) -> bool {
         false
     }
@@ -526,7 +526,7 @@ pub(crate) trait Route<S>: Send + Sync {
         None
     }
 
-    /// Whether what the bus says is what it says of the events that it takes.
+    /// Returns true if source and detail-type are those of the events that the handler takes.
     fn expects(&self, _: &BusFacts) -> bool {
         false
     }
@@ -545,7 +545,7 @@ pub(crate) trait Route<S>: Send + Sync {
         None
     }
 
-    /// Whether it answers, so that it has to be the only one.
+    /// Returns true if the handler answers, so that it has to be the only one.
     fn answers(&self) -> bool {
         false
     }
@@ -749,7 +749,7 @@ fn function_name<F>() -> &'static str {
     if is_name && !module.contains(['(', ' ']) { name } else { "" }
 }
 
-/// What stands between an app and its handlers.
+/// Layer between an app and its handlers.
 pub(crate) struct Middleware<S> {
     around: Option<Arc<dyn Around<S>>>,
 }
@@ -757,7 +757,7 @@ pub(crate) struct Middleware<S> {
 /// A handler that is about to run, for middleware.
 #[non_exhaustive]
 pub struct Handling<S> {
-    /// What the handler has around it.
+    /// Context of the handler.
     pub cx: Cx<S>,
     /// The handler's name.
     pub handler: Arc<str>,

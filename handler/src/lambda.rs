@@ -178,7 +178,7 @@ fn deadline(millis: u64, clock: &dyn Clock) -> Deadline {
     Deadline::from_unix_millis(millis)
 }
 
-/// What Lambda was invoked with, as bytes that an [`App`] has not looked into.
+/// Payload of an invocation, as bytes that an [`App`] has not looked into.
 ///
 /// Where `lambda_runtime` makes it, which reads JSON, what is none comes as well: so that the app
 /// refuses it with the [type](InvokeError::error_type) of all that it cannot read, and not

@@ -30,7 +30,7 @@ pub struct MemoryEffects {
     table: Option<Arc<str>>,
 }
 
-/// What [`MemoryEffects`] has beside the records: tables of items, and the outbox.
+/// Tables of items and the outbox, which [`MemoryEffects`] keeps beside the records.
 #[derive(Default)]
 pub struct Tables {
     tables: BTreeMap<String, Table>,
@@ -220,7 +220,7 @@ impl Tables {
         self.tables.get(write.table())?.get(&write.key().identity())
     }
 
-    /// Whether the conditions of a write hold.
+    /// Returns true if the conditions of a write hold.
     fn allows(&self, write: &Write) -> bool {
         let found = self.found(write);
         let attribute = |name: &String| found.and_then(|item| item.get(name));

@@ -19,7 +19,7 @@ use setpiece_policy::Fault;
 
 use crate::delivery::{BusFacts, Change, Content, ContentKind};
 
-/// What a handler can take that is not an event.
+/// Input of a handler that is not an event.
 ///
 /// Types of the service come as [`Json`], and as the `detail` of [`OtherEvent`].
 pub trait Payload: Sized + Send + 'static {
@@ -38,7 +38,8 @@ pub trait Payload: Sized + Send + 'static {
 ///
 /// Others need somebody who says it: [`Handlers::on_payload_by`](crate::Handlers::on_payload_by).
 pub trait NaturalKey: Payload {
-    /// What names it for ever, also when it is delivered again: what a guard's key is made of.
+    /// Returns the parts of a name that stays the same for ever, also when the payload is delivered
+    /// again: the guard's key is made of them.
     ///
     /// `None` if this one has lost its name on the way. Then it is not handled.
     fn natural_key(&self) -> Option<Vec<String>>;
@@ -143,11 +144,12 @@ impl ScheduledEvent {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OtherEvent {
-    /// What EventBridge named the event. It is new when the same event is published again.
+    /// Identifier that EventBridge gave to the event. It is new when the same event is published
+    /// again.
     pub id: Option<Box<str>>,
     /// The publisher, such as `aws.ec2`.
     pub source: Box<str>,
-    /// What happened.
+    /// Detail-type of the event: the kind of what happened.
     pub detail_type: Box<str>,
     /// The account of the publisher.
     pub account: Option<Box<str>>,
@@ -204,7 +206,7 @@ impl fmt::Debug for OtherEvent {
 pub struct ItemChange {
     /// Names the change for ever.
     pub event_id: Box<str>,
-    /// What happened.
+    /// Kind of the change.
     pub change: Change,
     /// The key of the item.
     pub keys: Item,

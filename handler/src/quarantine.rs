@@ -48,7 +48,7 @@ impl<Q: Quarantine + ?Sized> Quarantine for Arc<Q> {
 pub struct Poison<'a> {
     /// The bytes of the delivery, as its producer or its transport sent them.
     pub bytes: &'a [u8],
-    /// Why it cannot be handled.
+    /// Reason that the delivery cannot be handled.
     pub reason: Reason,
     /// More about why. Its texts hold no value of the event.
     pub fault: &'a Fault,
@@ -56,7 +56,7 @@ pub struct Poison<'a> {
     pub handler: Option<&'a str>,
     /// The event's id, if it could be read.
     pub event_id: Option<&'a EventId>,
-    /// How it came.
+    /// Facts of the transport.
     pub facts: &'a Facts,
     /// When it was put aside.
     pub at: Timestamp,
@@ -75,7 +75,7 @@ impl fmt::Debug for Poison<'_> {
     }
 }
 
-/// Why a delivery cannot be handled.
+/// Reasons that a delivery cannot be handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
@@ -133,15 +133,15 @@ struct State {
     down: bool,
 }
 
-/// What was put into an [`InMemoryQuarantine`].
+/// Delivery that was put into an [`InMemoryQuarantine`].
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quarantined {
     /// The bytes of the delivery.
     pub bytes: Vec<u8>,
-    /// Why it cannot be handled.
+    /// Reason that the delivery cannot be handled.
     pub reason: Reason,
-    /// What was being done, as a constant.
+    /// Step that failed, as a constant.
     pub context: &'static str,
     /// All that is known about why, with what to do about it.
     pub error: String,

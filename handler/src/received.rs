@@ -12,15 +12,15 @@ use crate::{BusFacts, Facts, NotificationFacts};
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Received<E> {
-    /// What the event says.
+    /// Data of the event.
     pub data: E,
-    /// What is known about it, as its producer wrote it.
+    /// Metadata of the event, as its producer wrote it.
     pub metadata: Metadata,
-    /// How it came: facts of the transport, which change from one delivery to the next.
+    /// Facts of the transport, which change from one delivery to the next.
     pub facts: Facts,
-    /// What EventBridge says about it, if it came by way of it.
+    /// Facts of EventBridge, if the event came by it.
     pub bus: Option<BusFacts>,
-    /// What SNS says about it, if it came by way of it.
+    /// Facts of SNS, if the event came by it.
     pub notification: Option<NotificationFacts>,
 }
 
@@ -49,7 +49,7 @@ impl<E> fmt::Debug for Received<E> {
     }
 }
 
-/// What a handler has around it: the state of its service, and its place in the flow.
+/// Context of a handler: the state of its service, and its place in the flow.
 ///
 /// There is one for each time that a handler runs. It can be cloned and passed on.
 pub struct Cx<S: ?Sized> {
@@ -101,7 +101,7 @@ impl<S: ?Sized> Cx<S> {
         self.held.downstream_key(label)
     }
 
-    /// Which time it is that the handler runs for this event: 1 at first.
+    /// Returns the number of the run of the handler for this event: 1 at first.
     ///
     /// It is a fence: see [`Held::attempt`].
     #[must_use]
@@ -109,7 +109,8 @@ impl<S: ?Sized> Cx<S> {
         self.held.attempt()
     }
 
-    /// Until when the handler must have ended. Then it is cancelled, and its event delivered again.
+    /// Returns the time at which the handler must have ended. Then it is cancelled, and its event
+    /// delivered again.
     #[must_use]
     pub fn deadline(&self) -> Deadline {
         self.deadline

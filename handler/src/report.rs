@@ -11,13 +11,13 @@ use crate::{Facts, Reason};
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Report<'a> {
-    /// How it ended.
+    /// End of the delivery.
     pub ending: Ending<'a>,
     /// The handler that it is about. Without one, it is about the delivery.
     pub handler: Option<&'a str>,
     /// The event's id, if there is one.
     pub event_id: Option<&'a EventId>,
-    /// How it came.
+    /// Facts of the transport.
     pub facts: &'a Facts,
 }
 
@@ -31,7 +31,7 @@ impl fmt::Debug for Report<'_> {
     }
 }
 
-/// How a delivery has ended, or one handler of it.
+/// End of a delivery, or of one handler of it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Ending<'a> {

@@ -111,7 +111,7 @@ impl fmt::Debug for RequestKey {
     }
 }
 
-/// Who asks for what, kept while the request itself is with its handler.
+/// Caller and route of a request, kept while the request itself is with its handler.
 pub(crate) struct Asked {
     method: String,
     path: String,

@@ -10,7 +10,7 @@ use setpiece_envelope::{
 use self::records::Records;
 use crate::delivery::{Body, Delivery, Facts};
 
-/// What Lambda was invoked with: where it comes from, and what there is to do.
+/// Payload of an invocation, taken apart: its source, and its deliveries.
 ///
 /// It is recognised by the names of its outermost members and, for records, by their `eventSource`,
 /// in one pass over the bytes. What is inside a delivery is read when that is
@@ -36,13 +36,13 @@ use crate::delivery::{Body, Delivery, Facts};
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Invocation<'a> {
-    /// Where it comes from.
+    /// Source of the invocation.
     pub source: Source,
-    /// What there is to do, in the order of the source. There may be nothing to do.
+    /// Deliveries in the order of the source. There may be none.
     pub deliveries: Vec<Delivery<'a>>,
 }
 
-/// Where an invocation comes from: it decides about order, and about the form of the answer.
+/// Source of an invocation: it decides about order, and about the form of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Source {
@@ -54,7 +54,7 @@ pub enum Source {
     EventBridgeArray,
     /// [A queue](https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html).
     Sqs {
-        /// Whether the queue keeps the order within a message group, which its ARN tells.
+        /// True if the queue keeps the order within a message group, which its ARN tells.
         fifo: bool,
     },
     /// [A topic](https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html).
@@ -147,7 +147,7 @@ impl<'a> Invocation<'a> {
     }
 }
 
-/// What the outermost members tell.
+/// Outermost members of an invocation.
 #[derive(Default)]
 struct Outline<'a> {
     records: Option<Records<'a>>,
@@ -187,7 +187,7 @@ const TELLING: [&str; 19] = [
     "isFinalInvokeForWindow",
 ];
 
-/// What kind of request an API speaks of.
+/// Kinds of requests by an API.
 enum Request {
     V1,
     V2,
@@ -269,7 +269,7 @@ impl<'a> Outline<'a> {
         }
     }
 
-    /// What the bus says of an event that it delivers itself.
+    /// Returns the facts of the bus about an event that it delivers itself.
     fn facts(&self) -> Facts {
         let time = self.time.and_then(|json| Scanner::new(json).string().ok()?.parse().ok());
         Facts { sent_at: time, ..Facts::default() }
@@ -396,7 +396,8 @@ fn array<'a>(scanner: &mut Scanner<'a>) -> Result<Invocation<'a>, UnknownShape> 
     Ok(Invocation { source: Source::EventBridgeArray, deliveries })
 }
 
-/// Why an invocation could not be taken apart. All of it fails: nothing in it can be reported.
+/// Error of an invocation that could not be taken apart. All of it fails: nothing in it can be
+/// reported.
 ///
 /// None of it shows a value.
 #[derive(Debug)]
@@ -404,7 +405,7 @@ fn array<'a>(scanner: &mut Scanner<'a>) -> Result<Invocation<'a>, UnknownShape> 
 pub enum UnknownShape {
     /// There are more bytes than Lambda delivers.
     TooLarge {
-        /// How many bytes there are.
+        /// Size of the invocation in bytes.
         size: usize,
         /// The most bytes that are read.
         limit: usize,
@@ -495,7 +496,7 @@ impl Seen {
         self.names.iter().map(|name| &**name)
     }
 
-    /// How many members there are besides.
+    /// Returns the number of other members.
     #[must_use]
     pub fn others(&self) -> usize {
         self.others

@@ -70,7 +70,7 @@ pub struct Write {
     problem: Option<InvalidWrite>,
 }
 
-/// What a write does.
+/// Operation of a write.
 #[derive(Clone, PartialEq)]
 pub(crate) enum Operation {
     Put(HashMap<String, AttributeValue>),
@@ -81,7 +81,7 @@ pub(crate) enum Operation {
     Native(Box<aws_sdk_dynamodb::types::TransactWriteItem>),
 }
 
-/// What an update does to one attribute.
+/// Change of one attribute by an update.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Change {
     pub(crate) attribute: String,
@@ -107,7 +107,7 @@ pub(crate) enum Condition {
     Newer(String, AttributeValue),
 }
 
-/// What it means that a condition does not hold.
+/// Meaning of a condition that does not hold.
 #[derive(Clone, Default)]
 pub(crate) enum Otherwise {
     #[default]
@@ -359,8 +359,8 @@ impl Write {
         }
     }
 
-    /// What goes wrong when the conditions do not hold. Nothing was written then, so the fault
-    /// decides what becomes of the event.
+    /// Sets the fault of a write whose conditions do not hold. Nothing was written then, so the
+    /// fault decides what becomes of the event.
     pub fn or_fault(mut self, fault: Fault) -> Self {
         self.otherwise = Otherwise::Fault(fault);
         self
@@ -401,7 +401,7 @@ impl Write {
         }
     }
 
-    /// What is wrong with it, if anything is.
+    /// Returns the problem of the write, if there is one.
     pub(crate) fn problem(&self) -> Option<InvalidWrite> {
         if let Some(problem) = &self.problem {
             return Some(problem.clone());

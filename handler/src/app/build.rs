@@ -190,36 +190,37 @@ where
         self
     }
 
-    /// Where to put what can never be handled. Without a quarantine it fails, so that it ends in
-    /// the dead-letter queue of its source. What came over HTTP or by a direct invocation fails in
-    /// any case.
+    /// Sets the place for deliveries that can never be handled. Without a quarantine such a
+    /// delivery fails, so that it ends in the dead-letter queue of its source. One that came over
+    /// HTTP or by a direct invocation fails in any case.
     pub fn quarantine(mut self, quarantine: impl Quarantine) -> Self {
         self.app.quarantine = Some(Arc::new(quarantine));
         self
     }
 
-    /// Where events may come from; by default, from anywhere.
+    /// Limits the origins of events; by default, they may come from anywhere.
     pub fn allow(mut self, allow: Allow) -> Self {
         self.app.allow = allow;
         self
     }
 
-    /// How many hops a chain of events may have; the default is 32. What is deeper is put into
-    /// quarantine, for it is most likely a loop.
+    /// Limits the hops of a chain of events; the default is 32. A deeper event is put into
+    /// quarantine, for it is most likely part of a loop.
     pub fn max_depth(mut self, depth: u32) -> Self {
         self.app.max_depth = depth;
         self
     }
 
-    /// How many deliveries of one invocation are handled at the same time; the default is 10. Those
-    /// of one message group or shard wait for each other in any case.
+    /// Limits the deliveries of one invocation that are handled at the same time; the default is
+    /// 10. Those of one message group or shard wait for each other in any case.
     pub fn concurrency(mut self, deliveries: usize) -> Self {
         self.app.concurrency = deliveries.max(1);
         self
     }
 
-    /// How long before the end of an invocation its handlers are cancelled, and no other begins;
-    /// the default is a second, and never more than a quarter of the time that there is.
+    /// Sets the time before the end of an invocation at which its handlers are cancelled and no
+    /// other begins; the default is a second, and never more than a quarter of the time that there
+    /// is.
     pub fn reserve(mut self, reserve: Duration) -> Self {
         self.app.reserve = reserve;
         self
@@ -370,14 +371,14 @@ impl<S, X: EffectStore, B> fmt::Debug for AppBuilder<S, X, B> {
     }
 }
 
-/// Why an app cannot be built.
+/// Error of an app that cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AppError {
     /// A handler has no name: it is a closure. Add it by
     /// [`on_named`](crate::Handlers::on_named).
     Unnamed {
-        /// What it takes.
+        /// Input that the handler takes.
         takes: &'static str,
     },
     /// The name of the function is empty, or has a slash or a number sign in it, which stand between
@@ -390,7 +391,7 @@ pub enum AppError {
     },
     /// Several handlers take the same kind of payload, and one of them answers.
     SeveralAnswers {
-        /// What the one that answers takes.
+        /// Input that the answering handler takes.
         takes: &'static str,
     },
     /// Two handlers take JSON of any kind, or both text or bytes, and nothing says which of them a

@@ -36,7 +36,7 @@ use crate::{
     handlers::{Decide, Decision, Guarding, Handling, Ready},
 };
 
-/// What is known about a delivery while it is handled.
+/// Facts about a delivery while it is handled.
 #[derive(Clone, Copy)]
 struct Known<'a> {
     source: Source,
@@ -45,7 +45,7 @@ struct Known<'a> {
     time: Time,
 }
 
-/// Why a delivery cannot be handled, or not now.
+/// Reason that a delivery cannot be handled, or not now.
 struct Refusal<'a> {
     reason: Reason,
     /// The fault, unless the reason says all.
@@ -53,7 +53,7 @@ struct Refusal<'a> {
     handler: Option<&'a Arc<str>>,
 }
 
-/// How one handler of a delivery ended, and what it answers.
+/// End of one handler of a delivery, with its answer.
 type End<'a> = Result<Option<String>, Refusal<'a>>;
 
 impl<S, X, B> Inner<S, X, B>
@@ -607,7 +607,7 @@ impl<'a> Known<'a> {
 }
 
 impl Refusal<'_> {
-    /// What is acknowledged here is published by nobody.
+    /// Refuses a change that nobody would publish if it were acknowledged here.
     fn not_ours() -> Self {
         let fault = Fault::permanent("an event in the outbox of another store")
             .with_remedy("connect the stream of that table to the relay of its own service");
@@ -623,7 +623,7 @@ impl Refusal<'_> {
         Self { reason: Reason::of(&fault), fault, handler: None }
     }
 
-    /// Whether the same delivery fails however often it comes.
+    /// Returns true if the same delivery fails however often it comes.
     fn is_final(&self) -> bool {
         self.fault.disposition() == Disposition::Quarantine
     }
@@ -669,7 +669,7 @@ async fn ends_of<'a>(
     runs.iter_mut().filter_map(|run| Pin::new(run).take_output()).collect()
 }
 
-/// Whether a stream shows no more of an item than its key.
+/// Returns true if a stream shows no more of an item than its key.
 fn shows_keys_only(change: &ItemChange) -> bool {
     let images = [&change.new_image, &change.old_image].into_iter().flatten();
     images.flat_map(|image| image.as_ref().keys()).all(|name| change.keys.contains_key(name))

@@ -6,7 +6,7 @@ use setpiece_policy::{Fault, ValueFree};
 
 use crate::{InvalidEffects, request_key::NotServed};
 
-/// Why a delivery is not done.
+/// Error of a delivery that is not done.
 ///
 /// Its [`Fault`] says what to do about it. Delivered again, it continues where it ended: after a
 /// [`Publish`](Self::Publish) or an [`Outbox`](Self::Outbox) error only what is left in the outbox
@@ -38,9 +38,9 @@ pub enum ApplyError {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Refused {
-    /// Which of the writes, from 0.
+    /// Index of the write, from 0.
     pub index: usize,
-    /// What its author says it means.
+    /// Fault that the author of the write gave for it.
     pub fault: Fault,
 }
 

@@ -19,11 +19,11 @@ pub(super) struct Plan<W> {
     pub(super) events: Vec<OutgoingEvent>,
 }
 
-/// What a guard's record takes, beside its key.
+/// Bytes that a guard's record takes, beside its key.
 const RECORD_BYTES: usize = 1024;
 
-/// What an item of the outbox takes beside its key and the event: the names of its attributes and
-/// the time.
+/// Bytes that an item of the outbox takes beside its key and the event: the names of its attributes
+/// and the time.
 const ENTRY_BYTES: usize = 1024;
 
 impl<W> Plan<W> {
@@ -113,7 +113,7 @@ fn check_items(writes: &[Write]) -> Result<(), InvalidEffects> {
     Ok(())
 }
 
-/// Which runs must come to the same ids where there is no claim, and so no salt.
+/// Runs that must come to the same ids where there is no claim, and so no salt.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ids {
     /// None: the outbox keeps the ids of the run that is written, and no others are ever sent.
@@ -150,8 +150,8 @@ pub(super) fn events(
     effects.emitted().iter().enumerate().map(stamped).collect()
 }
 
-/// Where in its flow that stands which `cause` leads to. What nobody has put into a flow begins
-/// one, the same in each run.
+/// Returns the correlation of events that `cause` leads to. A cause that nobody has put into a flow
+/// begins one, the same in each run.
 pub(crate) fn flow(held: &Held, cause: &Cause) -> Correlation {
     let mut correlation = cause.correlation.clone();
     if correlation.correlation_id.is_none() {

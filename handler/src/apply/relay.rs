@@ -10,7 +10,7 @@ use crate::{EffectStore, OutboxItem, OutboxKey};
 /// The time for which a refused permission is taken for one that is still spreading.
 const SETTLING: Duration = Duration::from_mins(1);
 
-/// What is at these keys, as far as it is to be published.
+/// Publishable items at these keys.
 #[derive(Default)]
 struct Found {
     ours: Vec<(OutboxKey, OutboxItem, OutgoingEvent)>,

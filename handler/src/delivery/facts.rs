@@ -1,4 +1,4 @@
-//! What transports say about what they deliver.
+//! Facts of transports about what they deliver.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -11,16 +11,16 @@ pub(crate) fn fact(text: &str) -> Option<Box<str>> {
     (!text.is_empty()).then(|| text.into())
 }
 
-/// What a transport says about a delivery. None of it is the event's own: the same event may be
+/// Facts of a transport about a delivery. None of them is the event's own: the same event may be
 /// delivered again with other facts.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Facts {
-    /// What the answer names the delivery by when it failed: the message id in SQS, the sequence
-    /// number in streams. Never empty, since an empty one means the whole batch. A topic names its
-    /// messages, too, but takes no such answer.
+    /// Name of the delivery in an answer that reports it as failed: the message id in SQS, the
+    /// sequence number in streams. Never empty, since an empty one means the whole batch. A topic
+    /// names its messages, too, but takes no such answer.
     pub item_id: Option<Box<str>>,
-    /// How often the message was received, this time included.
+    /// Number of times that the message was received, this time included.
     pub receive_count: Option<u32>,
     /// The message group, within which a FIFO queue keeps the order.
     pub message_group: Option<Box<str>>,
@@ -100,7 +100,7 @@ impl fmt::Debug for MessageAttribute {
     }
 }
 
-/// What the bus says about an event that came by EventBridge, on whatever way from there.
+/// Facts of the bus about an event that came by EventBridge, on whatever way from there.
 ///
 /// A publisher on a classic bus cannot forge `account`, `region` and `id`, as long as the event is
 /// delivered as it is. It can where a rule makes something else of it, as with an `InputPath`; on
@@ -111,9 +111,10 @@ impl fmt::Debug for MessageAttribute {
 pub struct BusFacts {
     /// The publisher, as it named itself.
     pub source: Box<str>,
-    /// What rules mostly match on.
+    /// Detail-type of the event, on which most rules match.
     pub detail_type: Box<str>,
-    /// What EventBridge named the event when it took it. New when the same event is sent again.
+    /// Identifier that EventBridge gave to the event when it took it. New when the same event is
+    /// sent again.
     pub id: Option<Box<str>>,
     /// The account of the publisher.
     pub account: Option<Box<str>>,
@@ -125,9 +126,9 @@ pub struct BusFacts {
     pub resources: Vec<Box<str>>,
     /// The replay that the event comes from, where it has a name.
     pub replay_name: Option<Box<str>>,
-    /// Whether the event is delivered anew from an archive or from a bus that stores events.
+    /// True if the event is delivered anew from an archive or from a bus that stores events.
     pub replayed: bool,
-    /// Whether it came with what the newer bus knows of it.
+    /// True if the event came with the metadata of the newer bus.
     pub(crate) has_system_metadata: bool,
 }
 
@@ -168,7 +169,7 @@ impl From<&AnyEvent<'_>> for BusFacts {
     }
 }
 
-/// What a topic says about a notification that it sent to a queue.
+/// Facts of a topic about a notification that it sent to a queue.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NotificationFacts {

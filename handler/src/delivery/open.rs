@@ -297,7 +297,7 @@ impl<'a> Shape<'a> {
         Ok(Some(Opened::of(Content::S3(change))))
     }
 
-    /// Whether it is what a topic sends to a queue:
+    /// Returns true if the text is a notification that a topic sends to a queue:
     /// <https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html>.
     fn is_notification(&self) -> bool {
         self.other("Type") == Some("\"Notification\"")

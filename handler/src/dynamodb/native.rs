@@ -121,7 +121,7 @@ pub(crate) fn native_problem(item: &TransactWriteItem) -> Option<InvalidWrite> {
     (bytes > limit).then_some(InvalidWrite::ExpressionTooLong { bytes, limit })
 }
 
-/// What is known about how many bytes the item of a write has.
+/// Returns the known bytes of the item of a write.
 pub(crate) fn native_bytes(item: &TransactWriteItem) -> usize {
     let bytes = |item: &HashMap<String, AttributeValue>| {
         let item: HashMap<String, serde_dynamo::AttributeValue> =

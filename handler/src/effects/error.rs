@@ -4,7 +4,7 @@ use setpiece_bus::InvalidEvent;
 use setpiece_idempotency::store::{Impossible, ImpossibleReason};
 use setpiece_policy::{Fault, ValueFree};
 
-/// Why effects cannot be applied, however often it is tried. Nothing was written.
+/// Error of effects that cannot be applied, however often it is tried. Nothing was written.
 ///
 /// It becomes a [permanent](setpiece_policy::FaultKind::Permanent) fault.
 #[derive(Clone, Debug)]
@@ -13,9 +13,9 @@ pub enum InvalidEffects {
     /// There are more operations than a transaction has room for. Each write and each event is
     /// one, and so is the guard's record.
     TooManyOperations {
-        /// How many there are.
+        /// Number of operations of the effects.
         operations: usize,
-        /// How many there may be.
+        /// Limit of the transaction.
         limit: usize,
     },
     /// All of it together is larger than a transaction may be.
@@ -27,7 +27,7 @@ pub enum InvalidEffects {
     },
     /// A write is larger than an item may be.
     WriteTooLarge {
-        /// Which of the writes, from 0.
+        /// Index of the write, from 0.
         index: usize,
         /// The size in bytes.
         bytes: usize,
@@ -37,7 +37,7 @@ pub enum InvalidEffects {
     /// An event is larger than an item may be, so the outbox cannot hold it. Publish what is
     /// large by reference.
     EventTooLarge {
-        /// Which of the events, from 0.
+        /// Index of the event, from 0.
         index: usize,
         /// The size in bytes.
         bytes: usize,
@@ -53,36 +53,36 @@ pub enum InvalidEffects {
     },
     /// A write cannot be made.
     Write {
-        /// Which of the writes, from 0.
+        /// Index of the write, from 0.
         index: usize,
-        /// What is wrong with it.
+        /// Problem of the write.
         problem: InvalidWrite,
     },
     /// The store can never make a write, because of the item that is there: it would grow too large,
     /// or has another type of attribute; or because its table has another key.
     WriteImpossible {
-        /// Which of the writes, from 0, if the store says it.
+        /// Index of the write, from 0, if the store says it.
         index: Option<usize>,
         /// The reason, as far as the store says it.
         reason: ImpossibleReason,
     },
     /// The store can never put an event into the outbox.
     EventImpossible {
-        /// Which of the events, from 0.
+        /// Index of the event, from 0.
         index: usize,
         /// The reason, as far as the store says it.
         reason: ImpossibleReason,
     },
     /// An event has no form that readers take.
     Event {
-        /// Which of the events, from 0.
+        /// Index of the event, from 0.
         index: usize,
-        /// What is wrong with it.
+        /// Problem of the event.
         problem: Arc<InvalidEvent>,
     },
 }
 
-/// What is wrong with a write.
+/// Problem of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidWrite {
@@ -92,7 +92,7 @@ pub enum InvalidWrite {
         /// The attribute.
         attribute: Box<str>,
     },
-    /// What is put is not an item: not a struct or a map with text keys.
+    /// Put of something that is no item: not a struct or a map with text keys.
     NotAnItem,
     /// A key, the name of a key attribute, or a table's name is empty.
     Empty,

@@ -23,17 +23,17 @@ pub type WriteOf<X> = <<X as EffectStore>::Records as Store>::Write;
 /// As with the guard's store, each method makes its requests once, and what to do about a fault is
 /// up to the caller.
 pub trait EffectStore: Send + Sync + 'static {
-    /// Where the guard's records are.
+    /// Store of the guard's records.
     type Records: Store;
 
-    /// Where the guard's records are.
+    /// Returns the store of the guard's records.
     fn records(&self) -> &Arc<Self::Records>;
 
-    /// What one transaction may carry.
+    /// Returns the limits of one transaction.
     fn limits(&self) -> EffectLimits;
 
-    /// Whether there are transactions and an outbox. Without them there are no writes, and the
-    /// record is completed after events were published.
+    /// Returns true if there are transactions and an outbox. Without them there are no writes, and
+    /// the record is completed after events were published.
     fn is_transactional(&self) -> bool {
         true
     }
@@ -62,16 +62,16 @@ pub trait EffectStore: Send + Sync + 'static {
     /// Removes these events, whether they are there or not.
     fn remove_outbox<'a>(&'a self, keys: &'a [OutboxKey]) -> BoxFuture<'a, Result<(), Fault>>;
 
-    /// Whether it keeps its records or its outbox in the table with that name. What changes there
-    /// and is not for the outbox is for nobody, unless a handler takes it.
+    /// Returns true if records or the outbox are in the table with that name. A change there that
+    /// is not of the outbox is for nobody, unless a handler takes it.
     fn keeps(&self, table: &str) -> bool {
         _ = table;
         false
     }
 
-    /// Whether its outbox is in the table with that name. What is in the stream of another table is
-    /// none of its events, whatever key it has. A store whose outbox is in no table of a name says
-    /// yes to all.
+    /// Returns true if the outbox is in the table with that name. An item in the stream of another
+    /// table is none of its events, whatever key it has. A store whose outbox is in no table of a
+    /// name returns true for all.
     fn has_outbox_in(&self, table: &str) -> bool {
         _ = table;
         true
@@ -90,7 +90,7 @@ pub trait EffectStore: Send + Sync + 'static {
     fn outbox_key(&self, primary_key: &HashMap<String, AttributeValue>) -> Option<OutboxKey>;
 }
 
-/// What one transaction may carry.
+/// Limits of one transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EffectLimits {
@@ -236,9 +236,9 @@ impl fmt::Debug for OutboxItem {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct OutboxEntry {
-    /// Where.
+    /// Key of the event in the outbox.
     pub key: OutboxKey,
-    /// Whose.
+    /// Owner of the event.
     pub owner: OutboxOwner,
     /// The event.
     pub event: OutgoingEvent,

@@ -1,4 +1,4 @@
-//! How invocations get past the JSON reader of `lambda_runtime`.
+//! Way of invocations past the JSON reader of `lambda_runtime`.
 //!
 //! It reads every invocation with serde before the handler has it. There is no type for bytes as
 //! they are, and one for unread JSON takes half as long as all that the app does to recognise an
@@ -26,7 +26,7 @@ pub(super) struct Cloakroom(Arc<Mutex<Kept>>);
 struct Kept {
     /// The number of the last one.
     last: u64,
-    /// As many as there are invocations at the same time.
+    /// Bodies of the invocations that are handled at the same time.
     bodies: Vec<(u64, RawInvocation)>,
 }
 

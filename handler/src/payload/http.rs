@@ -26,7 +26,7 @@ use crate::source::HttpForm;
 pub struct HttpRequest {
     /// The form that it came in, which its response must have.
     pub form: HttpForm,
-    /// What its entrance knows about it: caller, route, stage and address.
+    /// Context of the request from its entrance: caller, route, stage and address.
     pub context: RequestContext,
     /// Such as `GET`.
     pub method: Box<str>,
@@ -59,21 +59,21 @@ impl HttpRequest {
         }
     }
 
-    /// The same with one header more, whose name is made lower case.
+    /// Adds a header, whose name is made lower case.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_ascii_lowercase(), value.into()));
         self
     }
 
-    /// The same with one parameter of the query more.
+    /// Adds a parameter of the query.
     #[must_use]
     pub fn with_query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.push((name.into(), value.into()));
         self
     }
 
-    /// The same with one variable of the route more.
+    /// Adds a variable of the route.
     #[must_use]
     pub fn with_path_parameter(
         mut self,
@@ -84,13 +84,13 @@ impl HttpRequest {
         self
     }
 
-    /// The same with another body.
+    /// Replaces the body.
     #[must_use]
     pub fn with_body(self, body: impl Into<Vec<u8>>) -> Self {
         Self { body: body.into(), ..self }
     }
 
-    /// The same with who asks.
+    /// Replaces the caller.
     #[must_use]
     pub fn with_authorizer(mut self, authorizer: Authorizer) -> Self {
         self.context.authorizer = Some(authorizer);

@@ -12,7 +12,7 @@ use super::{OtherEvent, http::percent_decode};
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct S3Change {
-    /// What happened, such as `ObjectCreated:Put`.
+    /// Kind of the change, such as `ObjectCreated:Put`.
     pub event_name: Box<str>,
     /// When it happened.
     pub time: Option<Timestamp>,

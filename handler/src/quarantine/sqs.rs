@@ -119,7 +119,7 @@ impl Quarantine for SqsQuarantine {
     }
 }
 
-/// The same for the same delivery and reason, and another one for any other: 64 digits.
+/// Returns one id for the same delivery and reason, and another for any other: 64 digits.
 fn deduplication_id(poison: &Poison<'_>) -> String {
     let mut digest = Sha256::new();
     let item = poison.facts.item_id.as_deref().unwrap_or_default();
@@ -137,7 +137,7 @@ fn deduplication_id(poison: &Poison<'_>) -> String {
     id
 }
 
-/// Whether SQS takes all of its characters. See
+/// Returns true if SQS takes all characters of the text. See
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>.
 fn is_sendable(text: &str) -> bool {
     !text.is_empty()

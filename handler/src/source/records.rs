@@ -124,7 +124,8 @@ impl<'a> Record<'a> {
         Ok(())
     }
 
-    /// What was read, or nothing if it is wrong; a member that is there twice is more than that.
+    /// Returns the value that was read, or nothing if it is wrong; a member that is there twice is
+    /// an error.
     fn unless_repeated<T>(&self, read: Result<T, Violation>) -> Result<Option<T>, Violation> {
         match read {
             Err(violation) if *violation.reason() == Reason::Duplicate && !self.tolerant => {
@@ -134,7 +135,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// What SQS says about a message.
+    /// Reads the attributes that SQS gives to a message.
     fn read_system_attributes(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Violation> {
         let (facts, tolerant) = (&mut self.facts, self.tolerant);
         // What is wrong with it ends it, and nothing else.
@@ -159,7 +160,7 @@ impl<'a> Record<'a> {
         self.unless_repeated(read).map(drop)
     }
 
-    /// What Kinesis and DynamoDB say about a record.
+    /// Reads a member that Kinesis or DynamoDB give to a record.
     fn read_stream_member(
         &mut self,
         scanner: &mut Scanner<'a>,
@@ -325,7 +326,7 @@ fn once<T: PartialEq>(slot: &mut Option<T>, value: T) -> Result<(), Violation> {
     Ok(())
 }
 
-/// What the answer names a record by. An empty one would mean the whole batch.
+/// Returns the name of a record in answers. An empty one would mean the whole batch.
 fn required(id: Option<Cow<'_, str>>, path: &str) -> Result<Box<str>, Violation> {
     match id {
         Some(id) if !id.is_empty() => Ok(id.into()),

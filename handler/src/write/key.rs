@@ -25,7 +25,7 @@ pub struct ItemKey(Vec<(String, AttributeValue)>);
 pub struct KeyValue(AttributeValue);
 
 impl ItemKey {
-    /// The same with a sort key.
+    /// Adds a sort key.
     #[must_use]
     pub fn and(mut self, name: impl Into<String>, value: impl Into<KeyValue>) -> Self {
         self.0.push((name.into(), value.into().0));
@@ -46,7 +46,8 @@ impl ItemKey {
         self.names().any(|name| name == attribute)
     }
 
-    /// What tells the item from others of its table: the same whatever order the key is given in.
+    /// Returns a value that tells the item from others of its table, whatever order the key is
+    /// given in.
     pub(crate) fn identity(&self) -> Vec<(String, String)> {
         let mut parts: Vec<(String, String)> = Vec::with_capacity(self.0.len());
         for (name, value) in &self.0 {
@@ -64,7 +65,7 @@ impl ItemKey {
         parts
     }
 
-    /// Whether something is not there that must be.
+    /// Returns true if a part of the key is empty.
     pub(super) fn is_empty(&self) -> bool {
         !matches!(self.0.len(), 1 | 2)
             || self.0.iter().any(|(name, value)| {

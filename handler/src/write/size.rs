@@ -1,4 +1,4 @@
-//! How large an item is, by the formula that DynamoDB publishes:
+//! Size of an item, by the formula that DynamoDB publishes:
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>.
 
 use serde_dynamo::AttributeValue;
@@ -35,8 +35,8 @@ fn number_bytes(number: &str) -> usize {
 }
 
 impl Write {
-    /// What is known about how many bytes the item has afterwards. An item that is updated has
-    /// more than the update says.
+    /// Returns the known bytes of the item after the write. An item that is updated has more than
+    /// the update says.
     pub(crate) fn bytes(&self) -> usize {
         let key = || item_bytes(self.key.attributes().iter().map(|(name, value)| (name, value)));
         match &self.operation {

@@ -10,8 +10,8 @@ use serde_dynamo::AttributeValue;
 use super::limits::{MAX_LEVELS, MAX_NAME_BYTES, name_problem};
 use crate::InvalidWrite;
 
-/// What is newer than what: a number, or a text that sorts by its bytes, such as a ULID or a time
-/// in RFC 3339 with always the same digits.
+/// Position of a write among others of its item: a number, or a text that sorts by its bytes, such
+/// as a ULID or a time in RFC 3339 with always the same digits.
 ///
 /// All sequences of one subject are of the same kind.
 #[derive(Clone, PartialEq)]

@@ -46,7 +46,7 @@ pub enum Authorizer {
     Lambda {
         /// The principal that it named. An HTTP API does not pass it on.
         principal: Option<Box<str>>,
-        /// What else it said.
+        /// Other members of the authorizer.
         context: Map<String, Value>,
     },
 }

@@ -46,14 +46,14 @@ impl HttpResponse {
         Ok(Self::new(status).with_header("content-type", "application/json").with_body(body))
     }
 
-    /// The same with one header more.
+    /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// The same with another body.
+    /// Replaces the body.
     #[must_use]
     pub fn with_body(self, body: impl Into<Vec<u8>>) -> Self {
         Self { body: body.into(), ..self }
@@ -160,8 +160,8 @@ impl fmt::Debug for HttpResponse {
     }
 }
 
-/// What a status is called: [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#section-15), as far as
-/// services use it.
+/// Returns the name of a status: [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#section-15), for
+/// those that services use.
 pub(crate) fn phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",
