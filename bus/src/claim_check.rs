@@ -269,7 +269,7 @@ impl fmt::Debug for ClaimCheck {
     }
 }
 
-/// What an event says about data that it does not have with it.
+/// Claim about the data that an event does not have with it.
 struct Claim {
     reference: String,
     length: usize,

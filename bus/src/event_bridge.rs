@@ -245,7 +245,7 @@ fn entry(bus: &str, event: &OutgoingEvent) -> PutEventsRequestEntry {
         .build()
 }
 
-/// What became of each of the entries that were `sent`.
+/// Returns the result of each of the entries that were `sent`.
 fn results(output: PutEventsOutput, sent: usize) -> Result<Vec<EntryResult>, Fault> {
     let answered = output.entries.unwrap_or_default();
     if answered.len() != sent {
@@ -271,7 +271,7 @@ fn result(answer: PutEventsResultEntry) -> EntryResult {
     }
 }
 
-/// Whether a code says that the caller may not do it, and nothing else.
+/// Returns true if a code says that the caller may not do it, and nothing else.
 fn is_denied(code: &str) -> bool {
     matches!(
         code,

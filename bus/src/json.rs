@@ -7,7 +7,7 @@ use std::borrow::Cow;
 pub(crate) struct Reader<'a> {
     text: &'a str,
     at: usize,
-    /// Where the last token began.
+    /// Offset of the last token.
     token: usize,
     next: Next,
     /// The objects (`true`) and arrays that are open.
@@ -29,14 +29,14 @@ pub(crate) enum Token<'a> {
     End,
 }
 
-/// Why a text is not JSON, or not JSON that we follow.
+/// Flaw of a text that is not JSON, or not JSON that we follow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Flaw {
     Expected(&'static str),
     TooDeep,
 }
 
-/// What comes next, given what has been read.
+/// Tokens that may come next, given those that have been read.
 #[derive(Clone, Copy)]
 enum Next {
     Value,
@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
         Self { text, at, token: at, next: Next::Value, open: Vec::new(), max_depth: 0 }.value()
     }
 
-    /// Where the last token began; after a flaw, where that is.
+    /// Returns the offset of the last token; after a flaw, that of the flaw.
     pub(crate) fn offset(&self) -> usize {
         self.token
     }

@@ -126,7 +126,7 @@ impl OutgoingEvent {
         })
     }
 
-    /// The same about these resources, most often ARNs.
+    /// Adds the resources that the event is about, most often ARNs.
     ///
     /// # Errors
     ///
@@ -143,13 +143,13 @@ impl OutgoingEvent {
         Ok(Self { resources, ..self })
     }
 
-    /// The same at another time.
+    /// Sets the time of the event.
     #[must_use]
     pub fn with_time(self, time: Timestamp) -> Self {
         Self { time: Some(time), ..self }
     }
 
-    /// The same in another X-Ray trace: a value of the header `X-Amzn-Trace-Id`.
+    /// Puts the event into an X-Ray trace: a value of the header `X-Amzn-Trace-Id`.
     ///
     /// # Errors
     ///
@@ -161,7 +161,7 @@ impl OutgoingEvent {
         Ok(Self { trace_header: Some(header), ..self })
     }
 
-    /// The same in another group, within which a bus that can keeps the order.
+    /// Puts the event into a group, within which a bus that can keeps the order.
     ///
     /// # Errors
     ///
@@ -173,8 +173,8 @@ impl OutgoingEvent {
         Ok(Self { group_id: Some(group_id), ..self })
     }
 
-    /// What names the event for ever: in its metadata, and as the `DeduplicationId` of buses that
-    /// know one.
+    /// Returns the id that names the event for ever: in its metadata, and as the `DeduplicationId`
+    /// of buses that know one.
     #[must_use]
     pub fn event_id(&self) -> &EventId {
         &self.event_id
@@ -228,12 +228,12 @@ impl OutgoingEvent {
         self.group_id.as_deref()
     }
 
-    /// The same with a detail that refers to the data.
+    /// Returns the event with a detail that refers to the data.
     pub(crate) fn referring(self, detail: String) -> Self {
         Self { detail, is_reference: true, ..self }
     }
 
-    /// Whether the data is elsewhere, and the event says where.
+    /// Returns true if the data is elsewhere, and the event says where.
     pub(crate) fn is_reference(&self) -> bool {
         self.is_reference
     }
@@ -315,7 +315,7 @@ fn check(field: &'static str, text: &str, limit: usize, length: usize) -> Result
     Err(InvalidEvent::Field { field, reason })
 }
 
-/// Why an event cannot be sent, however often it is tried.
+/// Error of an event that cannot be sent, however often it is tried.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum InvalidEvent {
@@ -327,7 +327,7 @@ pub enum InvalidEvent {
     Field {
         /// The field, by its name on the wire.
         field: &'static str,
-        /// What is wrong with it.
+        /// Problem of the resource.
         reason: Reason,
     },
     /// The data breaks the schema that its type promises to readers.

@@ -92,12 +92,12 @@ pub struct EventPattern {
     /// The rules to which `$or` multiplies the pattern: for each the indices of its fields, in the
     /// order in which AWS looks at them.
     alternatives: Vec<Vec<usize>>,
-    /// Whether values below an empty key are seen.
+    /// True if values below an empty key are seen.
     sees_empty_keys: bool,
     outline: Outline,
 }
 
-/// How large a pattern may be.
+/// Limits on the size of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PatternLimits {
@@ -261,7 +261,7 @@ impl EventPattern {
     }
 }
 
-/// Where an event has a field, by the elements of its arrays.
+/// Place of a field in an event, by the elements of its arrays.
 #[derive(Clone, Default)]
 struct Found {
     /// In order.
@@ -271,14 +271,14 @@ struct Found {
 }
 
 impl Found {
-    /// Whether the field could match if it was alone.
+    /// Returns true if the field could match if it was alone.
     fn is_possible(&self, field: &Field) -> bool {
         // What fields before it choose can make a field absent, but not present.
         !self.matching.is_empty()
             || field.allows_absence() && (self.here.is_empty() || !self.is_flat())
     }
 
-    /// Whether the field has nothing to do with arrays of objects.
+    /// Returns true if the field has nothing to do with arrays of objects.
     fn is_flat(&self) -> bool {
         self.here.iter().all(|element| *element == ROOT)
     }

@@ -11,7 +11,7 @@ use crate::OutgoingEvent;
 /// went wrong, and the publisher decides. Calls are made at the same time, and events that were not
 /// accepted come later than those behind them, also within a group.
 pub trait Bus: Send + Sync + 'static {
-    /// What one call may carry.
+    /// Returns the limits of one call.
     fn limits(&self) -> Limits;
 
     /// The name of the bus, the same in every process that publishes to it. Events that wait in an
@@ -52,7 +52,7 @@ pub trait Bus: Send + Sync + 'static {
     fn preflight(&self) -> impl Future<Output = Result<Preflight, Fault>> + Send;
 }
 
-/// What became of one entry.
+/// Result of one entry.
 pub type EntryResult = Result<Accepted, Fault>;
 
 impl<B: Bus> Bus for Arc<B> {
@@ -80,7 +80,7 @@ impl<B: Bus> Bus for Arc<B> {
     }
 }
 
-/// What one call to a [`Bus`] may carry.
+/// Limits of one call to a [`Bus`].
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Limits {
@@ -88,7 +88,7 @@ pub struct Limits {
     pub max_entries: usize,
     /// The most bytes of all entries together.
     pub max_bytes: usize,
-    /// How many bytes of these an entry takes.
+    /// Function that counts the bytes of these that an entry takes.
     pub size: fn(&OutgoingEvent) -> usize,
 }
 
@@ -126,11 +126,11 @@ fn event_bridge_size(event: &OutgoingEvent) -> usize {
     time + event.source().len() + event.detail_type().len() + event.detail().len() + resources
 }
 
-/// What a bus says about an entry that it has taken over.
+/// Answer of a bus about an entry that it has taken over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Accepted {
-    /// Whether it was new.
+    /// Acceptance of the entry: new, or seen before.
     pub acceptance: Acceptance,
     /// The id under which the bus delivers it, if the bus says it. It is not the event's own id,
     /// and changes when the event is sent again.
@@ -157,7 +157,7 @@ impl Accepted {
     }
 }
 
-/// Whether an accepted entry was new to the bus.
+/// Acceptance of an entry: new to the bus, or seen before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Acceptance {
     /// It is delivered.
@@ -167,13 +167,13 @@ pub enum Acceptance {
     Deduplicated,
 }
 
-/// What a [`preflight`](Bus::preflight) has shown about a bus that did not fail it.
+/// Findings of a [`preflight`](Bus::preflight) about a bus that did not fail it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Preflight {
-    /// Whether the bus exists.
+    /// Proof that the bus exists.
     pub exists: Proof,
-    /// Whether this caller may write to it.
+    /// Proof that this caller may write to it.
     pub may_write: Proof,
 }
 
@@ -181,14 +181,14 @@ impl Preflight {
     /// Both are proven.
     pub const PROVEN: Self = Self { exists: Proof::Proven, may_write: Proof::Proven };
 
-    /// What was found out about existence and permission.
+    /// Makes the findings of proofs of existence and permission.
     #[must_use]
     pub const fn new(exists: Proof, may_write: Proof) -> Self {
         Self { exists, may_write }
     }
 }
 
-/// How much a preflight could see.
+/// Proof that a preflight could have of something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Proof {
     /// It is so.

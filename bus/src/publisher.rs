@@ -98,7 +98,7 @@ impl<B: Bus> Publisher<B> {
     /// [`with_max_in_flight`](Self::with_max_in_flight) says otherwise.
     pub const DEFAULT_MAX_IN_FLIGHT: usize = 8;
 
-    /// How long an answer is waited for, unless
+    /// Time that an answer is waited for, unless
     /// [`with_request_timeout`](Self::with_request_timeout) says otherwise.
     pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -284,7 +284,7 @@ impl<B: Bus> Publisher<B> {
         self.write(event, correlation).map_err(|(event, _, invalid)| (event, invalid))
     }
 
-    /// Whether an event can be sent at all, as far as that is known without sending it.
+    /// Checks that an event can be sent, as far as that is known without sending it.
     ///
     /// It is for those who promise that it will be, such as an outbox.
     ///
@@ -376,7 +376,7 @@ fn unanswered(bus: &impl Bus, fault: Fault) -> Fault {
         .with_remedy("look at the latency of {service} and at the timeouts of its client")
 }
 
-/// What is to be done about an event that cannot be sent.
+/// Returns the fault of an event that cannot be sent.
 fn fault(invalid: InvalidEvent) -> Fault {
     match &invalid {
         InvalidEvent::Write(_) | InvalidEvent::Read(_) => {
@@ -402,7 +402,7 @@ fn fault(invalid: InvalidEvent) -> Fault {
 pub struct Published {
     /// The event's id, which it has had since it was given to the publisher.
     pub event_id: EventId,
-    /// Whether it was new to the bus.
+    /// Acceptance of the event: new to the bus, or seen before.
     pub acceptance: Acceptance,
     /// The id under which the bus delivers it, if the bus says it.
     pub bus_event_id: Option<String>,

@@ -45,7 +45,7 @@ use setpiece_envelope::{Clock, Timestamp};
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
     instant: Timestamp,
-    /// What has remained at most since it was made, whatever a clock says.
+    /// Most time that can remain, counted from when the deadline was made, whatever a clock says.
     at_most: Duration,
 }
 
@@ -75,13 +75,13 @@ impl Deadline {
         self.instant
     }
 
-    /// How long it is until then: zero when it has passed.
+    /// Returns the time until the deadline: zero when it has passed.
     #[must_use]
     pub fn remaining(self, clock: &(impl Clock + ?Sized)) -> Duration {
         self.remaining_at(clock.now())
     }
 
-    /// Whether nothing remains.
+    /// Returns true if no time remains.
     #[must_use]
     pub fn has_passed(self, clock: &(impl Clock + ?Sized)) -> bool {
         self.remaining(clock).is_zero()

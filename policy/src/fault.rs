@@ -12,7 +12,7 @@ use setpiece_envelope::{ReadError, WriteError};
 pub use self::{call::Call, value_free::ValueFree};
 use crate::GiveUp;
 
-/// What went wrong, and what is to be done about it.
+/// Fault of a call, with what to do about it.
 ///
 /// Every operation of Setpiece that can fail says so with a fault, and handlers do, too. It does
 /// not tell all there is to know, but what the caller decides by: its [kind](Self::kind), what is
@@ -84,7 +84,7 @@ struct Inner {
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
-/// What kind of trouble it is: how the same call would fare if it were made again.
+/// Kinds of faults: how the same call would fare if it were made again.
 ///
 /// Its text is one lower-case word that stays as it is, for metrics to be grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,7 +105,7 @@ pub enum FaultKind {
     Deadline,
 }
 
-/// What is to be done about a fault.
+/// Actions to take about a fault.
 ///
 /// There are no others: whoever adds one has to look at all places that decide by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -264,13 +264,13 @@ impl Fault {
         self
     }
 
-    /// What kind of trouble it is.
+    /// Returns the kind of the fault.
     #[must_use]
     pub fn kind(&self) -> FaultKind {
         self.0.kind
     }
 
-    /// What was being done, as a constant.
+    /// Returns the step that failed, as a constant.
     #[must_use]
     pub fn context(&self) -> &'static str {
         self.0.context
@@ -326,20 +326,20 @@ impl Fault {
         self.0.code.as_deref()
     }
 
-    /// How long the service asked to wait.
+    /// Returns the time that the service asked to wait.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// How often it may be tried again at most. `None` leaves that to the policy.
+    /// Returns the limit on further tries. `None` leaves it to the policy.
     #[must_use]
     pub fn max_retries(&self) -> Option<u32> {
         self.0.max_retries
     }
 
-    /// Whether the effect may have happened in spite of the fault: the answer was lost, or the
-    /// service failed at an unknown point.
+    /// Returns true if the effect may have happened in spite of the fault: the answer was lost, or
+    /// the service failed at an unknown point.
     ///
     /// Then only an operation that is idempotent may be made again. After a
     /// [`Retry`](crate::Retry) it speaks of all tries: a condition that failed on the second one
@@ -349,13 +349,14 @@ impl Fault {
         self.0.may_have_happened
     }
 
-    /// Why a [`Retry`](crate::Retry) gave up, if one did before the fault was final.
+    /// Returns the reason that a [`Retry`](crate::Retry) gave up, if one did before the fault was
+    /// final.
     #[must_use]
     pub fn gave_up(&self) -> Option<GiveUp> {
         self.0.gave_up
     }
 
-    /// What is to be done about it.
+    /// Returns the action to take.
     #[must_use]
     pub fn disposition(&self) -> Disposition {
         if self.0.handed_back {
@@ -370,7 +371,7 @@ impl Fault {
         }
     }
 
-    /// What remains of it when it is given up: a fault that nobody tries again from here.
+    /// Returns the fault as it is after it was given up: nobody tries it again from here.
     ///
     /// A [`Retry`](crate::Retry) does this by itself. It is for those who try again in a loop of
     /// their own. Unless the fault is final by itself, it is [handed back](Self::hand_back);

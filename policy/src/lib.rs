@@ -1,4 +1,4 @@
-//! What went wrong, how long there is, and whether to try again.
+//! Faults that say what to do about them, deadlines, and retries out of a budget.
 //!
 //! A function that reacts to events calls a table, a bus and a neighbour. Each of them fails at
 //! times, in words of its own. Trying again blindly turns a short trouble into an outage, keeps a

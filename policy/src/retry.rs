@@ -8,7 +8,7 @@ use setpiece_envelope::Clock;
 pub use self::attempts::{Attempts, GiveUp};
 use crate::{Deadline, Fault, Random, RetryBudget, Sleep, sleep::AnySleep};
 
-/// How a call is tried again: how often, after how long, and at whose expense.
+/// Retry of a call: how often, after how long, and at whose expense.
 ///
 /// A fault that says [`RetryHere`](crate::Disposition::RetryHere) is tried again after a random
 /// delay between zero and `base × 2ⁿ` for the n-th retry from 0, but no more than a maximum: *full
@@ -121,7 +121,7 @@ impl Retry {
         self
     }
 
-    /// The same for a retry of what was [throttled](crate::FaultKind::Throttled).
+    /// Sets the base delay for calls that were [throttled](crate::FaultKind::Throttled).
     #[must_use]
     pub fn with_throttled_base_delay(mut self, base: Duration) -> Self {
         self.settings.throttled_base = base;
@@ -135,7 +135,7 @@ impl Retry {
         self
     }
 
-    /// How many tries there are at most, the first one included. There always is a first one.
+    /// Limits the tries, the first one included. There always is a first one.
     #[must_use]
     pub fn with_max_attempts(mut self, attempts: u32) -> Self {
         self.settings.max_attempts = attempts;
@@ -149,7 +149,7 @@ impl Retry {
         self
     }
 
-    /// How much time must be left to a try after the wait for it, or else it is not waited for.
+    /// Sets the time that must be left to a try after the wait for it; with less, it does not wait.
     ///
     /// What is to be kept for afterwards is taken off the [deadline](Deadline::reserve).
     #[must_use]
@@ -166,7 +166,7 @@ impl Retry {
         self
     }
 
-    /// Whether it does not try again once the effect may have happened.
+    /// Returns true if it does not try again once the effect may have happened.
     #[must_use]
     pub fn is_at_most_once(&self) -> bool {
         self.settings.at_most_once

@@ -83,7 +83,7 @@ impl InstantSleep {
         Self { clock, slept: Arc::default() }
     }
 
-    /// How long it has slept, in order.
+    /// Returns the times that it has slept, in order.
     #[must_use]
     pub fn slept(&self) -> Vec<Duration> {
         self.slept.lock().unwrap_or_else(PoisonError::into_inner).clone()

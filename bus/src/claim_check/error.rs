@@ -2,7 +2,7 @@ use std::{error::Error as StdError, fmt};
 
 use setpiece_policy::{Fault, ValueFree};
 
-/// Why the data that an event refers to cannot be used.
+/// Error of data that an event refers to and that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClaimCheckError {
@@ -13,7 +13,7 @@ pub enum ClaimCheckError {
     },
     /// The data is larger than is allowed.
     TooLarge {
-        /// How many bytes it has.
+        /// Size of the data in bytes.
         size: usize,
         /// The most bytes that are allowed.
         limit: usize,
@@ -21,7 +21,7 @@ pub enum ClaimCheckError {
     /// There is nothing under the reference, or not any more: compare how long the store and the
     /// archive keep.
     Missing,
-    /// What is there is not what was sent with this event: it was changed, or it is another event's.
+    /// Other data than was sent with this event: it was changed, or it is another event's.
     Altered,
 }
 

@@ -23,13 +23,13 @@ impl InMemoryPayloads {
         Self::default()
     }
 
-    /// How many payloads there are.
+    /// Returns the number of payloads.
     #[must_use]
     pub fn len(&self) -> usize {
         self.lock().len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no payloads.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()

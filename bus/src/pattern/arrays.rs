@@ -25,7 +25,7 @@ pub(crate) struct Condition<'f> {
     pub(crate) here: &'f [ElementId],
     /// Those where it matches, in order.
     pub(crate) matching: &'f [ElementId],
-    /// Whether it may also be absent.
+    /// True if it may also be absent.
     pub(crate) optional: bool,
 }
 

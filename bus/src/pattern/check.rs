@@ -114,10 +114,10 @@ struct Check<'c> {
     data: &'c Json,
 }
 
-/// What is known of a field.
+/// Verdict on a field.
 struct Verdict {
     mismatch: Option<Mismatch>,
-    /// Whether every event has what is asked, wherever else the pattern looks.
+    /// True if every event has the tested value, wherever else the pattern looks.
     always: bool,
 }
 
@@ -232,7 +232,7 @@ impl Check<'_> {
     }
 }
 
-/// Whether every event has what is asked.
+/// Returns true if every event has the tested value.
 ///
 /// Of what lies in lists this is never said, since it depends on the fields that were looked at
 /// before.
@@ -242,7 +242,7 @@ fn is_always(field: &Field, reach: &Reach) -> bool {
         && reach.values.all_match(&field.tests)
 }
 
-/// Whether the field says where an event comes from and what it is.
+/// Returns true if the field says where an event comes from and what it is.
 fn is_address(field: &Field) -> bool {
     ["source", "detail-type"].contains(&&*field.path)
 }

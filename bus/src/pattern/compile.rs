@@ -83,7 +83,7 @@ pub(super) fn assembled(json: &str) -> Result<EventPattern, PatternError> {
     Ok(pattern)
 }
 
-/// What `$or` means in a pattern.
+/// Meanings of `$or` in a pattern.
 #[derive(Clone, Copy, PartialEq)]
 enum Or {
     Alternatives,
@@ -96,7 +96,7 @@ struct Compiler<'a, 'l> {
     limits: &'l PatternLimits,
     or: Or,
     fields: Vec<Field>,
-    /// Where in the pattern the reader is.
+    /// Place of the reader in the pattern.
     trail: Vec<Step<'a>>,
 }
 

@@ -1,4 +1,4 @@
-//! How much work wildcards are.
+//! Complexity of wildcards.
 //!
 //! The measure is that of AWS's `MachineComplexityEvaluator`: AWS reads a value byte by byte and
 //! keeps track of all beginnings of wildcards that match what it has read; the complexity is how
@@ -128,9 +128,9 @@ struct Term {
 /// A wildcard as AWS reads it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Strand {
-    /// What comes before the first `*`.
+    /// Part before the first `*`.
     first: Vec<u8>,
-    /// What comes after each `*`.
+    /// Parts after each `*`.
     rest: Vec<Vec<u8>>,
 }
 
@@ -268,13 +268,13 @@ fn behind_wildcards(strands: &[(usize, &Strand)], limit: usize) -> usize {
 #[derive(Default)]
 struct Node {
     longer: BTreeMap<u8, usize>,
-    /// How many parts begin so, but for those that end a strand here.
+    /// Number of parts that begin so, but for those that end a strand here.
     parts: usize,
     /// The terms of the strands that end here.
     ends: BTreeSet<usize>,
 }
 
-/// How many beginnings of parts a value can end with at most.
+/// Returns the most beginnings of parts that a value can end with.
 ///
 /// As Aho and Corasick find many words at once: each text goes on to the longest of the others that
 /// it ends with.

@@ -2,7 +2,8 @@ use std::{error::Error as StdError, fmt};
 
 use crate::json::Flaw;
 
-/// Why a text is not an event pattern: the reason, where in the pattern, and at which byte.
+/// Error of a text that is not an event pattern: the reason, where in the pattern, and at which
+/// byte.
 ///
 /// AWS would refuse the pattern, too, but for what a builder finds to be ambiguous; the same fails
 /// again.
@@ -22,20 +23,20 @@ impl PatternError {
         Self(Box::new(Inner { reason, path, offset }))
     }
 
-    /// What is wrong.
+    /// Returns the reason.
     #[must_use]
     pub fn reason(&self) -> &PatternReason {
         &self.0.reason
     }
 
-    /// Where it is: keys joined by dots, elements in brackets, as in `detail.state[0].prefix`. The
-    /// pattern itself is `$`.
+    /// Returns the path of the problem: keys joined by dots, elements in brackets, as in
+    /// `detail.state[0].prefix`. The pattern itself is `$`.
     #[must_use]
     pub fn path(&self) -> &str {
         if self.0.path.is_empty() { "$" } else { &self.0.path }
     }
 
-    /// Where it is in the text, in bytes from the beginning.
+    /// Returns the offset of the problem in the text, in bytes from the beginning.
     #[must_use]
     pub fn offset(&self) -> usize {
         self.0.offset
@@ -60,7 +61,7 @@ impl fmt::Debug for PatternError {
 
 impl StdError for PatternError {}
 
-/// What is wrong with an event pattern.
+/// Reasons that an event pattern is refused.
 ///
 /// The texts are those of AWS, word for word, where AWS has one. `PutRule` puts "Event pattern is
 /// not valid. Reason: " before them.
@@ -71,7 +72,7 @@ pub enum PatternReason {
     NotUtf8,
     /// The bytes are not JSON.
     NotJson {
-        /// What JSON asks for there.
+        /// Token that JSON asks for there.
         expected: &'static str,
     },
     /// Objects and arrays within each other, deeper than this crate follows.
@@ -120,7 +121,7 @@ pub enum PatternReason {
     NoOperator,
     /// An operator that AWS does not know.
     UnknownOperator {
-        /// What was found.
+        /// Operator that was found.
         operator: String,
     },
     /// An expression with a second operator.
@@ -141,7 +142,7 @@ pub enum PatternReason {
     UnsupportedNestedOperator {
         /// The outer operator, as AWS names it in this message.
         operator: &'static str,
-        /// What was found in it.
+        /// Operator that was found in it.
         nested: String,
     },
     /// `anything-but` with something else than a string, a number, a list or an object.
@@ -158,12 +159,12 @@ pub enum PatternReason {
     NumericNotAList,
     /// A `numeric` list that does not begin with an operator.
     NumericMember {
-        /// What was found, as AWS shows it.
+        /// Value that was found, as AWS shows it.
         found: String,
     },
     /// An operator of numbers that AWS does not know.
     UnknownNumericOperator {
-        /// What was found.
+        /// Operator that was found.
         operator: String,
     },
     /// An operator of numbers without its number.
@@ -175,12 +176,12 @@ pub enum PatternReason {
     TooManyElements,
     /// A range whose second part does not begin with an operator.
     NumericRangeValue {
-        /// What was found, as AWS shows it.
+        /// Value that was found, as AWS shows it.
         found: String,
     },
     /// A range whose second operator is neither `<` nor `<=`.
     NumericRangeOperator {
-        /// What was found.
+        /// Operator that was found.
         operator: String,
     },
     /// A range that goes on after its second number.
@@ -194,12 +195,12 @@ pub enum PatternReason {
     },
     /// Two `*` side by side.
     ConsecutiveWildcards {
-        /// Where, in bytes of the wildcard text within its quotes.
+        /// Offset in bytes of the wildcard text within its quotes.
         position: usize,
     },
     /// A `\` before anything other than `*` and `\`.
     InvalidEscape {
-        /// Where, in bytes of the wildcard text within its quotes.
+        /// Offset in bytes of the wildcard text within its quotes.
         position: usize,
     },
     /// A `cidr` that is not two parts.
@@ -210,17 +211,17 @@ pub enum PatternReason {
     CidrMaskNegative,
     /// A `cidr` whose second part leaves not even one bit to vary.
     CidrMaskTooLong {
-        /// How many bits an address has: 32 or 128.
+        /// Number of bits of an address: 32 or 128.
         limit: u32,
     },
     /// Something with the form of an IP address that is none.
     InvalidAddress {
-        /// What was found.
+        /// Address that was found.
         address: String,
     },
     /// Something that does not look like an IP address.
     NonstandardAddress {
-        /// What was found.
+        /// Address that was found.
         address: String,
     },
     /// `$or` with something other than a list.
@@ -349,7 +350,7 @@ impl fmt::Display for PatternReason {
 
 impl StdError for PatternReason {}
 
-/// Why bytes are not an event: the reason, and at which byte.
+/// Error of bytes that are not an event: the reason, and at which byte.
 ///
 /// Its text repeats nothing of what is in the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -364,13 +365,13 @@ impl EventError {
         Self { reason, offset }
     }
 
-    /// What is wrong.
+    /// Returns the reason.
     #[must_use]
     pub fn reason(&self) -> EventReason {
         self.reason
     }
 
-    /// Where it is, in bytes from the beginning.
+    /// Returns the offset of the problem, in bytes from the beginning.
     #[must_use]
     pub fn offset(&self) -> usize {
         self.offset
@@ -388,7 +389,7 @@ impl fmt::Display for EventError {
 
 impl StdError for EventError {}
 
-/// What is wrong with the bytes of an event.
+/// Reasons that the bytes of an event are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventReason {
@@ -396,7 +397,7 @@ pub enum EventReason {
     NotUtf8,
     /// They are not JSON.
     NotJson {
-        /// What JSON asks for there.
+        /// Token that JSON asks for there.
         expected: &'static str,
     },
     /// They are JSON, but not an object.

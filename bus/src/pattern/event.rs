@@ -188,7 +188,7 @@ impl fmt::Debug for ParsedEvent<'_> {
 struct Layout<'a> {
     event: ParsedEvent<'a>,
     open: Vec<Open>,
-    /// How many of the open keys are empty.
+    /// Number of the open keys that are empty.
     empty_keys: usize,
     /// The element in which the reader is.
     element: ElementId,

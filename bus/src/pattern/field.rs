@@ -7,12 +7,12 @@ use super::{
     text::TextTest,
 };
 
-/// What a pattern asks of one field: one of several tests.
+/// Tests of a pattern on one field, of which one has to match.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Field {
     pub(crate) path: Box<str>,
     pub(crate) tests: Vec<Test>,
-    /// Whether a number is compared by value alone, since one of the tests is about numbers.
+    /// True if a number is compared by value alone, since one of the tests is about numbers.
     numeric: bool,
 }
 
@@ -68,7 +68,7 @@ impl Field {
         Self { path, tests, numeric }
     }
 
-    /// Whether the field may be missing.
+    /// Returns true if the field may be missing.
     pub(crate) fn allows_absence(&self) -> bool {
         self.tests.contains(&Test::Absent)
     }
@@ -82,8 +82,8 @@ impl Field {
         self.tests.iter().map(Test::key).collect()
     }
 
-    /// Whether AWS sees empty keys in an event because of this field. It counts the steps of a path
-    /// without the empty ones at its end.
+    /// Returns true if AWS sees empty keys in an event because of this field. It counts the steps
+    /// of a path without the empty ones at its end.
     pub(crate) fn has_empty_step(&self) -> bool {
         let path = self.path.trim_end_matches('.');
         self.path.is_empty() || !path.is_empty() && path.split('.').any(str::is_empty)

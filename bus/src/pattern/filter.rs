@@ -3,7 +3,7 @@ use std::ops::{Bound, RangeBounds};
 use super::ip::Network;
 use crate::json::write_text;
 
-/// What a field of an event is asked for: one of several values or tests.
+/// Filter on a field of an event: one of several values or tests.
 ///
 /// A text, a number or a boolean is a filter for that value:
 ///
@@ -111,7 +111,7 @@ impl Filter {
         Self::only(Test::Json("{\"exists\":false}".to_owned()))
     }
 
-    /// What this filter matches, and what the other one does.
+    /// Returns a filter that matches what this one or the other one matches.
     #[must_use]
     pub fn or(mut self, other: impl Into<Self>) -> Self {
         self.tests.extend(other.into().tests);

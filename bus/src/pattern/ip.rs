@@ -84,7 +84,7 @@ impl Address {
         }
     }
 
-    /// How many hexadecimal digits it has.
+    /// Returns the number of hexadecimal digits.
     fn len(self) -> usize {
         match self {
             Self::V4(_) => 8,
@@ -152,7 +152,7 @@ impl Network {
         })
     }
 
-    /// Whether this is one address, as in an exact value.
+    /// Returns true if this is one address, as in an exact value.
     pub(crate) fn is_one(&self) -> bool {
         self.low == self.high
     }
@@ -161,7 +161,7 @@ impl Network {
         self.decides((0..address.len()).map(|index| Some(address.digit(index))))
     }
 
-    /// Whether the text of a number reads as hexadecimal digits within the network.
+    /// Returns true if the text of a number reads as hexadecimal digits within the network.
     ///
     /// AWS does not look at the kind of a value here, so that `10000007` is also 16.0.0.7.
     pub(crate) fn contains_digits(&self, number: &str) -> bool {
@@ -173,7 +173,7 @@ impl Network {
         self.decides(number.bytes().map(digit))
     }
 
-    /// Whether digits lie within the network as soon as that is clear.
+    /// Returns true if digits lie within the network, as soon as that is clear.
     ///
     /// AWS compares digit by digit and stops at the first that decides, whatever follows and
     /// however many digits there are. So an IPv6 address can lie in an IPv4 network.

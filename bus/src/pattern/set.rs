@@ -92,8 +92,8 @@ impl<Id> Patterns<Id> {
         Some(matching)
     }
 
-    /// How many patterns are evaluated for the event: those that match it, and those that share no
-    /// more than a field with it.
+    /// Returns the number of patterns that are evaluated for the event: those that match it, and
+    /// those that share no more than a field with it.
     ///
     /// A number that grows with the patterns tells that they cannot be told apart by an exact value.
     #[must_use]
@@ -107,13 +107,13 @@ impl<Id> Patterns<Id> {
         self.rules.iter().map(|(id, pattern)| (id, pattern))
     }
 
-    /// How many patterns there are.
+    /// Returns the number of patterns.
     #[must_use]
     pub fn len(&self) -> usize {
         self.rules.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no patterns.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()

@@ -43,7 +43,7 @@ impl TextTest {
     }
 }
 
-/// Whether a text is the one of a pattern, in any case.
+/// Returns true if a text is the one of a pattern, in any case.
 ///
 /// AWS takes each character of the pattern in its lower or upper form and compares bytes. That is
 /// not symmetric: ß matches ß and SS, but SS does not match ß. And since it takes the characters as
@@ -52,7 +52,7 @@ fn equal_ignoring_case(text: &str, pattern: &str) -> bool {
     strip_prefix(text, pattern) == Some("")
 }
 
-/// What follows after the prefix.
+/// Returns the rest after the prefix.
 fn strip_prefix<'a>(text: &'a str, pattern: &str) -> Option<&'a str> {
     pattern.chars().try_fold(text, |text, char| {
         if char > '\u{ffff}' {
@@ -63,7 +63,7 @@ fn strip_prefix<'a>(text: &'a str, pattern: &str) -> Option<&'a str> {
     })
 }
 
-/// What comes before the suffix.
+/// Returns the part before the suffix.
 fn strip_suffix<'a>(text: &'a str, pattern: &str) -> Option<&'a str> {
     pattern.chars().rev().try_fold(text, |text, char| {
         if char > '\u{ffff}' {
@@ -79,9 +79,9 @@ fn strip_suffix<'a>(text: &'a str, pattern: &str) -> Option<&'a str> {
 /// A text in which `*` stands for anything.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Wildcard {
-    /// What comes before the first `*`.
+    /// Part before the first `*`.
     first: Box<str>,
-    /// What comes after each `*`.
+    /// Parts after each `*`.
     rest: Box<[Box<str>]>,
 }
 
@@ -114,12 +114,12 @@ impl Wildcard {
         Ok(Self { first: parts.next().unwrap_or_default(), rest: parts.collect() })
     }
 
-    /// What comes before, between and after the `*`s.
+    /// Returns the parts before, between and after the `*`s.
     pub(crate) fn parts(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&self.first).chain(&self.rest).map(|part| &**part)
     }
 
-    /// How many characters there are beside the `*`s.
+    /// Returns the number of characters beside the `*`s.
     #[cfg(feature = "schema")]
     pub(crate) fn literal_chars(&self) -> u64 {
         self.parts().map(|part| part.chars().count() as u64).sum()

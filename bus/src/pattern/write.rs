@@ -13,7 +13,8 @@ use super::{
 };
 use crate::json::write_text;
 
-/// What a pattern's author wrote: fields by their whole paths, and `$or`s, in their order.
+/// Outline of a pattern as its author wrote it: fields by their whole paths, and `$or`s, in their
+/// order.
 ///
 /// It is kept beside the rules to which the pattern multiplies, which may be a thousand.
 #[derive(Clone, Default)]
@@ -24,7 +25,7 @@ pub(crate) enum Clause {
     /// A field by its index.
     Field(usize),
     Or {
-        /// Where the author wrote it.
+        /// Path at which the author wrote it.
         #[cfg_attr(not(feature = "schema"), expect(dead_code, reason = "only checks name it"))]
         path: Box<str>,
         branches: Vec<Outline>,

@@ -153,7 +153,7 @@ impl Unaccepted {
         &self.name
     }
 
-    /// Why it was not accepted, and what is to be done about it.
+    /// Returns the reason that the event was not accepted, with what to do about it.
     ///
     /// When it [may have happened](Fault::may_have_happened), the bus may have taken the event all
     /// the same; consumers recognise it by its id.

@@ -58,7 +58,7 @@ pub struct Publication<'p, B, T = Vec<Published>> {
     output: PhantomData<fn() -> T>,
 }
 
-/// What an awaited [`Publication`] gives: one [`Published`], or all of them.
+/// Output of an awaited [`Publication`]: one [`Published`], or all of them.
 pub trait PublicationOutput: Sized {
     /// `None` when there is another number of events.
     #[doc(hidden)]
@@ -93,18 +93,18 @@ pub(super) enum State {
     Refused(Fault),
 }
 
-/// What happened to an event that waits.
+/// Past of an event that waits.
 #[derive(Default)]
 pub(super) struct Past {
-    /// Why it was not accepted the last time.
+    /// Reason that it was not accepted the last time.
     pub(super) fault: Option<Fault>,
     /// Retries of faults that allow only so many.
     capped: u32,
     /// Tries that failed.
     tries: u32,
-    /// Whether it may have been accepted in any of the tries.
+    /// True if it may have been accepted in any of the tries.
     may_have_happened: bool,
-    /// Whether it is sent in a request of its own, to find out which entry is refused.
+    /// True if it is sent in a request of its own, to find out which entry is refused.
     pub(super) is_alone: bool,
 }
 
@@ -275,7 +275,7 @@ impl State {
 }
 
 impl Past {
-    /// What becomes of an event when it fails once more.
+    /// Returns the state of an event that has failed once more.
     pub(super) fn after(self, fault: Fault, retry: &Retry) -> State {
         match fault.disposition() {
             Disposition::RetryHere { .. } => {}
@@ -299,7 +299,7 @@ impl Past {
         })
     }
 
-    /// What becomes of an event when its request is refused as a whole: it is sent by itself.
+    /// Returns the state of an event whose request is refused as a whole: it is sent by itself.
     pub(super) fn alone(self, fault: Fault) -> State {
         State::Waiting(Self { fault: Some(fault), is_alone: true, ..self })
     }

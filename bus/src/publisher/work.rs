@@ -17,11 +17,11 @@ use super::{
 };
 use crate::{Bus, ClaimCheck, EntryResult, InvalidEvent, OutgoingEvent};
 
-/// What comes next while events are on their way.
+/// Next step while events are on their way.
 pub(super) enum Next {
     Stored(usize, Result<OutgoingEvent, Fault>),
     Answered(Request, Result<Vec<EntryResult>, Fault>),
-    /// What failed has waited long enough.
+    /// Retry of events that have waited long enough after they failed.
     Retry,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Work<'w, B> {
     stored: Vec<usize>,
     /// Failed, and to be sent again after a pause.
     failed: Vec<usize>,
-    /// What the latest retry has cost, until the bus shows that it works.
+    /// Cost of the latest retry, until the bus shows that it works.
     paid: Option<Withdrawal>,
 }
 
@@ -118,7 +118,7 @@ impl<'w, B: Bus> Work<'w, B> {
         }
     }
 
-    /// Why the event was not accepted the last time.
+    /// Returns the reason that the event was not accepted the last time.
     fn past_fault(&self, index: usize) -> Option<&Fault> {
         match &self.states[index] {
             State::Waiting(past) => past.fault.as_ref(),
@@ -222,7 +222,8 @@ impl<'w, B: Bus> Work<'w, B> {
         }
     }
 
-    /// How long what failed has to wait, once all else is on its way; `None` if nothing does.
+    /// Returns the time that failed events have to wait, once all else is on its way; `None` if
+    /// there are none.
     pub(super) fn time_to_retry(&mut self) -> Option<Duration> {
         if self.failed.is_empty() || !self.requests.is_empty() {
             return None;

@@ -1,4 +1,4 @@
-//! What the AWS SDK for Rust says, as a fault.
+//! Faults of errors of the AWS SDK for Rust.
 
 use std::{error::Error as StdError, io, time::Duration};
 
@@ -21,7 +21,7 @@ const NETWORK: &str = "check that the function reaches the endpoint of {service}
 const STRANGE_ANSWER: &str = "look at what answers at the endpoint of {service}: it may be a proxy";
 const NO_ANSWER: &str = "check the credentials of the function and its way to {service}";
 
-/// What the error of a call through the AWS SDK means.
+/// Makes a fault of the error of a call through the AWS SDK.
 ///
 /// | the SDK says | kind | may have happened |
 /// |---|---|---|
@@ -95,7 +95,8 @@ fn dispatch(failure: &DispatchFailure) -> Fault {
     }
 }
 
-/// What has no kind among connections, such as credentials that could not be loaded.
+/// Returns the fault of an error that is none of a connection, such as credentials that could not
+/// be loaded.
 fn other(kind: Option<ErrorKind>) -> Fault {
     match kind {
         Some(ErrorKind::ThrottlingError) => {
@@ -112,8 +113,8 @@ fn other(kind: Option<ErrorKind>) -> Fault {
     }
 }
 
-/// Whether nobody was there to take the request. Other errors of a connection may come after it
-/// was sent, and the SDK does not tell whether there was a connection at all.
+/// Returns true if nobody was there to take the request. Other errors of a connection may come
+/// after it was sent, and the SDK does not tell whether there was a connection at all.
 fn was_refused(failure: &DispatchFailure) -> bool {
     let error = failure.as_connector_error().map(|error| error as &(dyn StdError + 'static));
     std::iter::successors(error, |&error| cause(error))
@@ -121,7 +122,8 @@ fn was_refused(failure: &DispatchFailure) -> bool {
         .any(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-/// What is right below. An `io::Error` that wraps another error has that one's source for its own.
+/// Returns the source right below. An `io::Error` that wraps another error has that one's source
+/// for its own.
 fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(wrapped) => Some(wrapped),

@@ -1,4 +1,4 @@
-//! What the error codes of AWS services ask for.
+//! Error codes of AWS services, and the faults that they stand for.
 //!
 //! A code is judged by two questions: would the very same call succeed if it were sent again, and
 //! if not, is the item to blame or what surrounds it? The codes are those of DynamoDB, EventBridge
@@ -7,7 +7,7 @@
 
 use super::{Fault, remedy as remedies};
 
-/// What a code asks for. Each has one reason, which its place in [`verdict`] gives.
+/// Verdict on a code. Each has one reason, which its place in [`verdict`] gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     /// Refused for now, for there is too much to do.
@@ -26,18 +26,18 @@ enum Verdict {
     Conflict,
     /// The call itself is wrong, and what it says came from the item.
     Item,
-    /// What surrounds the call is wrong: permissions, names, deployments.
+    /// Wrong setup around the call: permissions, names, deployments.
     Setup,
 }
 
-/// What SQS writes before most codes of its own, also through the AWS SDK.
+/// Prefix that SQS writes before most codes of its own, also through the AWS SDK.
 const SQS: &str = "AWS.SimpleQueueService.";
 
 /// Retries of a code that we know nothing or too little about.
 const CAP: u32 = 1;
 
 impl Fault {
-    /// What the error code of an AWS service means, given the HTTP status if there was one.
+    /// Makes a fault of the error code of an AWS service, given the HTTP status if there was one.
     ///
     /// A code that is not known is judged by its status: 429 is [throttled](crate::FaultKind::Throttled);
     /// 408, 500, 502, 503 and 504 are [transient](crate::FaultKind::Transient), as in the AWS SDK. Any
@@ -74,7 +74,7 @@ impl Fault {
         fault
     }
 
-    /// What the error code of one entry in the answer of EventBridge's `PutEvents` means.
+    /// Makes a fault of the error code of one entry in the answer of EventBridge's `PutEvents`.
     ///
     /// Only `InternalFailure` and `ThrottlingException` are worth another try:
     /// <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html>.

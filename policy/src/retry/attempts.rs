@@ -46,14 +46,14 @@ pub struct Attempts<'a> {
     failures: u32,
     /// Retries of faults that allow only so many.
     capped: u32,
-    /// What the latest retry has cost.
+    /// Cost of the latest retry.
     paid: Option<Withdrawal>,
-    /// Whether that retry is still to come.
+    /// True if that retry is still to come.
     waiting: bool,
     may_have_happened: bool,
 }
 
-/// Why a call is not tried again.
+/// Reasons that a call is not tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GiveUp {

@@ -5,7 +5,7 @@ use std::sync::{
 
 use crate::Fault;
 
-/// What all retries together may cost. Clones share it.
+/// Budget of all retries together. Clones share it.
 ///
 /// When a service is down, every caller that tries three times triples the load under which it has
 /// to come up again. A budget stops that: a retry takes tokens out of a bucket, success puts some
@@ -45,13 +45,13 @@ impl RetryBudget {
         Self { tokens: Arc::new(AtomicU32::new(capacity)), capacity }
     }
 
-    /// How many tokens it holds when it is full.
+    /// Returns the number of tokens in a full budget.
     #[must_use]
     pub fn capacity(&self) -> u32 {
         self.capacity
     }
 
-    /// How many tokens are in it at this moment, for metrics.
+    /// Returns the number of tokens in it at this moment, for metrics.
     #[must_use]
     pub fn available(&self) -> u32 {
         self.tokens.load(Ordering::Relaxed)
@@ -95,7 +95,7 @@ impl Default for RetryBudget {
     }
 }
 
-/// What one retry has cost. Dropped, it stays spent.
+/// Cost of one retry. Dropped, it stays spent.
 #[derive(Debug)]
 #[must_use = "refund it when the retry succeeds, or when it is not made"]
 pub struct Withdrawal {

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use setpiece_envelope::DomainEvent;
 
-/// Whose events they are.
+/// Publishers of the events.
 #[derive(Clone, Copy)]
 pub(crate) enum Origin {
     /// Our own writer's: nothing is in them but what it writes.

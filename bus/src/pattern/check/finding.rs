@@ -1,6 +1,6 @@
 use std::{error::Error as StdError, fmt};
 
-/// What a pattern asks of an event in vain.
+/// Finding about a part of a pattern that is asked of an event in vain.
 ///
 /// It shows what is in the pattern and in the event's schema, and no event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub enum Finding {
         alternative: Option<String>,
         /// The field, as a path from the event's top.
         field: String,
-        /// Why no event matches.
+        /// Reason that no event matches.
         mismatch: Mismatch,
     },
     /// Every event of the type matches, although the pattern has filters.
@@ -35,7 +35,7 @@ pub enum Finding {
     },
 }
 
-/// Why no event of a type has what a pattern asks of a field.
+/// Reason that no event of a type has the value that a pattern asks of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mismatch {
@@ -48,19 +48,19 @@ pub enum Mismatch {
     Object,
     /// The field's values are of other kinds.
     Kind {
-        /// What the values are, in words.
+        /// Description of the values, in words.
         is: String,
     },
     /// The field's values are of that kind, and none of them is asked for.
     Value {
-        /// What the values are, in words.
+        /// Description of the values, in words.
         is: String,
     },
     /// The pattern asks for its absence, and the field is always there.
     Present,
 }
 
-/// What a check of a pattern has found. There is at least one finding.
+/// Findings of a check of a pattern. There is at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Findings {
     pub(crate) never_matches: bool,
@@ -68,7 +68,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Whether no event of the type can match, by any of the pattern's alternatives.
+    /// Returns true if no event of the type can match, by any of the pattern's alternatives.
     #[must_use]
     pub fn never_matches(&self) -> bool {
         self.never_matches

@@ -1,4 +1,4 @@
-//! What a schema says about the values at a path.
+//! Statements of a schema about the values at a path.
 //!
 //! All answers err to one side: a value that an event can have is among those that are found, and
 //! what is said to be there is there. A keyword that is not understood only makes the answer wider.
@@ -9,14 +9,14 @@ use serde_json::Value as Json;
 
 use super::values::{Kinds, Values};
 
-/// What is at a path.
+/// Values at a path.
 #[derive(Clone, Debug)]
 pub(crate) struct Reach {
     /// The values, at the most.
     pub(crate) values: Values,
-    /// Whether there may be none.
+    /// True if there may be none.
     pub(crate) absent: bool,
-    /// Whether a list may be on the way.
+    /// True if a list may be on the way.
     pub(crate) listed: bool,
 }
 
@@ -24,10 +24,10 @@ pub(crate) struct Reach {
 pub(crate) struct Lookup<'s> {
     /// The schema to which references refer.
     root: &'s Json,
-    /// What has been found for a schema and the number of steps that are left of the path. `None` while that is
-    /// being found out, which only a recursive type can ask for.
+    /// Values found for a schema and the number of steps that are left of the path. `None` while
+    /// they are being found, which only a recursive type can ask for.
     known: HashMap<(*const Json, usize), Option<Reach>>,
-    /// How much may still be looked at.
+    /// Schemas that may still be looked at.
     effort: usize,
 }
 
@@ -42,7 +42,7 @@ enum Part<'s> {
 /// The longest path that is looked up.
 const MAX_STEPS: usize = 64;
 
-/// How many schemas may refer to one another for the same value.
+/// Limit on the schemas that may refer to one another for the same value.
 const MAX_PARTS: usize = 64;
 
 const MAX_EFFORT: usize = 200_000;
@@ -83,7 +83,7 @@ impl<'s> Lookup<'s> {
         Self { root, known: HashMap::new(), effort: MAX_EFFORT }
     }
 
-    /// What `schema` says about the path.
+    /// Finds the values that `schema` allows at the path.
     pub(crate) fn find(&mut self, schema: &'s Json, path: &str) -> Reach {
         let steps: Vec<_> = path.split('.').collect();
         // AWS sees what is below an empty key only with certain patterns.
@@ -233,7 +233,7 @@ impl<'s> Lookup<'s> {
         values
     }
 
-    /// What is at `rest` in the elements of the arrays that satisfy `schema`.
+    /// Finds the values at `rest` in the elements of the arrays that satisfy `schema`.
     fn elements(&mut self, schema: &'s Json, rest: &[&str], depth: usize) -> Reach {
         if depth > MAX_PARTS || !self.take() {
             return Reach::unknown();
@@ -263,7 +263,7 @@ impl<'s> Lookup<'s> {
         reach
     }
 
-    /// What is at `rest` in the member `name` of the objects that satisfy `schema`.
+    /// Finds the values at `rest` in the member `name` of the objects that satisfy `schema`.
     ///
     /// Where the schema is `closed`, an object has no member that neither this schema nor one of
     /// its parts speaks of.
@@ -338,7 +338,7 @@ impl<'s> Lookup<'s> {
         }
     }
 
-    /// Whether `schema` or one of its parts has something to say about the member.
+    /// Returns true if `schema` or one of its parts has something to say about the member.
     fn any_speaks_of(&mut self, schema: &'s Json, name: &str, depth: usize) -> bool {
         if depth > MAX_PARTS || !self.take() {
             return true;
@@ -391,7 +391,7 @@ fn own_kinds(schema: &Json) -> Kinds {
     kinds
 }
 
-/// Whether `schema` has something to say about the member by itself.
+/// Returns true if `schema` has something to say about the member by itself.
 fn speaks_of(schema: &Json, name: &str) -> bool {
     let has = |keyword: &str| schema.get(keyword).is_some();
     schema["properties"].get(name).is_some()

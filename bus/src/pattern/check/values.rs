@@ -29,7 +29,7 @@ enum Group {
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Numbers {
     range: Range,
-    /// Whether they have no fraction.
+    /// True if the numbers have no fraction.
     whole: bool,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Kinds(u8);
 /// The largest whole number up to which an `f64` holds all of them.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// How many groups are kept apart.
+/// Limit on the groups that are kept apart.
 const MAX_GROUPS: usize = 4096;
 
 impl Kinds {
@@ -184,12 +184,12 @@ impl Values {
         Self(groups)
     }
 
-    /// Whether one of the values could match the test.
+    /// Returns true if one of the values could match the test.
     pub(crate) fn can_match(&self, test: &Test) -> bool {
         self.0.iter().any(|group| group.can_match(test))
     }
 
-    /// Whether the tests, one or the other, match each of the values.
+    /// Returns true if the tests, one or the other, match each of the values.
     pub(crate) fn all_match(&self, tests: &[Test]) -> bool {
         self.0.iter().all(|group| tests.iter().any(|test| group.matches(test)))
     }
@@ -278,7 +278,7 @@ impl Group {
         }
     }
 
-    /// Whether the test matches all of the group.
+    /// Returns true if the test matches all of the group.
     fn matches(&self, test: &Test) -> bool {
         if let Some(value) = self.only() {
             return test.matches(&value, false);
@@ -309,7 +309,7 @@ impl Group {
     }
 }
 
-/// How many characters a text that matches has at the least.
+/// Returns the fewest characters that a matching text has.
 fn shortest(test: &TextTest) -> u64 {
     match test {
         // A quote at the end of a prefix, or at the beginning of a suffix, may be the one that
@@ -391,8 +391,8 @@ impl Numbers {
         (only && self.whole && low.number.value().abs() < EXACT).then_some(low.number)
     }
 
-    /// Whether all of them lie in the range, and AWS sees that: it does not compare numbers with
-    /// more digits than an `f64` has.
+    /// Returns true if all of them lie in the range, and AWS sees that: it does not compare numbers
+    /// with more digits than an `f64` has.
     fn is_within(&self, range: &Range) -> bool {
         let (Some(low), Some(high)) = (self.range.low, self.range.high) else { return false };
         let is_exact = |bound: Bound| bound.number.value().abs() < EXACT;
@@ -418,7 +418,7 @@ fn bound(number: &Json, included: bool) -> Option<Bound> {
     })
 }
 
-/// What the values are, in words.
+/// Describes the values in words.
 impl fmt::Display for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 8;
