@@ -49,7 +49,7 @@ impl AsString {
     }
 }
 
-/// The same as [`AsString`] for members that may be `null` or missing.
+/// Serializer of optional members as texts: [`AsString`] for members that may be `null` or missing.
 ///
 /// ```
 /// # use serde::{Deserialize, Serialize};

@@ -74,7 +74,7 @@ macro_rules! open_enum {
 }
 
 open_enum! {
-    /// Who may listen to an event: the metadata member `category`.
+    /// Audience of an event: the metadata member `category`.
     Category {
         /// A fact of the business, published on the shared bus for every domain.
         DomainEvent = "domain-event",
@@ -84,7 +84,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// What an event carries: the metadata member `type`.
+    /// Content of an event: the metadata member `type`.
     EventType {
         /// The event holds the data that consumers need.
         Data = "data",

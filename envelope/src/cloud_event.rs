@@ -242,8 +242,8 @@ fn is_attribute_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
-/// Whether JSON stands for one of the types of attributes: text without
-/// control characters, a boolean or a 32-bit integer.
+/// Returns true if JSON stands for one of the types of attributes: text without control characters,
+/// a boolean or a 32-bit integer.
 fn is_attribute_value(json: &str) -> bool {
     if json.starts_with('"') {
         // Without escapes there is no control character in JSON.

@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::{CorrelationId, EventId, Metadata, TraceParent, TraceState};
 
-/// Where an event stands in its flow: what caused it, and which trace and tenant it belongs to.
+/// Place of an event in its flow: its cause, and the trace and tenant it belongs to.
 ///
 /// The flow's first event has [`Correlation::root`]. An event that is published while another one
 /// is handled has [`Correlation::caused_by`] that one.
@@ -26,17 +26,17 @@ pub struct Correlation {
     pub correlation_id: Option<CorrelationId>,
     /// The event that caused this one.
     pub causation_id: Option<EventId>,
-    /// How many events lie between the flow's first event and this one; that one has 0.
+    /// Number of events between the flow's first event and this one; that one has 0.
     ///
     /// Readers take values up to [`Correlation::MAX_DEPTH`].
     pub depth: u32,
     /// The context in which the event was made, set once by its producer. It links a consumer's
     /// trace to the producer's.
     pub traceparent: Option<TraceParent>,
-    /// What tracing systems added to [`traceparent`](Self::traceparent).
+    /// State that tracing systems added to [`traceparent`](Self::traceparent).
     pub tracestate: Option<TraceState>,
-    /// Whether this flow was chosen for detailed telemetry. Decided once, where the flow begins, so
-    /// that all its services answer alike; `None` where nobody decided.
+    /// Decision on detailed telemetry of this flow. Made once, where the flow begins, so that all
+    /// its services answer alike; `None` where nobody decided.
     pub sampled: Option<bool>,
     /// The tenant for whom the flow runs: 1 to 128 printable characters.
     pub tenant: Option<String>,
@@ -78,25 +78,25 @@ impl Correlation {
         }
     }
 
-    /// The same in a flow that began elsewhere, such as with a request.
+    /// Continues a flow that began elsewhere, such as with a request.
     #[must_use]
     pub fn with_correlation_id(self, id: CorrelationId) -> Self {
         Self { correlation_id: Some(id), ..self }
     }
 
-    /// The same for `tenant`.
+    /// Sets the tenant.
     #[must_use]
     pub fn with_tenant(self, tenant: impl Into<String>) -> Self {
         Self { tenant: Some(tenant.into()), ..self }
     }
 
-    /// The same with the decision whether there is detailed telemetry.
+    /// Sets the decision on detailed telemetry.
     #[must_use]
     pub fn with_sampled(self, sampled: bool) -> Self {
         Self { sampled: Some(sampled), ..self }
     }
 
-    /// The same in another trace.
+    /// Puts the flow into another trace.
     #[must_use]
     pub fn with_trace(self, parent: TraceParent, state: Option<TraceState>) -> Self {
         Self { traceparent: Some(parent), tracestate: state, ..self }

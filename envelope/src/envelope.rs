@@ -14,7 +14,7 @@ use crate::{
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Envelope<E> {
-    /// What is known about the event besides its data.
+    /// Metadata of the event: all that is known besides its data.
     ///
     /// Its `name` and `version` are those of `E`, also after reading an older version, and are
     /// written so whatever is put there.

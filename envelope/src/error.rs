@@ -1,4 +1,4 @@
-//! What can be wrong with an event, said without repeating what is in it.
+//! Errors of events, which never repeat what is in them.
 //!
 //! An event may hold personal data, so no message and no `Debug` text here shows a value. For the
 //! same reason the errors of serde, which quote what they found, are not kept as sources.
@@ -11,7 +11,7 @@ use std::{borrow::Cow, error::Error as StdError, fmt};
 
 use crate::{DomainEvent, EventVersion, UpcastError};
 
-/// Why an event could not be read. Each variant asks for another decision.
+/// Error of an event that could not be read. Each variant asks for another decision.
 ///
 /// None of them goes away by reading the same bytes again with the same program.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// What is wrong with the bytes and where, if that is the error.
+    /// Returns the problem of the bytes and its place, if that is the error.
     #[must_use]
     pub fn violation(&self) -> Option<&Violation> {
         match self {
@@ -175,7 +175,7 @@ impl UpcastFailed {
         self.to
     }
 
-    /// What the event's own `upcast` said.
+    /// Returns the error of the event's own `upcast`.
     #[must_use]
     pub fn error(&self) -> &UpcastError {
         &self.source
@@ -189,14 +189,14 @@ impl fmt::Display for UpcastFailed {
     }
 }
 
-/// Why an event could not be written: its own data cannot be sent as JSON.
+/// Error of an event that could not be written: its own data cannot be sent as JSON.
 ///
 /// Writing the same event again fails again.
 #[derive(Debug)]
 pub struct WriteError(pub(crate) Violation);
 
 impl WriteError {
-    /// What cannot be written and where it is.
+    /// Returns the problem of the value that cannot be written, and its place.
     #[must_use]
     pub fn violation(&self) -> &Violation {
         &self.0
@@ -260,7 +260,7 @@ impl Violation {
         self
     }
 
-    /// The same with another reason.
+    /// Returns the violation with another reason.
     #[cold]
     pub(crate) fn with_reason(mut self, reason: Reason) -> Self {
         self.0.reason = reason;
@@ -276,7 +276,8 @@ impl Violation {
         self
     }
 
-    /// The same without the names of members, where nobody knows which of them are data.
+    /// Returns the violation without the names of members, for documents of which nobody knows
+    /// which names are data.
     #[cold]
     pub(crate) fn without_names(mut self) -> Self {
         let hidden = |segment: &str| match segment.find('[') {
@@ -290,8 +291,8 @@ impl Violation {
         self
     }
 
-    /// Where it is: the names of members joined by dots, elements in brackets, as in
-    /// `data.items[3].sku`. The document itself is `$`.
+    /// Returns the path of the problem: the names of members joined by dots, elements in brackets,
+    /// as in `data.items[3].sku`. The document itself is `$`.
     ///
     /// A key that does not look like a member's name is shown as `*`.
     #[must_use]
@@ -299,7 +300,7 @@ impl Violation {
         if self.0.path.is_empty() { "$" } else { &self.0.path }
     }
 
-    /// What is wrong there.
+    /// Returns the reason.
     #[must_use]
     pub fn reason(&self) -> &Reason {
         &self.0.reason
@@ -343,7 +344,7 @@ pub(crate) fn shown(key: &str) -> &str {
     if is_name { key } else { "*" }
 }
 
-/// What is wrong at one place of a JSON document. Reads on after the place: "`name` is missing".
+/// Problem at one place of a JSON document. Reads on after the place: "`name` is missing".
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -356,7 +357,7 @@ pub enum Reason {
     NotJson {
         /// Bytes from the beginning of the document.
         offset: usize,
-        /// What JSON asks for there.
+        /// Token that JSON asks for there.
         expected: &'static str,
     },
     /// A JSON object was sent as text: somebody encoded it twice.
@@ -367,7 +368,7 @@ pub enum Reason {
     Duplicate,
     /// Another kind of value than the one that belongs here.
     Expected {
-        /// What belongs here.
+        /// Value that belongs here.
         expected: Cow<'static, str>,
         /// The kind of value that is here.
         found: Cow<'static, str>,
@@ -393,7 +394,7 @@ pub enum Reason {
     NotPrintable,
     /// Not an event version: a whole number from 1 to 4,294,967,295, as a number or as text.
     NotAVersion {
-        /// What is here instead.
+        /// Value that is here instead.
         found: &'static str,
     },
     /// Not a moment in the form of RFC 3339.
@@ -420,7 +421,7 @@ pub enum Reason {
     },
     /// More bytes than an event may have.
     TooLarge {
-        /// How many bytes there are.
+        /// Size in bytes.
         size: usize,
         /// The most bytes that are allowed.
         limit: usize,
@@ -429,7 +430,7 @@ pub enum Reason {
     Schema {
         /// The schema's keyword, such as `minimum` or `pattern`.
         keyword: Cow<'static, str>,
-        /// What the keyword asks for, where the schema says it.
+        /// Rule of the keyword, where the schema says it.
         expected: Option<String>,
     },
     /// Data that is not of the type it is read into, and too much to look for the place.
@@ -439,7 +440,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Whether a number is good JSON and yet nothing that a reader here takes.
+    /// Returns true if a number is good JSON and yet nothing that a reader here takes.
     pub(crate) fn is_of_range(&self) -> bool {
         matches!(self, Self::IntegerOutOfRange | Self::NotFinite)
     }

@@ -62,7 +62,7 @@ pub trait DomainEvent: Sized {
     /// The metadata member `type`: what the event carries.
     const TYPE: EventType = EventType::Data;
 
-    /// Whether this type is another team's view of an event that [`Self::SERVICE`] owns.
+    /// True if this type is another team's view of an event that [`Self::SERVICE`] owns.
     ///
     /// A view is read, never published; what publishes does not compile with one. It can be written
     /// all the same, so that a consumer's test makes the event that it is to read.
@@ -96,11 +96,11 @@ pub trait DomainEvent: Sized {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Pii {
-    /// Where the member is within `data`: member names joined by dots. Everything below it counts.
+    /// Path of the member within `data`: member names joined by dots. Everything below it counts.
     ///
     /// The empty path is the whole of `data`.
     pub path: &'static str,
-    /// What kind of personal data it is, such as `email`, where the event says so.
+    /// Kind of personal data, such as `email`, where the event says so.
     pub kind: Option<&'static str>,
 }
 

@@ -91,7 +91,7 @@ mod wire;
 pub mod __private;
 
 pub mod json {
-    //! What walks over JSON from outside, for adapters that read a form of their own around events.
+    //! Scanner over JSON from outside, for adapters that read a form of their own around events.
     //!
     //! A service needs none of this: it reads events, or its own types by
     //! [`from_json`](crate::from_json).

@@ -6,7 +6,8 @@ use crate::{
     wire::{object::Object, scan::Scanner},
 };
 
-/// What is known about an event besides its data: the object `metadata` of its wire form.
+/// Metadata of an event: all that is known besides its data, and the object `metadata` of its wire
+/// form.
 ///
 /// Only [`event_id`](Self::event_id), [`name`](Self::name) and [`version`](Self::version) are
 /// required of a producer. Members that this version of the library does not know are kept as
@@ -16,7 +17,7 @@ use crate::{
 pub struct Metadata {
     /// Names the event, the same over retries, redeliveries and replays.
     pub event_id: EventId,
-    /// What happened, as in `order_submitted`: 1 to 128 printable characters.
+    /// Name of the event, as in `order_submitted`: 1 to 128 printable characters.
     pub name: String,
     /// The event's major version.
     pub version: EventVersion,
@@ -26,15 +27,15 @@ pub struct Metadata {
     pub subdomain: Option<String>,
     /// The name of that service: 1 to 128 printable characters.
     pub service: Option<String>,
-    /// Who may listen.
+    /// Audience of the event.
     pub category: Option<Category>,
-    /// What the event carries: the member `type`.
+    /// Content of the event: the member `type`.
     pub event_type: Option<EventType>,
     /// When it happened, by the clock of the service that published it.
     pub occurred_at: Option<Timestamp>,
-    /// Where the event stands in its flow.
+    /// Place of the event in its flow.
     pub correlation: Correlation,
-    /// What the event is about, such as an order number: 1 to 1024 printable characters.
+    /// Subject of the event, such as an order number: 1 to 1024 printable characters.
     pub subject: Option<String>,
     /// Events with the same key are to be handled in order, where the transport can: 1 to 128
     /// printable characters. It is the `partitionkey` of CloudEvents.
@@ -72,7 +73,7 @@ impl Metadata {
         }
     }
 
-    /// Whether `name` is a member that this type has a field for.
+    /// Returns true if `name` is a member that this type has a field for.
     pub(crate) fn has_member(name: &str) -> bool {
         MEMBERS.contains(&name)
     }

@@ -1,4 +1,4 @@
-//! What an event's type writes and what it reads, as JSON Schema.
+//! JSON Schemas of the data that an event's type writes and reads.
 
 mod close;
 mod formats;
@@ -110,13 +110,13 @@ impl EventSchema {
         Self { written: DataSchema::new(written), read: DataSchema::new(read), undecided }
     }
 
-    /// What the type writes: closed.
+    /// Returns the schema of the data that the type writes: closed.
     #[must_use]
     pub fn written(&self) -> &DataSchema {
         &self.written
     }
 
-    /// What the type reads: open.
+    /// Returns the schema of the data that the type reads: open.
     #[must_use]
     pub fn read(&self) -> &DataSchema {
         &self.read
@@ -193,7 +193,7 @@ impl fmt::Debug for DataSchema {
 pub struct Violations(Vec<Violation>);
 
 impl Violations {
-    /// How many there are.
+    /// Returns the number of violations.
     #[expect(clippy::len_without_is_empty, reason = "there is always one")]
     #[must_use]
     pub fn len(&self) -> usize {

@@ -2,7 +2,7 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use crate::DomainEvent;
 
-/// Which service owns an event: its domain, its subdomain and its own name.
+/// Service that owns an event: its domain, its subdomain and its own name.
 ///
 /// A service declares itself once, as a constant that its events refer to.
 ///
@@ -50,7 +50,7 @@ impl ServiceId {
         this
     }
 
-    /// The same service with another EventBridge `source`, for a bus whose names already exist.
+    /// Sets another EventBridge `source`, for a bus whose names already exist.
     ///
     /// # Panics
     ///
@@ -98,7 +98,7 @@ impl ServiceId {
         }
     }
 
-    /// How many bytes [`Self::source`] has.
+    /// Returns the number of bytes of [`Self::source`].
     const fn source_len(&self) -> usize {
         match self.source {
             Some(source) => source.len(),

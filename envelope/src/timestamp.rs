@@ -26,7 +26,7 @@ pub struct Timestamp {
     seconds: i64,
     /// After `seconds`.
     nanos: u32,
-    /// How many digits of a second are written; it does not tell moments apart.
+    /// Number of digits of a second that are written; it does not tell moments apart.
     digits: u8,
 }
 
@@ -67,7 +67,7 @@ impl Timestamp {
         self.seconds * 1000 + i64::from(self.nanos / 1_000_000) + i64::from(rounds_up)
     }
 
-    /// The same moment without what is finer than a second, and written without it.
+    /// Returns the moment without fractions of a second, and writes it without them.
     #[must_use]
     pub fn truncate_to_seconds(self) -> Self {
         // Towards 1970, as milliseconds are.
@@ -75,7 +75,7 @@ impl Timestamp {
         Self { seconds: self.seconds + i64::from(rounds_up), nanos: 0, digits: 0 }
     }
 
-    /// The same moment without what is finer than a millisecond.
+    /// Returns the moment without fractions of a millisecond.
     #[must_use]
     pub fn truncate_to_millis(self) -> Self {
         Self::from_unix_millis(self.unix_millis()).unwrap_or(self)
@@ -94,7 +94,7 @@ impl Timestamp {
         .unwrap_or(Self::LAST)
     }
 
-    /// How long after `earlier` this is, or nothing if it is not later.
+    /// Returns the time from `earlier` to this moment, or zero if it is not later.
     #[must_use]
     pub fn saturating_duration_since(self, earlier: Self) -> Duration {
         u64::try_from(self.seconds - earlier.seconds).map_or(Duration::ZERO, |seconds| {

@@ -94,7 +94,7 @@ pub trait Upcast<Previous>: Sized {
     fn upcast(previous: Previous) -> Result<Self, UpcastError>;
 }
 
-/// Why an old event could not be brought up to date.
+/// Error of an old event that could not be brought up to date.
 pub struct UpcastError {
     reason: &'static str,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -142,11 +142,11 @@ impl StdError for UpcastError {
     }
 }
 
-/// Where an event's history begins: its [`DomainEvent::Previous`] when no older version is read.
+/// Beginning of an event's history: its [`DomainEvent::Previous`] when no older version is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum First {}
 
-/// What can stand before version `E` in its history: [`First`], or the previous version's type.
+/// Predecessor of version `E` in its history: [`First`], or the previous version's type.
 ///
 /// Implemented for all of those already; it is not for implementing.
 #[diagnostic::on_unimplemented(

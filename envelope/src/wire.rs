@@ -26,7 +26,7 @@ use crate::{DomainEvent, ReadError, Reason, Violation};
 /// resources: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html>.
 pub const MAX_EVENT_BYTES: usize = 1024 * 1024;
 
-/// How many objects and arrays may stand within each other, the document itself included.
+/// Limit on the objects and arrays within each other, the document itself included.
 pub const MAX_NESTING: usize = 128;
 
 /// The most that the levels of a document's values may add up to, in a document of up to 1 MiB;
@@ -41,7 +41,7 @@ const MAX_WEIGHT: usize = 4 * MAX_EVENT_BYTES;
 /// The weight up to which a document that is not of its type is decoded once more for the reason.
 const MAX_DIAGNOSED_WEIGHT: usize = MAX_WEIGHT / 8;
 
-/// How deep an event's data stands in its detail.
+/// Levels of a detail above the event's data.
 pub(crate) const DATA_DEPTH: usize = 1;
 
 /// The most bytes that a document of somebody else may have: 6 MiB and 100 bytes, the most that

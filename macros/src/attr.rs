@@ -57,7 +57,7 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Where the key is, when its value is usable.
+    /// Returns the place of the key, when its value is usable.
     pub(crate) fn key(&self) -> Option<Span> {
         match self {
             Self::Given(key, _) => Some(*key),
@@ -80,12 +80,12 @@ impl<T> Slot<T> {
     }
 }
 
-/// What `#[event(…)]` says on a type.
+/// Keys of `#[event(…)]` on a type.
 #[derive(Default)]
 pub(crate) struct TypeAttrs {
-    /// Whether there is an attribute at all.
+    /// True if there is an attribute at all.
     pub(crate) present: bool,
-    /// Whether an attribute could not be read to its end, so that keys may be hidden in the rest.
+    /// True if an attribute could not be read to its end, so that keys may be hidden in the rest.
     pub(crate) unread: bool,
     pub(crate) service: Slot<ExprPath>,
     pub(crate) name: Slot<LitStr>,
@@ -142,7 +142,7 @@ impl TypeAttrs {
     }
 }
 
-/// What `#[event(…)]` says on a field.
+/// Keys of `#[event(…)]` on a field.
 #[derive(Default)]
 pub(crate) struct FieldAttrs {
     pub(crate) subject: Slot<()>,

@@ -1,4 +1,4 @@
-//! What an event must be, beyond having the right keys with the right kinds of values.
+//! Rules of an event, beyond having the right keys with the right kinds of values.
 
 mod history;
 mod integers;

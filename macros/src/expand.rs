@@ -1,4 +1,4 @@
-//! What the derive writes: an impl, and what the compiler can check of it only when all types are
+//! Output of the derive: an impl, and checks that the compiler can make only when all types are
 //! known.
 
 mod stub;

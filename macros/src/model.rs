@@ -33,7 +33,7 @@ pub(crate) struct Input<'a> {
     pub(crate) attrs: TypeAttrs,
     /// The crate or module with the trait.
     pub(crate) krate: Path,
-    /// Which side of serde decides what the event looks like.
+    /// Side of serde that decides what the event looks like.
     pub(crate) side: Side,
     pub(crate) names: TypeNames,
     pub(crate) body: Body<'a>,

@@ -1,4 +1,4 @@
-//! What serde will do to names, as far as an event has to know them.
+//! Names as serde will write and read them, as far as an event has to know them.
 //!
 //! Mistakes in `#[serde(…)]` are passed over here: serde's own derive reports them.
 

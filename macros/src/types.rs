@@ -1,4 +1,4 @@
-//! What can be told of a type from its tokens alone.
+//! Facts that can be told of a type from its tokens alone.
 
 use syn::{GenericArgument, Path, PathArguments, PathSegment, Type};
 

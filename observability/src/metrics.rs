@@ -77,7 +77,7 @@ impl Metric {
         Self { name, unit, is_high_resolution: false }
     }
 
-    /// The same with one value a second, which costs more.
+    /// Makes the metric one with a value each second, which costs more.
     #[must_use]
     pub const fn high_resolution(self) -> Self {
         Self { is_high_resolution: true, ..self }

@@ -227,7 +227,7 @@ impl Scope {
         use_it(current.as_ref())
     }
 
-    /// Where the scope stands in its flow.
+    /// Returns the place of the scope in its flow.
     #[must_use]
     pub fn correlation(&self) -> &Correlation {
         &self.0.correlation

@@ -8,7 +8,7 @@ use setpiece_envelope::{Clock, Timestamp};
 
 use crate::scope::WeakScope;
 
-/// How long before its deadline an invocation is spoken for.
+/// Time before its deadline at which an invocation is spoken for.
 const MARGIN: Duration = Duration::from_millis(50);
 
 /// A thread that says what an invocation has kept when it is about to be killed.

@@ -70,7 +70,7 @@ fn close_value(
     }
 }
 
-/// Whether the schema describes its object together with others that stand in it.
+/// Returns true if the schema describes its object together with others that stand in it.
 fn is_joint(root: &Value, pointer: &str) -> bool {
     let Some(schema) = root.pointer(pointer) else { return false };
     let kinds = [
@@ -82,7 +82,7 @@ fn is_joint(root: &Value, pointer: &str) -> bool {
     schema.get("allOf").is_some() || kinds.into_iter().filter(|kind| *kind).count() > 1
 }
 
-/// Whether the schema is about an object with certain members, and not about any object.
+/// Returns true if the schema is about an object with certain members, and not about any object.
 fn names_members(root: &Value, pointer: &str, seen: &mut HashSet<String>) -> bool {
     let Some(schema) = root.pointer(pointer).and_then(Value::as_object) else { return false };
     let is_open_on_purpose = schema.contains_key("additionalProperties")

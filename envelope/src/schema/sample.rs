@@ -2,7 +2,7 @@ use serde_json::{Map, Value, json};
 
 use super::walk::{BRANCHES, Step, reference};
 
-/// How many schemas deep an example may go; a type that is recursive without end has none.
+/// Limit on the depth of schemas in an example; a type that is recursive without end has none.
 const MAX_DEPTH: usize = 32;
 
 /// Makes the smallest example of the root schema that has something at the end of `way`.

@@ -15,7 +15,7 @@ pub(super) fn validator(schema: &Value) -> Result<Validator, Violation> {
         .map_err(|_| Violation::new(Reason::Schema { keyword: "$schema".into(), expected: None }))
 }
 
-/// What `error` says, without the values that it is about.
+/// Returns the violations of `error`, without the values that they are about.
 pub(super) fn violations(error: &ValidationError<'_>, data: &Value) -> Vec<Violation> {
     let at = |reason: Reason| vec![located(Violation::new(reason), error, data)];
     let rule = |expected: Option<String>| Reason::Schema {

@@ -17,7 +17,7 @@ pub(super) enum Step {
     Matching(String),
     /// One of several schemas for the same value: the keyword and the place.
     Branch(&'static str, usize),
-    /// The same value's schema at another place.
+    /// Schema of one value at another place.
     Reference,
 }
 
@@ -117,7 +117,7 @@ pub(super) fn ways(
     reachable.iter().map(ways_to).collect()
 }
 
-/// Where `schema` says that another place describes its value, as a pointer.
+/// Returns the pointer to the place that describes the value of `schema`, if it refers to one.
 pub(super) fn reference(schema: &Value) -> Option<String> {
     schema["$ref"].as_str()?.strip_prefix('#').map(str::to_owned)
 }

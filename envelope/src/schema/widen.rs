@@ -60,7 +60,7 @@ pub(super) fn widen(root: &mut Value, reads: &dyn Fn(&Value) -> bool) -> Vec<Str
 /// At how many places an enum is tried.
 const MAX_WAYS: usize = 64;
 
-/// What a schema leaves to choose from, as enums do.
+/// Choice that a schema leaves, as enums do.
 enum Choice {
     /// One of these texts, in the keyword `enum`.
     Enum(BTreeSet<String>),

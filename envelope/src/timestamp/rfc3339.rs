@@ -92,7 +92,7 @@ fn of_day(hour: i64, minute: i64) -> Option<i64> {
     (hour < 24 && minute < 60).then_some((hour * 60 + minute) * 60)
 }
 
-/// How many days before 1970-01-01 the first of March of the year 0 was.
+/// Number of days from the first of March of the year 0 to 1970-01-01.
 const MARCH_0: i64 = 719_468;
 
 /// The days from 1970-01-01 to a date.

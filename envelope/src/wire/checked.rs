@@ -68,11 +68,12 @@ fn write_within<T: Serialize + ?Sized>(
     Ok(Shape { levels: 0, weight: refused.weight.get() })
 }
 
-/// What ended the writing. It stands aside because errors of the inner serializer cannot carry it.
+/// Reason that the writing ended. It stands aside because errors of the inner serializer cannot
+/// carry it.
 #[derive(Default)]
 struct Refused {
     violation: RefCell<Option<Violation>>,
-    /// Whether something was written that cannot be judged on its way: the members of a map, which
+    /// True if something was written that cannot be judged on its way: the members of a map, which
     /// may be equal, or text that is JSON already. The scanner judges the whole, then.
     unseen: Cell<bool>,
     /// The levels that the value may have, and the deepest of them in the whole document.
@@ -349,11 +350,11 @@ struct Nested<'r, C> {
     variant: Option<&'static str>,
     /// The first members of a struct, which may be tags that serde puts before the others.
     first: [&'static str; MAX_TAGS],
-    /// How many of them there are.
+    /// Number of first members.
     firsts: usize,
 }
 
-/// How many tags of enums within each other are told from the members behind them.
+/// Number of tags of enums within each other that are told from the members behind them.
 const MAX_TAGS: usize = 4;
 
 impl<C> Nested<'_, C> {

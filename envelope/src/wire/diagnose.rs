@@ -28,7 +28,7 @@ use crate::{Reason, Violation};
 /// The name under which `serde_json::value::RawValue` asks for JSON text.
 pub(super) const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
-/// Why `json`, which has been scanned, is not a `T`.
+/// Finds the reason that `json`, which has been scanned, is not a `T`.
 #[cold]
 pub(super) fn violation<T: DeserializeOwned>(json: &str) -> Violation {
     let tree = match Tree::of(json) {
@@ -45,7 +45,7 @@ pub(super) fn violation<T: DeserializeOwned>(json: &str) -> Violation {
 #[derive(Debug)]
 struct Found {
     violation: Violation,
-    /// What was expected, for as long as nobody knows whether it may be shown.
+    /// Expectation that may not be shown yet, since nobody knows whether it holds a value.
     unproven: Option<String>,
 }
 
@@ -82,7 +82,7 @@ impl Found {
         self
     }
 
-    /// The same below `name`, which explains nothing any more.
+    /// Moves the violation below `name`, which explains nothing any more.
     fn within(self, name: &str) -> Self {
         Self { violation: self.violation.within(name), unproven: None }
     }
@@ -164,7 +164,7 @@ fn kind(found: Unexpected<'_>) -> &'static str {
 /// A value on its way into a type.
 struct Node<'a> {
     tree: &'a Tree<'a>,
-    /// Whether it is the whole document, which as an array is no struct.
+    /// True if it is the whole document, which as an array is no struct.
     is_outermost: bool,
 }
 
@@ -389,7 +389,7 @@ struct Members<'a> {
     names: Names,
 }
 
-/// Which keys of an object are names of a type. Others can be data, as the keys of maps are.
+/// Meaning of an object's keys: names of a type, or data, as the keys of maps are.
 #[derive(Clone, Copy)]
 enum Names {
     Only(&'static [&'static str]),

@@ -16,10 +16,10 @@ use crate::{ReadError, Reason, Timestamp, Violation};
 pub struct EventBridgeEvent<'a> {
     /// The publisher, as the bus knows it.
     pub source: Cow<'a, str>,
-    /// What rules mostly match on; for our events it is the event's name.
+    /// Detail-type of the event, on which most rules match; for our events it is the event's name.
     pub detail_type: Cow<'a, str>,
-    /// What EventBridge named the event when it took it. It is new when the same event is sent
-    /// again.
+    /// Identifier that EventBridge gave to the event when it took it. It is new when the same event
+    /// is sent again.
     pub id: Option<Cow<'a, str>>,
     /// The account of the publisher.
     pub account: Option<Cow<'a, str>>,
@@ -156,9 +156,9 @@ fn read_envelope<'a>(scanner: &mut Scanner<'a>) -> Result<RawEnvelope<'a>, Viola
 pub struct AnyEvent<'a> {
     /// The publisher, as the bus knows it.
     pub source: Cow<'a, str>,
-    /// What rules mostly match on.
+    /// Detail-type of the event, on which most rules match.
     pub detail_type: Cow<'a, str>,
-    /// What EventBridge named the event when it took it.
+    /// Identifier that EventBridge gave to the event when it took it.
     pub id: Option<Cow<'a, str>>,
     /// The account of the publisher.
     pub account: Option<Cow<'a, str>>,
@@ -172,8 +172,8 @@ pub struct AnyEvent<'a> {
     pub replay_name: Option<Cow<'a, str>>,
     /// The text of the member `detail`, which was not checked unless there is an envelope in it.
     pub detail: &'a str,
-    /// What is known of an event in an envelope, if `detail` claims to be one: it has a member
-    /// `metadata`, or it is no object at all.
+    /// Envelope of the event, if `detail` claims to be one: it has a member `metadata`, or it is no
+    /// object at all.
     ///
     /// AWS itself publishes none, and nobody else can publish with a source that begins with
     /// `aws.`.
@@ -280,8 +280,8 @@ impl<'a> EventDraft<'a> {
         Ok(true)
     }
 
-    /// Whether what was read so far is an event of EventBridge, if perhaps a broken one: nothing
-    /// else has a `detail-type` beside a `source` or a `detail`.
+    /// Returns true if what was read so far is an event of EventBridge, if perhaps a broken one:
+    /// nothing else has a `detail-type` beside a `source` or a `detail`.
     #[must_use]
     pub fn is_event(&self) -> bool {
         let has = |name: &str| {
@@ -334,7 +334,7 @@ impl fmt::Debug for EventDraft<'_> {
     }
 }
 
-/// Whether a `detail` is an object without `metadata`.
+/// Returns true if a `detail` is an object without `metadata`.
 fn is_no_envelope(detail: &str) -> bool {
     let mut has_metadata = false;
     let walked = Scanner::tolerant(detail, 0).members(|scanner, member| {

@@ -29,7 +29,7 @@ use crate::{
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RawEnvelope<'a> {
-    /// What is known about the event besides its data.
+    /// Metadata of the event: all that is known besides its data.
     pub metadata: Metadata,
     data: Data<'a>,
 }
@@ -90,7 +90,7 @@ impl<'a> RawEnvelope<'a> {
         Self { metadata, data }
     }
 
-    /// The same event with other data: JSON of up to `max_bytes`, such as what the event refers
+    /// Replaces the data by JSON of up to `max_bytes`, such as the payload that the event refers
     /// to.
     ///
     /// # Errors

@@ -65,7 +65,7 @@ pub struct Scanner<'a> {
     depth: usize,
     shape: Shape,
     keys: Keys<'a>,
-    /// Where a text is put together that has escapes.
+    /// Buffer in which a text that has escapes is put together.
     scratch: Vec<u8>,
     /// Passes over what is JSON by its grammar and no value that every reader takes: members that
     /// appear twice, numbers of any size, and halves of surrogate pairs.
@@ -78,7 +78,7 @@ pub struct Scanner<'a> {
 #[derive(Clone, Copy)]
 struct RawText<'a> {
     text: &'a str,
-    /// Whether there are escapes in it.
+    /// True if there are escapes in it.
     escaped: bool,
 }
 
@@ -127,7 +127,7 @@ impl<'a> Scanner<'a> {
         self.walk_object(true, &mut member)
     }
 
-    /// The same, but a member that appears twice is for `member` to notice.
+    /// Walks over an object of which a member may appear twice; that is for `member` to notice.
     ///
     /// # Errors
     ///
@@ -355,7 +355,7 @@ impl<'a> Scanner<'a> {
         self.skip()
     }
 
-    /// Whether `null` comes, or something that is not JSON.
+    /// Returns true if `null` comes, or something that is not JSON.
     pub fn is_null(&mut self) -> bool {
         self.space();
         self.peek() == Some(b'n')
@@ -385,7 +385,7 @@ impl<'a> Scanner<'a> {
         done
     }
 
-    /// Where the scanner stands, in bytes.
+    /// Returns the offset of the scanner, in bytes.
     pub(crate) fn offset(&self) -> usize {
         self.at
     }
@@ -684,14 +684,14 @@ impl fmt::Debug for Scanner<'_> {
     }
 }
 
-/// Whether a number is not beyond f64.
+/// Returns true if a number is not beyond f64.
 ///
 /// It is asked of `serde_json`, which reads all other numbers and has its own tables for it.
 fn is_finite(number: &str) -> bool {
     serde_json::from_str(number).is_ok_and(f64::is_finite)
 }
 
-/// How many bytes of a text come before a quote, a backslash or a control character.
+/// Returns the number of bytes of a text before a quote, a backslash or a control character.
 #[inline]
 pub(crate) fn plain_run(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
@@ -705,7 +705,7 @@ pub(crate) fn plain_run(bytes: &[u8]) -> usize {
     words.len() * 8 + rest.iter().position(stop).unwrap_or(rest.len())
 }
 
-/// Where a quote, a backslash or a control character stands in the eight bytes from `at`.
+/// Marks the quotes, backslashes and control characters in the eight bytes from `at`.
 ///
 /// The highest bit of a byte is set where one stands, of the lowest such byte at least: that is
 /// where a subtraction from the byte borrowed. A borrow can also reach the byte above a true hit,
@@ -738,14 +738,14 @@ struct Keys<'a> {
 
 /// The members of one object.
 struct KeysOf<'a> {
-    /// Where they begin among all.
+    /// Index of the first of them among all.
     start: usize,
     /// All of them, once there are many or one is written with escapes.
     many: Option<HashSet<Cow<'a, str>>>,
 }
 
 impl<'a> Keys<'a> {
-    /// How many members of an object are compared one by one.
+    /// Number of members of an object that are compared one by one.
     const FEW: usize = 64;
 
     fn begin(&self) -> KeysOf<'a> {

@@ -1,4 +1,4 @@
-//! Which keys say where an event's history begins, and what goes with them.
+//! Rules of the keys that say where an event's history begins.
 
 use crate::{attr::TypeAttrs, errors::Errors};
 

@@ -51,7 +51,7 @@ fn check_fields(fields: &[Field<'_>], remedies: &Remedies, errors: &mut Errors) 
     }
 }
 
-/// What can be done about an integer.
+/// Remedies for an integer.
 struct Remedies {
     /// When it is all that the field holds, and has a text.
     plain: String,
@@ -60,7 +60,7 @@ struct Remedies {
     other: &'static str,
 }
 
-/// Whether a type is all that a field holds, or a part of it.
+/// Part of a field that a type is: all that it holds, or some of it.
 #[derive(Clone, Copy)]
 enum Depth {
     Whole,

@@ -13,13 +13,13 @@ use super::place::place;
 
 /// The marked fields of an event.
 pub(crate) struct Marks<'a> {
-    /// Where the subject is, when it is in the same place whatever the event holds.
+    /// Path of the subject, when it is in the same place whatever the event holds.
     pub(crate) subject_place: Option<String>,
     pub(crate) subject: Subject<'a>,
     pub(crate) pii: Vec<Pii>,
 }
 
-/// What an event is about.
+/// Subject of an event.
 pub(crate) enum Subject<'a> {
     None,
     /// The value of this field.

@@ -1,4 +1,4 @@
-//! Where a field's value is found within `data`.
+//! Path of a field's value within `data`.
 
 use crate::{
     model::{Field, Input, Shape, Variant},

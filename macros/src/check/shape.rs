@@ -1,4 +1,4 @@
-//! Which types can be an event.
+//! Rules of the types that can be an event.
 
 use crate::{
     errors::Errors,

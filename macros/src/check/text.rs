@@ -1,4 +1,4 @@
-//! Which texts the keys take.
+//! Rules of the texts that the keys take.
 
 use proc_macro2::Ident;
 use syn::LitStr;

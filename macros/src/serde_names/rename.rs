@@ -1,4 +1,4 @@
-/// How serde writes the names of members and variants: its `rename_all` rules.
+/// Rules of `rename_all`, by which serde writes the names of members and variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RenameRule {
     Lower,

@@ -105,7 +105,7 @@ struct Scrubber<'a> {
     text: &'a str,
     bytes: &'a [u8],
     clean: String,
-    /// What lies before is in `clean`.
+    /// Length of the text before, which is in `clean`.
     done: usize,
 }
 

@@ -5,7 +5,8 @@ use lambda_runtime::tracing::subscriber::{
     fmt,
 };
 
-/// Where `lambda_runtime` writes the error that it reports, which has a line of its own by then.
+/// Filter on the error that `lambda_runtime` writes when it reports it, which has a line of its own
+/// by then.
 const SECOND_LINE: &str = "lambda_runtime::layers::panic=off";
 
 /// Writes the log as `lambda_runtime` does by default, with one line for each failure.

@@ -85,15 +85,15 @@ const CONSTANT: &[&str] = &[
 /// The constant expectations of the types of this crate.
 const OURS: &[&str] = &["1 to 128 printable characters", "a timestamp of RFC 3339"];
 
-/// What stands in place of any other expectation.
+/// Text in place of any other expectation.
 pub(super) const WITHHELD: &str = "a value that its type takes";
 
-/// Whether an expectation says the same whatever the value is.
+/// Returns true if an expectation says the same whatever the value is.
 pub(super) fn is_constant(expected: &str) -> bool {
     CONSTANT.contains(&expected) || OURS.contains(&expected)
 }
 
-/// What a type says of itself when it asks for a value, before it sees any.
+/// Description that a type gives of itself when it asks for a value, before it sees any.
 #[derive(Clone, Copy)]
 pub(super) enum Asked<'a> {
     /// The name of the type, of an element or a variant of which an error may speak.
@@ -105,7 +105,7 @@ pub(super) enum Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Whether serde writes this expectation of that type.
+    /// Returns true if serde writes this expectation of that type.
     pub(super) fn explains(self, expected: &str) -> bool {
         match self {
             Self::Name(name, variants) => {
@@ -134,7 +134,7 @@ impl Asked<'_> {
     }
 }
 
-/// What serde's derive puts before the name of a type.
+/// Words that serde's derive puts before the name of a type.
 const FORMS: &[&str] = &[
     "struct ",
     "tuple struct ",
@@ -161,7 +161,7 @@ fn without_count(expected: &str) -> &str {
     }
 }
 
-/// Whether a variant is one of those names, but for underscores, hyphens and case.
+/// Returns true if a variant is one of those names, but for underscores, hyphens and case.
 fn is_one_of(variant: &str, names: &[&str]) -> bool {
     let plain = |text: &str| -> String {
         let letters = text.chars().filter(|it| !matches!(it, '_' | '-'));
