@@ -70,7 +70,7 @@ use crate::{Gate, REGION, must::must};
 pub struct LocalDynamoDb {
     engine: Arc<Engine>,
     state: Arc<Mutex<State>>,
-    /// What this handle's requests go through.
+    /// Gate that this handle's requests go through.
     gate: Gate,
 }
 
@@ -89,9 +89,9 @@ struct State {
 pub struct DynamoDbRequest {
     /// The operation, such as `UpdateItem`.
     pub operation: String,
-    /// Whether the engine has got it.
+    /// True if the engine has got it.
     pub arrived: bool,
-    /// Whether its answer has arrived, be it an error.
+    /// True if its answer has arrived, be it an error.
     pub answered: bool,
     /// The error that it was answered with, such as `ConditionalCheckFailedException`.
     pub error: Option<String>,
@@ -196,7 +196,7 @@ impl LocalDynamoDb {
         );
     }
 
-    /// Whether an item with this key, in the JSON of DynamoDB, is in a table.
+    /// Returns true if an item with this key, in the JSON of DynamoDB, is in a table.
     #[track_caller]
     pub(crate) fn has_item(&self, table: &str, key: &Value) -> bool {
         let found = self.ask("GetItem", &json!({ "TableName": table, "Key": key }));
@@ -256,7 +256,7 @@ impl LocalDynamoDb {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is wrong with the next request for `operation`, if anything is.
+    /// Returns the trouble of the next request for `operation`, if there is any.
     fn trouble(&self, operation: &str) -> Option<Trouble> {
         let state = &mut *self.state();
         let place = state.demanded.iter_mut().position(|fault| fault.strikes(operation));
@@ -277,7 +277,7 @@ impl LocalDynamoDb {
         target.rsplit('.').next().unwrap_or_default().to_owned()
     }
 
-    /// Whether there is a table of that name.
+    /// Returns true if there is a table of that name.
     pub(crate) fn has_table(&self, table: &str) -> bool {
         let request = json!({ "TableName": table }).to_string();
         self.engine.answer("DescribeTable", &request).status == 200
@@ -396,7 +396,7 @@ fn broken(kind: io::ErrorKind) -> ConnectorError {
     ConnectorError::io(Box::new(io::Error::from(kind)))
 }
 
-/// What the engine or a fault answers.
+/// Answer of the engine or of a fault.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,

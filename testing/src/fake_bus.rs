@@ -105,7 +105,7 @@ pub struct FakeBus {
     shared: Arc<Mutex<State>>,
     /// The bus to which this handle sends.
     address: Arc<str>,
-    /// What this handle's calls go through.
+    /// Gate that this handle's calls go through.
     gate: Gate,
 }
 
@@ -470,8 +470,8 @@ impl FakeBus {
         std::mem::take(self.lock().queue(queue))
     }
 
-    /// What the bus gave up to deliver to a target that has no dead-letter queue, and what it did not
-    /// try to deliver.
+    /// Returns the events that the bus gave up to deliver to a target that has no dead-letter
+    /// queue, and those that it did not try to deliver.
     #[must_use]
     pub fn undelivered(&self) -> Vec<Undelivered> {
         self.lock().routing.undelivered.clone()
@@ -570,7 +570,8 @@ impl FakeBus {
         self.lock().record.requests.clone()
     }
 
-    /// How many there were of what, also [without recording](Self::without_recording).
+    /// Returns the counts of all that has happened, also [without
+    /// recording](Self::without_recording).
     #[must_use]
     pub fn tally(&self) -> Tally {
         self.lock().record.tally

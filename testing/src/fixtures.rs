@@ -31,7 +31,7 @@ impl DomainEvent for OrderSubmitted {
     }
 }
 
-/// What billing knows of it.
+/// Members of it that billing knows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct OrderTotal {
     pub(crate) total: f64,
@@ -45,7 +45,7 @@ impl DomainEvent for OrderTotal {
     const VIEW: bool = true;
 }
 
-/// What somebody mistakes it for.
+/// Type that somebody mistakes it for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WrongOrderTotal {
     pub(crate) total: String,
@@ -71,7 +71,7 @@ impl DomainEvent for InvoiceIssued {
     const VERSION: EventVersion = EventVersion::new(1);
 }
 
-/// What a test that runs `body` says when it fails.
+/// Returns the message of a test that runs `body` and fails.
 pub(crate) fn panic_of(body: impl FnOnce() + UnwindSafe) -> String {
     let panic = catch_unwind(body).expect_err("the assertion should fail");
     match panic.downcast::<String>() {

@@ -5,7 +5,7 @@ use std::{
     task::{Poll, Waker},
 };
 
-/// What everything that leaves a process goes through, and what a test can shut: the points at
+/// Gate that everything that leaves a process goes through, and that a test can shut: the points at
 /// which a process dies or freezes.
 ///
 /// Whatever has a gate passes it before each request, and again before it has the answer. So a test
@@ -28,7 +28,7 @@ pub struct Gate(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     passed: usize,
-    /// How many may pass in all; without it, everything may.
+    /// Number of requests that may pass in all; without it, everything may.
     limit: Option<usize>,
     waiting: Vec<Waker>,
     is_stuck: bool,
@@ -57,13 +57,13 @@ impl Gate {
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// How many have passed.
+    /// Returns the number of requests that have passed.
     #[must_use]
     pub fn passed(&self) -> usize {
         self.state().passed
     }
 
-    /// Whether something waits to pass.
+    /// Returns true if something waits to pass.
     #[must_use]
     pub fn is_stuck(&self) -> bool {
         self.state().is_stuck

@@ -18,7 +18,7 @@ use setpiece_envelope::MAX_NESTING;
 pub(crate) struct Line {
     /// With its indentation and without its comma.
     pub(crate) text: String,
-    /// Whether something follows on the same level. It is kept apart from the text so that a new
+    /// True if something follows on the same level. It is kept apart from the text so that a new
     /// last member does not change the line before it.
     pub(crate) comma: bool,
 }

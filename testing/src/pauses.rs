@@ -1,6 +1,6 @@
 use std::task::Poll;
 
-/// How often a call waits, and when.
+/// Pauses of calls: how often one waits, and when.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Pauses {
     pub(crate) before: u32,

@@ -1,4 +1,4 @@
-//! What macros write into other crates. It may change at any time.
+//! Functions that macros write into other crates. They may change at any time.
 
 pub use crate::assertions::effects::{Condition, check_emitted};
 pub use crate::assertions::published::{Count, Field, Guard, check, field};

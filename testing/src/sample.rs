@@ -162,13 +162,13 @@ impl<E: DomainEvent> Sample<E> {
         &self.envelope
     }
 
-    /// The same, for keeps.
+    /// Returns the envelope by value.
     #[must_use]
     pub fn into_envelope(self) -> Envelope<E> {
         self.envelope
     }
 
-    /// What is known about the event besides its data.
+    /// Returns the metadata of the event: all that is known besides its data.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         &self.envelope.metadata
@@ -198,7 +198,8 @@ impl<E: DomainEvent + Serialize> Sample<E> {
         self.event_bridge_text().into_bytes()
     }
 
-    /// What a Lambda function gets from a queue to which a rule sends the event: a batch of one.
+    /// Returns the payload of a Lambda function behind a queue to which a rule sends the event: a
+    /// batch of one.
     ///
     /// [`sqs_event`](crate::sqs_event) makes batches of several.
     #[track_caller]
@@ -207,29 +208,30 @@ impl<E: DomainEvent + Serialize> Sample<E> {
         sqs_event_at(self.time(), [self.event_bridge_text()])
     }
 
-    /// What a Lambda function gets from a topic to which a rule sends the event.
+    /// Returns the payload of a Lambda function behind a topic to which a rule sends the event.
     #[track_caller]
     #[must_use]
     pub fn sns(&self) -> Vec<u8> {
         sns_event_at(self.time(), &self.event_bridge_text())
     }
 
-    /// What a queue gets from such a topic: the body of one message, without raw delivery.
+    /// Returns the message that a queue gets from such a topic: the body of one message, without
+    /// raw delivery.
     #[track_caller]
     #[must_use]
     pub fn sns_notification(&self) -> Vec<u8> {
         sns_notification_at(self.time(), &self.event_bridge_text())
     }
 
-    /// What a Lambda function gets from such a queue: a batch of one.
+    /// Returns the payload of a Lambda function behind such a queue: a batch of one.
     #[track_caller]
     #[must_use]
     pub fn sns_in_sqs(&self) -> Vec<u8> {
         sqs_event_at(self.time(), [self.sns_notification()])
     }
 
-    /// What a Lambda function gets from a Kinesis stream to which a rule sends the event: a batch of
-    /// one.
+    /// Returns the payload of a Lambda function behind a Kinesis stream to which a rule sends the
+    /// event: a batch of one.
     ///
     /// [`kinesis_event`](crate::kinesis_event) makes batches of several.
     #[track_caller]

@@ -80,7 +80,7 @@ impl FakeBusServer {
         Self::start_with_latency(bus, Duration::ZERO).await
     }
 
-    /// The same, with answers that come `latency` after their requests.
+    /// Starts a server whose answers come `latency` after their requests.
     ///
     /// # Errors
     ///
@@ -99,13 +99,13 @@ impl FakeBusServer {
         Ok(Self { address, shared, task })
     }
 
-    /// What a client is given as its endpoint.
+    /// Returns the endpoint for clients.
     #[must_use]
     pub fn endpoint_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// How many requests have come so far.
+    /// Returns the number of requests that have come so far.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.shared.requests.load(Ordering::Relaxed)
@@ -318,7 +318,7 @@ struct Refusal<'a> {
     message: &'a str,
 }
 
-/// What says which operation is asked for.
+/// Header that names the operation that is asked for.
 const TARGET: &str = "x-amz-target";
 
 /// A request has less than 1 MiB, of which each byte may take six in JSON.

@@ -56,7 +56,7 @@ use self::{
 };
 use crate::{FakeBus, PutEventsAnswer, PutEventsEntry, PutEventsResult, must::must};
 
-/// What happens in the cloud.
+/// Acts of the cloud.
 #[derive(Debug)]
 enum Act {
     /// Somebody outside publishes an event on a bus.
@@ -175,8 +175,8 @@ pub struct World {
     functions: Vec<FunctionState>,
     queues: Vec<QueueState>,
     streams: Vec<StreamState>,
-    /// How many transactions there were, and which items they had put into the outbox, when the
-    /// streams were looked after last.
+    /// Number of transactions when the streams were looked after last, and the items that they had
+    /// put into the outbox.
     seen_commits: Option<u64>,
     seen_outbox: BTreeSet<OutboxKey>,
     /// By the id of the target.
@@ -226,14 +226,14 @@ impl World {
         }
     }
 
-    /// The same world, which writes down nothing of what happens: for millions of events.
+    /// Makes a world that writes down nothing of what happens: for millions of events.
     #[must_use]
     pub fn without_trace(self) -> Self {
         self.core.stop_tracing();
         self
     }
 
-    /// What goes wrong from now on.
+    /// Sets the faults that strike from now on.
     pub fn set_faults(&mut self, faults: WorldFaults) {
         self.core.set_faults(faults);
     }
@@ -309,7 +309,7 @@ impl World {
         self.publish_after(Duration::ZERO, event)
     }
 
-    /// The same with several, in this order.
+    /// Publishes several events, in this order.
     ///
     /// # Panics
     ///
@@ -321,7 +321,7 @@ impl World {
         }
     }
 
-    /// As [`publish`](Self::publish), after a while.
+    /// Publishes an event as [`publish`](Self::publish) does, after a while.
     ///
     /// # Panics
     ///
@@ -335,7 +335,7 @@ impl World {
         self.publish_at(0, duration, event)
     }
 
-    /// As [`publish`](Self::publish), on the bus of that name.
+    /// Publishes an event as [`publish`](Self::publish) does, on the bus of that name.
     ///
     /// # Panics
     ///
@@ -394,8 +394,9 @@ impl World {
         &self.memory
     }
 
-    /// What has happened, a line for each thing: the time in seconds, the process, and what it did.
-    /// It is empty [without a trace](Self::without_trace), and in a [check](Self::check).
+    /// Returns the story of the world, a line for each step: the time in seconds, the process, and
+    /// what it did. It is empty [without a trace](Self::without_trace), and in a
+    /// [check](Self::check).
     #[must_use]
     pub fn trace(&self) -> String {
         self.core.trace()

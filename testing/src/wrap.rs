@@ -1,4 +1,4 @@
-//! What AWS puts around an event on its way to a Lambda function, member by member.
+//! Wrappings of AWS around an event on its way to a Lambda function, member by member.
 //!
 //! The forms are those of
 //! <https://docs.aws.amazon.com/eventbridge/latest/ref/overview-event-structure.html>,
@@ -108,7 +108,7 @@ struct SqsAttributes<'a> {
     approximate_first_receive_timestamp: String,
 }
 
-/// What only the messages of FIFO queues have.
+/// Attributes that only the messages of FIFO queues have.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct FifoAttributes<'a> {
@@ -144,7 +144,8 @@ impl<'a> SqsRecord<'a> {
     }
 }
 
-/// What a Lambda function gets from a standard SQS queue: one record for each of `bodies`.
+/// Returns the payload of a Lambda function behind a standard SQS queue: one record for each of
+/// `bodies`.
 ///
 /// A body is the text of a message. [`Sample::event_bridge`](crate::Sample::event_bridge) makes
 /// that of an event which a rule sent to the queue, and
@@ -210,8 +211,8 @@ fn sqs_records<B: AsRef<[u8]>>(
     must("an SQS event", serde_json::to_vec(&Records { records }))
 }
 
-/// What a Lambda function gets from a FIFO queue: one record for each message, which is a message
-/// group and a body.
+/// Returns the payload of a Lambda function behind a FIFO queue: one record for each message, which
+/// is a message group and a body.
 ///
 /// ```
 /// # use setpiece_testing::sqs_fifo_event;
@@ -263,7 +264,7 @@ impl QueuedMessage<'_> {
     }
 }
 
-/// What a Lambda function gets of these messages from the queue of that name.
+/// Returns the payload of a Lambda function behind the queue of that name, with these messages.
 #[track_caller]
 pub(crate) fn queued_event<'a>(
     queue: &str,
@@ -325,8 +326,8 @@ struct KinesisData {
     approximate_arrival_timestamp: f64,
 }
 
-/// What a Lambda function gets from a Kinesis stream: one record for each of `data`, all of one
-/// shard.
+/// Returns the payload of a Lambda function behind a Kinesis stream: one record for each of `data`,
+/// all of one shard.
 ///
 /// ```
 /// # use setpiece_testing::kinesis_event;
@@ -463,7 +464,8 @@ struct DynamoDbChange<'a> {
 /// The sequence number of the first record of a batch.
 pub(crate) const STREAM_BEGIN: u128 = 111_000_000_000_000_000_000;
 
-/// What a Lambda function gets from the stream of a table that shows new and old images.
+/// Returns the payload of a Lambda function behind the stream of a table that shows new and old
+/// images.
 ///
 /// ```
 /// # use setpiece_testing::{StreamRecord, stream_event};
@@ -509,8 +511,8 @@ pub fn stream_event<'a>(records: impl IntoIterator<Item = StreamRecord<'a>>) -> 
     must("a DynamoDB event", serde_json::to_vec(&Records { records: of_event }))
 }
 
-/// What a Lambda function gets from a subscriber of a custom event bus: an array of `events`, such
-/// as those of [`Sample::event_bridge`](crate::Sample::event_bridge).
+/// Returns the payload of a Lambda function that is a subscriber of a custom event bus: an array of
+/// `events`, such as those of [`Sample::event_bridge`](crate::Sample::event_bridge).
 #[must_use]
 pub fn event_array<E: AsRef<[u8]>>(events: impl IntoIterator<Item = E>) -> Vec<u8> {
     let mut array = vec![b'['];
@@ -524,7 +526,7 @@ pub fn event_array<E: AsRef<[u8]>>(events: impl IntoIterator<Item = E>) -> Vec<u
     array
 }
 
-/// What the two forms of an SNS notification have in common.
+/// Members that the two forms of an SNS notification have in common.
 struct Notification<'a> {
     id: u128,
     sent: Timestamp,
@@ -606,7 +608,8 @@ struct SnsOfQueue<'a> {
     unsubscribe_url: String,
 }
 
-/// What a Lambda function gets from a topic: an invocation for each message. A message is text.
+/// Returns the payload of a Lambda function behind a topic, which is invoked for each message. A
+/// message is text.
 ///
 /// ```
 /// # use setpiece_testing::sns_event;
@@ -651,8 +654,8 @@ fn sns_record(notification: &Notification<'_>) -> Vec<u8> {
     must("an SNS event", serde_json::to_vec(&Records { records: [record] }))
 }
 
-/// What a queue gets from the topic of that name, unless the subscription asks for raw delivery: a
-/// body for [`sqs_event`].
+/// Returns the body that a queue gets from the topic of that name, unless the subscription asks for
+/// raw delivery, for [`sqs_event`].
 #[must_use]
 pub fn sns_notification_of(topic: &str, message: &str) -> Vec<u8> {
     sns_body(&Notification::new(FixedClock::default().now(), topic, message))

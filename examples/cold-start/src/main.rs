@@ -18,16 +18,17 @@ use std::{
 
 type Error = Box<dyn std::error::Error>;
 
-/// How often each program is started, unless the first argument says otherwise.
+/// Number of starts of each program, unless the first argument says otherwise.
 const RUNS: usize = 200;
 
-/// How many bytes the service should have more than the bare function at most.
+/// Bytes that the service should have more than the bare function at most.
 const WANTED_BYTES: u64 = 300_000;
 
-/// How many it must not have more. It is to be lowered towards what is wanted.
+/// Bytes that it must not have more. To be lowered towards the wanted number.
 const MAX_BYTES: u64 = 920_000;
 
-/// How much later it should poll at most. It is for reading: what else the machine does, counts.
+/// Delay of the first poll that is wanted at most. It is for reading: what else the machine does,
+/// counts.
 const WANTED_DELAY: Duration = Duration::from_millis(1);
 
 fn main() -> Result<ExitCode, Error> {

@@ -1,4 +1,4 @@
-//! Who listens to what, and nothing else about the services.
+//! Subscriptions between the services, and nothing else about them.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::services::{
     promotions::{self, PROMOTIONS},
 };
 
-/// Where the services have their tables.
+/// Place of the services' tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Store {
@@ -39,7 +39,7 @@ pub(crate) const SERVICES: [ServiceId; 6] =
 pub(crate) const READERS_OF_REGISTRATIONS: [ServiceId; 5] =
     [PRODUCTS, LOYALTY, PROMOTIONS, CUSTOMER, MANUFACTURER];
 
-/// How long after one registration the next one comes.
+/// Time between one registration and the next.
 const PACE: Duration = Duration::from_millis(20);
 
 /// Deploys the six services into a world, as the template does into a region: a function, a queue

@@ -1,4 +1,4 @@
-//! What the program was asked for.
+//! Command line of the program.
 
 use std::{ffi::OsString, ops::Range, path::PathBuf, str::FromStr, time::Duration};
 

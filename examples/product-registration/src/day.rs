@@ -9,7 +9,7 @@ use crate::{
     verdict::{Sent, Verdict},
 };
 
-/// What has become of some registrations in a world of their own.
+/// Results of some registrations in a world of their own.
 pub(crate) struct Day {
     /// By the line of the registration.
     pub(crate) flows: Vec<(u64, Flow)>,

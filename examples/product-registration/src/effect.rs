@@ -9,7 +9,7 @@ use crate::services::{
     manufacturer::MANUFACTURER, products::PRODUCTS, promotions::PROMOTIONS,
 };
 
-/// What any of the services may do, as the report reads it from their tables.
+/// Effect of any of the services, as the report reads it from their tables.
 ///
 /// It takes the ids that were made on the way, and nothing of the registration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub(crate) enum Effect {
 }
 
 impl Effect {
-    /// What an item in the table of `service` says that it has done.
+    /// Reads the effect that an item in the table of `service` stands for.
     pub(crate) fn read(service: ServiceId, item: &Item) -> Option<Self> {
         let kind = [
             (PRODUCTS, "registration_recorded"),

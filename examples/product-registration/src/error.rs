@@ -2,7 +2,7 @@ use std::{error::Error, fmt, io};
 
 use crate::Broken;
 
-/// Why a run ended before its input did.
+/// Error of a run that ended before its input did.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RunError {
@@ -10,7 +10,7 @@ pub enum RunError {
     Read {
         /// The line that could not be read.
         line: u64,
-        /// What the input said.
+        /// Error of the input.
         source: io::Error,
     },
     /// The report cannot be written. Of the kind [`BrokenPipe`](io::ErrorKind::BrokenPipe) when its

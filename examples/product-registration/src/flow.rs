@@ -34,7 +34,7 @@ impl From<&Metadata> for FlowEvent {
     }
 }
 
-/// What a service did about an event.
+/// Effect of a service on an event of a flow.
 #[derive(Debug, Serialize)]
 pub(crate) struct FlowEffect {
     pub(crate) service: String,

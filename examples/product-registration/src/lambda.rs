@@ -1,4 +1,4 @@
-//! What makes a Lambda function of a service's handlers.
+//! Lambda functions made of the services' handlers.
 
 use std::{env, error::Error as StdError, fmt, time::Duration};
 
@@ -9,7 +9,7 @@ use setpiece_envelope::ServiceId;
 use setpiece_handler::{App, DynamoDbEffects, Handlers, SqsQuarantine, Unhandled};
 use setpiece_idempotency::dynamodb::Table;
 
-/// How a function is configured: by environment variables.
+/// Configuration of a function: environment variables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
@@ -87,8 +87,8 @@ pub async fn run<S: Send + Sync + 'static>(
     setpiece_handler::run(app).await
 }
 
-/// What all clients have in common. They do not try again, since it is the SDK's callers who know
-/// what may be tried again and how much time there is.
+/// Loads the configuration that all clients have in common. They do not try again, since it is the
+/// SDK's callers who know what may be tried again and how much time there is.
 async fn aws() -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))

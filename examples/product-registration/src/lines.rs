@@ -56,7 +56,8 @@ impl<R: BufRead> Lines<R> {
         Ok(!self.buffer.is_empty())
     }
 
-    /// What [`fill`](Self::fill) took in, without what does not belong to the line.
+    /// Returns the bytes that [`fill`](Self::fill) took in, without those that do not belong to the
+    /// line.
     fn line(&self) -> &[u8] {
         let line = self.buffer.as_slice();
         let line =

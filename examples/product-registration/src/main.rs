@@ -90,13 +90,13 @@ fn start(command: Run, errors: &mut impl Write) -> Result<ExitCode, Box<dyn Erro
     Ok(if rejected > 0 { ExitCode::from(SOME_REJECTED) } else { ExitCode::SUCCESS })
 }
 
-/// How many worlds there were, of so many. It is shown on a terminal only.
+/// Makes a bar for a number of worlds. It is shown on a terminal only.
 fn progress_of(worlds: u64) -> ProgressBar {
     let template = "{bar:40} {pos} of {len} worlds, {per_sec}, {eta} to go";
     ProgressBar::new(worlds).with_style(style(template))
 }
 
-/// How many registrations there were.
+/// Makes a bar for a number of registrations.
 fn progress() -> ProgressBar {
     ProgressBar::new_spinner().with_style(style("{spinner} {pos} registrations, {per_sec}"))
 }

@@ -15,7 +15,7 @@ pub enum Format {
     Json,
 }
 
-/// How to run.
+/// Options of a run.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Options {
@@ -24,17 +24,17 @@ pub struct Options {
     /// The seed of the first world; each that follows has the next one. Everything in a world
     /// follows from it.
     pub seed: u64,
-    /// What goes wrong.
+    /// Faults that strike.
     pub faults: WorldFaults,
-    /// Where the services have their tables.
+    /// Place of the services' tables.
     pub store: Store,
-    /// How many registrations share a world.
+    /// Number of registrations that share a world.
     pub per_world: NonZero<usize>,
     pub(crate) progress: Arc<dyn Fn(u64) + Send + Sync>,
 }
 
 impl Options {
-    /// How many registrations share a world, unless it is said otherwise.
+    /// Number of registrations that share a world, unless it is said otherwise.
     pub const DEFAULT_PER_WORLD: NonZero<usize> = NonZero::new(100).unwrap();
 
     /// A report in `format` about worlds in which nothing goes wrong, with another seed each time.
@@ -51,25 +51,25 @@ impl Options {
         }
     }
 
-    /// The same with a seed.
+    /// Sets the seed.
     #[must_use]
     pub fn with_seed(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
 
-    /// The same where something goes wrong.
+    /// Sets the faults.
     #[must_use]
     pub fn with_faults(self, faults: WorldFaults) -> Self {
         Self { faults, ..self }
     }
 
-    /// The same with tables somewhere else.
+    /// Sets the place of the tables.
     #[must_use]
     pub fn with_store(self, store: Store) -> Self {
         Self { store, ..self }
     }
 
-    /// The same with so many registrations in each world.
+    /// Sets the number of registrations in each world.
     #[must_use]
     pub fn with_per_world(self, per_world: NonZero<usize>) -> Self {
         Self { per_world, ..self }

@@ -1,4 +1,4 @@
-//! What the bus and the tables hold when a world has come to rest.
+//! Content of the bus and the tables when a world has come to rest.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,7 +13,7 @@ use crate::{
     services::loyalty::LOYALTY,
 };
 
-/// What the bus has taken, and what is in the tables.
+/// Events that the bus has taken, and items in the tables.
 pub(crate) struct Record {
     /// The events of each flow, each once, in the order in which the bus took them.
     events: HashMap<CorrelationId, Vec<FlowEvent>>,
@@ -56,7 +56,7 @@ impl Record {
         self.events.get(&CorrelationId::from(flow)).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// What a service has written because of an event.
+    /// Returns the items that a service has written because of an event.
     pub(crate) fn effects(&self, service: ServiceId, cause: &EventId) -> &[Item] {
         let of_service = self.effects.iter().find(|(known, _)| *known == service);
         let items = of_service.and_then(|(_, by_cause)| by_cause.get(cause.as_str()));

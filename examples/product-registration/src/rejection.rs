@@ -4,7 +4,7 @@ use setpiece_envelope::ReadError;
 
 use crate::lines::MAX_LINE_BYTES;
 
-/// Why a line is no registration: names the member, never its value.
+/// Reason that a line is no registration: names the member, never its value.
 #[derive(Debug)]
 pub(crate) enum Rejection {
     TooLong,

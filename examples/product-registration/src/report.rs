@@ -1,4 +1,4 @@
-//! What a run tells, while it goes on.
+//! Report of a run, written while it goes on.
 
 pub(crate) mod json;
 pub(crate) mod tree;

@@ -13,9 +13,9 @@ use crate::{Options, Summary, day::Day, services::products::registration::Regist
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Broken {
-    /// How many of the first registrations there were.
+    /// Number of the first registrations.
     pub registrations: usize,
-    /// What happened.
+    /// Failure of the world.
     pub failure: WorldFailure,
 }
 

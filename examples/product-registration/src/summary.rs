@@ -22,13 +22,13 @@ pub struct Summary {
     pub rejected: u64,
     /// Events by their names.
     pub events: Counts,
-    /// What services did, by their names.
+    /// Effects of the services, by their names.
     pub effects: Counts,
     /// The points that were awarded.
     pub points: u64,
-    /// What the worlds did, and what it cost.
+    /// Counts of the worlds, and their cost.
     pub tally: Tally,
-    /// Whether the promises were kept.
+    /// Verdict on the promises.
     pub verdict: Verdict,
 }
 
@@ -66,7 +66,7 @@ impl Summary {
     }
 }
 
-/// How many there are of each, in the order of the business.
+/// Numbers of effects by name, in the order of the business.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counts(Vec<(String, u64)>);
 
@@ -82,7 +82,7 @@ impl Counts {
         }
     }
 
-    /// How many there are of `name`.
+    /// Returns the number of `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> u64 {
         self.iter().find(|(known, _)| *known == name).map_or(0, |(_, count)| count)

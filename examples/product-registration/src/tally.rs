@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use setpiece_testing::Outcome;
 
-/// What worlds did to the services, and what it cost.
+/// Counts of what worlds did to the services, and their cost.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Tally {
@@ -12,7 +12,7 @@ pub struct Tally {
     pub deliveries: u64,
     /// Those that nobody had asked for.
     pub duplicates: u64,
-    /// How often a process was given one of them.
+    /// Number of times that a process was given one of them.
     pub attempts: u64,
     /// Processes that ended in the middle of an invocation.
     pub crashes: u64,
@@ -24,7 +24,7 @@ pub struct Tally {
     pub requests: u64,
     /// The write capacity units that the engine has counted: whole ones, and none in memory.
     pub write_units: u64,
-    /// How many flows took so many milliseconds.
+    /// Number of flows by milliseconds.
     latencies: BTreeMap<u64, u64>,
 }
 
@@ -71,9 +71,9 @@ impl Tally {
         }
     }
 
-    /// How long `percent` of a hundred flows took at most, in the time of their world: from the
-    /// moment at which the bus took the registration to the last acknowledgement of any event that
-    /// it led to.
+    /// Returns the longest time of the fastest `percent` of a hundred flows, in the time of their
+    /// world: from the moment at which the bus took the registration to the last acknowledgement of
+    /// any event that it led to.
     #[must_use]
     pub fn latency(&self, percent: u64) -> Duration {
         let flows: u64 = self.latencies.values().sum();
@@ -87,7 +87,7 @@ impl Tally {
         Duration::ZERO
     }
 
-    /// How many faults of a name have struck.
+    /// Returns the number of faults of a name that have struck.
     #[must_use]
     pub fn faults_of(&self, name: &str) -> u64 {
         self.faults.get(name).copied().unwrap_or(0)

@@ -1,4 +1,4 @@
-//! What the template says, and what follows from the types, are the same.
+//! Agreement of the template with the types.
 
 use setpiece_bus::EventPattern;
 use setpiece_envelope::DomainEvent;
@@ -14,7 +14,7 @@ fn resource(name: &str) -> impl Iterator<Item = &'static str> {
     lines.take_while(|line| line.is_empty() || line.starts_with("    ")).map(str::trim)
 }
 
-/// What stands behind `key` in each line of a resource that begins with it.
+/// Returns the rest behind `key` of each line of a resource that begins with it.
 fn values(name: &str, key: &str) -> Vec<&'static str> {
     resource(name).filter_map(|line| line.strip_prefix(key)).map(str::trim).collect()
 }

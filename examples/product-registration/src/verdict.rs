@@ -16,10 +16,10 @@ use crate::{
     },
 };
 
-/// How many mistakes are told in words.
+/// Number of mistakes that are told in words.
 const MOST_TOLD: usize = 20;
 
-/// Whether the promises were kept.
+/// Verdict on the promises.
 ///
 /// It comes from comparing what was registered with what the bus has recorded and what is in the
 /// tables in the end. What the services and the SDK say of themselves has no part in it.
@@ -159,7 +159,7 @@ impl Verdict {
         self.told.truncate(MOST_TOLD);
     }
 
-    /// Whether all of them were kept.
+    /// Returns true if all of them were kept.
     #[must_use]
     pub fn is_kept(&self) -> bool {
         self.effects_applied_twice == 0 && self.events_lost == 0 && self.unfinished == 0

@@ -4,10 +4,10 @@ use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices, group_diff_ops};
 
 use crate::json_lines::Line;
 
-/// How many lines are shown around a change.
+/// Number of lines that are shown around a change.
 const CONTEXT: usize = 3;
 
-/// What has to change in one document to make it another: `-` goes, `+` comes.
+/// Changes that make one document another: `-` goes, `+` comes.
 pub(super) struct Diff<'a> {
     old: &'a [Line],
     new: &'a [Line],

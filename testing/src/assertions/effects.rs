@@ -89,7 +89,7 @@ macro_rules! assert_emitted {
     };
 }
 
-/// What is asked about an event.
+/// Condition on an event.
 pub type Condition<'a, E> = &'a dyn Fn(&E) -> bool;
 
 /// Counts the events that have these fields and pass the conditions.

@@ -93,7 +93,7 @@ macro_rules! assert_published {
     };
 }
 
-/// How many events are to be as expected.
+/// Number of events that are to be as expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
     /// One or more.
@@ -150,7 +150,7 @@ pub(super) struct Candidate {
     pub(super) distance: usize,
 }
 
-/// What is asked about a whole event.
+/// Condition on a whole event.
 pub type Guard<'a, E> = &'a dyn Fn(&Envelope<E>) -> bool;
 
 /// Counts the events that have these fields and pass the guards.
@@ -184,9 +184,9 @@ pub fn check<E: DomainEvent + DeserializeOwned>(
 
 /// Events among which some were looked for.
 pub(super) struct Events {
-    /// What the events are called that were looked for.
+    /// Name of the events that were looked for.
     pub(super) name: &'static str,
-    /// What was done with all of them.
+    /// Verb for what was done with all of them.
     pub(super) done: &'static str,
     pub(super) all: Vec<String>,
 }

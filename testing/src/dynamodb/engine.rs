@@ -79,7 +79,7 @@ fn ask<Request: DeserializeOwned, Response: Serialize>(
         .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }
 
-/// The same request, asked to say what it cost.
+/// Returns the request with the question of its cost.
 pub(super) fn counting(operation: &str, body: String) -> String {
     if operation.ends_with("Table") || operation.ends_with("Tables") || operation.ends_with("Live")
     {
@@ -96,7 +96,7 @@ pub(super) fn counting(operation: &str, body: String) -> String {
 
 const RETURN_CONSUMED: &str = "ReturnConsumedCapacity";
 
-/// What an answer says beside what was asked for.
+/// Facts in an answer beside what was asked for.
 #[derive(Default, Deserialize)]
 pub(super) struct Told {
     #[serde(rename = "__type")]

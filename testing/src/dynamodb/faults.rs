@@ -4,7 +4,7 @@ use setpiece_policy::{Random as _, SeededRandom};
 use super::Answer;
 use crate::chance::Chance;
 
-/// What happens to a request.
+/// Trouble of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Trouble {
     AnswerLost,
@@ -249,8 +249,8 @@ impl DynamoDbFaults {
     }
 }
 
-/// Whether a transaction that holds an item refuses the operation. Reads and batches go on. See
-/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>.
+/// Returns true if a transaction that holds an item refuses the operation. Reads and batches go on.
+/// See <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>.
 fn meets_transactions(operation: &str) -> bool {
     matches!(operation, "DeleteItem" | "PutItem" | "TransactWriteItems" | "UpdateItem")
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::fingerprint::fingerprint;
 
-/// How long DynamoDB remembers a token, in seconds. See
+/// Time for which DynamoDB remembers a token, in seconds. See
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>.
 const WINDOW: u64 = 600;
 

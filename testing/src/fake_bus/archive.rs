@@ -5,7 +5,7 @@ use setpiece_envelope::Timestamp;
 
 use super::{CallError, Taken};
 
-/// What an archive keeps, and has kept.
+/// Archive of a bus, with the events that it has kept.
 pub(super) struct Archive {
     pub(super) name: String,
     pub(super) pattern: Option<EventPattern>,

@@ -29,7 +29,7 @@ pub(super) struct Pending {
     pub(super) taken: Arc<Taken>,
     pub(super) rule: Arc<str>,
     pub(super) target: Arc<Target>,
-    /// What the target gets.
+    /// Text that the target gets.
     pub(super) text: Arc<str>,
     /// The whole event, as it is put into a dead-letter queue.
     pub(super) event: Arc<str>,
@@ -56,20 +56,20 @@ impl Delivery {
         &self.pending().target.id
     }
 
-    /// What the target gets: the event, unless the target asked for another
+    /// Returns the bytes that the target gets: the event, unless the target asked for another
     /// [input](super::Input).
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.text().as_bytes()
     }
 
-    /// The same as text.
+    /// Returns these bytes as text.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.pending().text
     }
 
-    /// Which attempt it is to deliver this copy, from 1.
+    /// Returns the number of the attempt to deliver this copy, from 1.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.pending().attempt
@@ -152,7 +152,7 @@ impl fmt::Debug for Delivery {
     }
 }
 
-/// Why a target did not take an event.
+/// Error of a target that did not take an event.
 pub(super) struct TargetError {
     pub(super) code: String,
     pub(super) message: String,
@@ -244,8 +244,9 @@ pub struct Undelivered {
     pub target: String,
     /// The id under which the bus delivered the event.
     pub bus_event_id: String,
-    /// What the target said last, or why the bus did not come to try: a template whose result is not
-    /// JSON, or a pattern that was [not decided](setpiece_bus::EventReason::TooManySteps).
+    /// Last error of the target, or the reason that the bus did not come to try: a template whose
+    /// result is not JSON, or a pattern that was [not
+    /// decided](setpiece_bus::EventReason::TooManySteps).
     pub error: String,
     /// The limit that was reached; `None` when the failure was not to be tried again.
     pub exhausted: Option<Exhausted>,

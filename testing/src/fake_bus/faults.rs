@@ -119,7 +119,7 @@ impl EntryFault {
         is_meant
     }
 
-    /// Whether it can still strike.
+    /// Returns true if it can strike no more.
     fn is_spent(&self) -> bool {
         self.times == Some(0)
     }
@@ -155,7 +155,7 @@ pub struct CallFault {
     times: Option<u32>,
 }
 
-/// What is wrong with a call.
+/// Trouble of a call.
 #[derive(Clone, Debug)]
 pub(super) enum CallTrouble {
     Refused(CallError),
@@ -324,12 +324,12 @@ pub(super) struct FaultPlan {
 }
 
 impl FaultPlan {
-    /// Whether a delivery is made twice.
+    /// Returns true if a delivery is made twice.
     pub(super) fn duplicates(&self) -> bool {
         self.seeded.as_ref().is_some_and(|faults| faults.duplicate.strikes())
     }
 
-    /// What decides about the turns of deliveries that are due at the same time.
+    /// Returns a number that decides about the turns of deliveries that are due at the same time.
     pub(super) fn order(&self) -> u64 {
         match &self.seeded {
             Some(Faults { reorder, .. }) if reorder.probability > 0.0 => reorder.random.next_u64(),
@@ -347,7 +347,7 @@ impl FaultPlan {
         }
     }
 
-    /// What is wrong with the call that begins.
+    /// Returns the trouble of the call that begins.
     pub(super) fn next_call(&mut self) -> Option<CallTrouble> {
         self.entries.retain_mut(|fault| match &mut fault.which {
             Which::InNextCall { has_begun, .. } => !std::mem::replace(has_begun, true),
@@ -376,7 +376,7 @@ impl FaultPlan {
         }
     }
 
-    /// What is wrong with the entry at `index` of the call.
+    /// Returns the trouble of the entry at `index` of the call.
     pub(super) fn next_entry(
         &mut self,
         index: usize,

@@ -1,4 +1,4 @@
-//! What a target gets in place of the event: a part of it, or a text made of parts.
+//! Input of a target in place of the event: a part of it, or a text made of parts.
 
 mod path;
 
@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use self::path::JsonPath;
 use super::CallError;
 
-/// What a target gets.
+/// Input of a target.
 ///
 /// Recorded from AWS: an input path that leads to a text delivers it with its quotes; so does a
 /// template of one or several lines that are texts. A placeholder that stands for nothing is `""` in
@@ -53,7 +53,7 @@ pub enum Input {
     },
 }
 
-/// What is known about an event beside its own text.
+/// Facts about an event beside its own text.
 #[derive(Clone, Copy)]
 pub(super) struct Facts<'a> {
     /// The event as it is delivered to a target that gets it whole.
@@ -227,7 +227,7 @@ fn without_detail(event: &str) -> String {
 
 enum Piece<'a> {
     Text(&'a str),
-    /// What stands in angle brackets, and whether that is within a text.
+    /// Name in angle brackets, and its place within a text or outside of one.
     Name {
         name: &'a str,
         in_text: bool,

@@ -50,7 +50,7 @@ impl PutEventsEntry {
         }
     }
 
-    /// What an adapter sends of `event` to the bus of this name.
+    /// Makes the entry that an adapter sends of `event` to the bus of this name.
     pub(crate) fn of(event: &OutgoingEvent, event_bus_name: &str) -> Self {
         Self {
             time: event.time(),
@@ -85,7 +85,7 @@ impl fmt::Debug for PutEventsEntry {
     }
 }
 
-/// What becomes of a `PutEvents` request.
+/// Answer to a `PutEvents` request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PutEventsAnswer {
     /// HTTP 200, with one result for each entry, in their order. All of them may be failures.
@@ -98,7 +98,7 @@ pub enum PutEventsAnswer {
     Unreachable,
 }
 
-/// What became of one entry.
+/// Result of one entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PutEventsResult {
     /// The bus has taken it over, under this id. It is one id, however many rules match.
@@ -121,7 +121,7 @@ impl PutEventsResult {
     }
 }
 
-/// Why a call failed as a whole.
+/// Error of a call that failed as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallError {
@@ -153,5 +153,5 @@ impl fmt::Display for CallError {
 
 impl std::error::Error for CallError {}
 
-/// What one request may carry.
+/// Limits of one request.
 pub(crate) const LIMITS: Limits = Limits::EVENT_BRIDGE;

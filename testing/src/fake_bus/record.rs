@@ -29,13 +29,13 @@ impl RecordedEvent {
         &self.0.entry
     }
 
-    /// What its detail says about it, if it is an envelope.
+    /// Returns the metadata in its detail, if that is an envelope.
     #[must_use]
     pub fn metadata(&self) -> Option<&Metadata> {
         self.0.metadata.as_ref()
     }
 
-    /// Whether it has the source and the detail-type of `E`, which is what a rule matches on.
+    /// Returns true if it has the source and the detail-type of `E`, on which rules match.
     #[must_use]
     pub fn is<E: DomainEvent>(&self) -> bool {
         let PutEventsEntry { source, detail_type, .. } = self.entry();
@@ -108,17 +108,17 @@ impl Taken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PutEventsRequest {
-    /// How many entries it had.
+    /// Number of entries of the request.
     pub entries: usize,
     /// Their bytes by the [formula](setpiece_bus::Limits::EVENT_BRIDGE) of EventBridge.
     pub bytes: usize,
-    /// How many entries were accepted.
+    /// Number of entries that were accepted.
     pub accepted: usize,
-    /// What the caller got to know.
+    /// Outcome that the caller got to know.
     pub outcome: RequestOutcome,
 }
 
-/// What the caller of `PutEvents` got to know.
+/// Outcome of `PutEvents` that the caller got to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RequestOutcome {
     /// One result for each entry.
@@ -131,7 +131,7 @@ pub enum RequestOutcome {
     Unreachable,
 }
 
-/// How much a bus has done.
+/// Counts of all that a bus has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tally {
@@ -147,7 +147,7 @@ pub struct Tally {
     pub undelivered: u64,
 }
 
-/// What the bus remembers for assertions.
+/// Memory of the bus for assertions.
 #[derive(Default)]
 pub(super) struct Record {
     is_stopped: bool,

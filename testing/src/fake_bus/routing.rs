@@ -17,7 +17,7 @@ use super::{
 };
 use crate::wrap::EventBridge;
 
-/// What lies between an event that was taken and those who get it.
+/// Routing between an event that was taken and those who get it.
 #[derive(Default)]
 pub(super) struct Routing {
     pub(super) rules: Vec<Rule>,
@@ -27,7 +27,7 @@ pub(super) struct Routing {
     pending: BTreeMap<Turn, Pending>,
     queues: HashMap<Arc<str>, Vec<QueueMessage>>,
     pub(super) undelivered: Vec<Undelivered>,
-    /// How many turns have been given out.
+    /// Number of turns that have been given out.
     turns: u64,
 }
 
@@ -168,7 +168,7 @@ impl State {
         }
     }
 
-    /// What is in a queue, after all that waits for it has arrived.
+    /// Returns the content of a queue, after all that waits for it has arrived.
     pub(super) fn queue(&mut self, name: &str) -> &mut Vec<QueueMessage> {
         let is_for_it = |pending: &Pending| pending.target.queue.as_deref() == Some(name);
         let arriving: Vec<Turn> = {

@@ -92,13 +92,13 @@ impl Rule {
     }
 }
 
-/// As AWS writes it (recorded): on the bus `default`, without the bus.
+/// Returns the ARN as AWS writes it (recorded): on the bus `default`, without the bus.
 pub(super) fn rule_arn(bus: &str, rule: &str) -> String {
     let bus = if bus == super::FakeBus::DEFAULT_NAME { String::new() } else { format!("{bus}/") };
     format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{bus}{rule}")
 }
 
-/// Where a rule sends what matches, and in which form.
+/// Target of a rule, and the form in which it gets the events.
 ///
 /// A target is pulled with [`next_delivery`](super::FakeBus::next_delivery), by whatever plays its
 /// part in a test; a [queue](Self::queue) keeps what it gets.
@@ -198,7 +198,7 @@ impl RetryPolicy {
         Self { max_retries, ..Self::default() }
     }
 
-    /// The same within a shorter time.
+    /// Shortens the time within which an event is delivered.
     #[must_use]
     pub fn within(self, max_age: Duration) -> Self {
         Self { max_age, ..self }
@@ -221,7 +221,7 @@ impl RetryPolicy {
         }
     }
 
-    /// How long the bus waits before the retry `number`, from 1.
+    /// Returns the wait of the bus before the retry `number`, from 1.
     pub(super) fn delay(number: u32) -> Duration {
         const LONGEST: Duration = Duration::from_mins(8);
         let doubled = 1_u64.checked_shl(number - 1).filter(|_| number < 32);

@@ -1,4 +1,4 @@
-//! What EventBridge refuses, and in which words.
+//! Refusals of EventBridge, in its words.
 //!
 //! Facts marked *recorded* are answers that AWS gave to the tests of the emulator `localstack`
 //! (`tests/aws/services/events`, snapshots of 2024 and January 2025). Facts marked *documented* are from AWS's documentation or service
@@ -143,8 +143,8 @@ fn invalid(name: &str, reason: &str) -> PutEventsResult {
     PutEventsResult::failed("InvalidArgument", message)
 }
 
-/// Whether a text is a JSON object whose integers fit in 64 bits and which is not nested too deeply
-/// (documented).
+/// Returns true if a text is a JSON object whose integers fit in 64 bits and which is not nested
+/// too deeply (documented).
 fn is_detail(text: &str) -> bool {
     // This reader of JSON does not descend, so that no detail is too deep for it.
     text.trim_ascii_start().starts_with('{')
@@ -153,7 +153,7 @@ fn is_detail(text: &str) -> bool {
         && integers(text).all(|integer| integer.parse::<i64>().is_ok())
 }
 
-/// How many objects and arrays there are within each other in a JSON text.
+/// Returns the number of objects and arrays within each other in a JSON text.
 fn nesting(json: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     for byte in outside_of_strings(json) {

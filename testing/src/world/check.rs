@@ -23,7 +23,7 @@ use crate::must::must;
 /// The environment variable that says which seeds to run instead of those of the test.
 const SEEDS: &str = "SETPIECE_SEEDS";
 
-/// How often a failing world is run again to find out which faults it takes.
+/// Limit on the runs of a failing world that find out which faults it takes.
 const MOST_RUNS: usize = 400;
 
 impl World {
@@ -51,7 +51,7 @@ impl World {
         }
     }
 
-    /// The same for programs that are no tests: what fails is returned, and no variable of the
+    /// Checks worlds for programs that are no tests: a failure is returned, and no variable of the
     /// environment has a say.
     pub fn find_failure(
         seeds: impl IntoIterator<Item = u64>,
@@ -70,13 +70,13 @@ impl World {
 pub struct WorldFailure {
     /// The seed of the world.
     pub seed: u64,
-    /// What the test said.
+    /// Message of the test.
     pub message: String,
-    /// How many faults struck in all.
+    /// Number of faults that struck in all.
     pub struck: usize,
     /// Those without which it does not fail, one text for each, in the order in which they struck.
     pub faults: Vec<String>,
-    /// What happened with these alone, as [`World::trace`] tells it.
+    /// Story with these faults alone, as [`World::trace`] tells it.
     pub trace: String,
 }
 
@@ -115,7 +115,7 @@ fn first_failure(seeds: &[u64], test: &(impl Fn(&mut World) + Sync)) -> Option<u
     failures.first().and_then(|place| seeds.get(*place)).copied()
 }
 
-/// How a world failed.
+/// Failure of a world.
 struct Failure {
     message: String,
     struck: Vec<(Strike, String)>,
@@ -214,7 +214,7 @@ fn env(name: &str) -> Option<String> {
 }
 
 thread_local! {
-    /// Whether panics of this thread are said nothing of.
+    /// True if nothing is said of panics of this thread.
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 

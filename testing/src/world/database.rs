@@ -66,7 +66,7 @@ impl World {
         database.tables.push((table.to_owned(), vec![partition_key.to_owned()]));
     }
 
-    /// The same with a sort key, a text as well.
+    /// Creates a table with a sort key, a text as well.
     ///
     /// # Panics
     ///
@@ -119,7 +119,7 @@ impl Sandbox {
 }
 
 impl Database {
-    /// What has come into the outbox since it was asked last.
+    /// Returns the items that have come into the outbox since the last call.
     ///
     /// The engine has streams as well, but looks at all that is in one whenever something comes into
     /// it, which would make long worlds slow.
@@ -140,8 +140,8 @@ impl Database {
         Some(Staged { table, key: key.to_string(), image: item.to_string(), event })
     }
 
-    /// How many records are in progress, how many events are in the outbox, and the units that
-    /// were written and read.
+    /// Returns the number of records in progress, the number of events in the outbox, and the units
+    /// that were written and read.
     pub(super) fn look(&self) -> (usize, usize, (f64, f64)) {
         let (mut claims, mut outbox) = (0, 0);
         for item in self.tables.iter().flat_map(|(table, _)| self.local.items(table)) {
@@ -171,7 +171,7 @@ struct Wire {
     late: Arc<Mutex<HashSet<String>>>,
 }
 
-/// What a request puts into the outboxes of tables.
+/// Returns the items that a request puts into the outboxes of tables.
 fn staged_by(operation: &str, request: &HttpRequest) -> Vec<(String, Value)> {
     let body = request.body().bytes().unwrap_or_default();
     let named = OUTBOX_EVENT.as_bytes();

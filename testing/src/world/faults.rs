@@ -7,7 +7,8 @@ use super::{
     request::{RequestFault, WorldResource},
 };
 
-/// What a [`World`](super::World) does to those who live in it: by chance, and as placed by hand.
+/// Faults that strike those who live in a [`World`](super::World): by chance, and as placed by
+/// hand.
 ///
 /// ```
 /// use std::time::Duration;
@@ -304,7 +305,7 @@ impl WorldFaults {
     }
 }
 
-/// How long a request takes at most to arrive, and its answer.
+/// Returns the longest time that a request takes to arrive, and its answer.
 pub(super) fn longest_latency(operation: &str) -> Duration {
     Duration::from_millis(if operation == "PutEvents" { 15 } else { 5 })
 }

@@ -10,7 +10,7 @@ pub(super) struct Letter {
     pub(super) text: Arc<str>,
 }
 
-/// How an event came to a function, and what became of it.
+/// Delivery of an event to a function, and its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorldDelivery {
@@ -22,11 +22,11 @@ pub struct WorldDelivery {
     pub event_id: String,
     /// The flow that the event is part of.
     pub correlation_id: Option<String>,
-    /// Whether this is a copy that nobody asked for.
+    /// True if this is a copy that nobody asked for.
     pub is_duplicate: bool,
-    /// How often a process got it.
+    /// Number of times that a process got it.
     pub attempts: u32,
-    /// What became of it.
+    /// End of the delivery.
     pub ending: WorldEnding,
     /// The number of attempts in which a fault struck.
     pub struck: u32,
@@ -36,7 +36,7 @@ pub struct WorldDelivery {
     pub(super) acknowledged_at: Option<u64>,
 }
 
-/// What became of a delivery.
+/// End of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WorldEnding {

@@ -37,7 +37,7 @@ pub(super) struct FunctionState {
     pub(super) kept: InMemoryQuarantine,
     pub(super) subscriptions: u32,
     pub(super) tally: FunctionTally,
-    /// How many points an invocation has, as far as is known.
+    /// Number of points that an invocation has, as far as is known.
     pub(super) points: u32,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct SandboxState {
     pub(super) idle_since: u64,
 }
 
-/// What has happened to a function of a world.
+/// Counts of a function of a world.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FunctionTally {
@@ -129,7 +129,7 @@ impl<'w> WorldFunction<'w> {
         self.subscribe(Rule::of::<E>(&name), None)
     }
 
-    /// The same with what a rule matches.
+    /// Subscribes the function to the events that a rule matches.
     pub fn on_rule(&mut self, rule: Rule) -> &mut Self {
         self.subscribe(rule, None)
     }
@@ -140,7 +140,7 @@ impl<'w> WorldFunction<'w> {
         self.subscribe(Rule::of::<E>(&name), Some(queue))
     }
 
-    /// The same with what a rule matches.
+    /// Subscribes a queue of the function to the events that a rule matches.
     pub fn queue_rule(&mut self, rule: Rule, queue: Queue) -> &mut Self {
         self.subscribe(rule, Some(queue))
     }
@@ -154,18 +154,18 @@ impl<'w> WorldFunction<'w> {
         self
     }
 
-    /// How long an invocation may take; the default is ten seconds.
+    /// Limits the time of an invocation; the default is ten seconds.
     pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
         self.change(|state| state.timeout = timeout)
     }
 
-    /// How often an asynchronous invocation that failed is made again, up to twice; the default is
-    /// twice. What failed then is a dead letter.
+    /// Sets the number of times that an asynchronous invocation that failed is made again, up to
+    /// twice; the default is twice. One that failed then is a dead letter.
     pub fn retries(&mut self, retries: u32) -> &mut Self {
         self.change(|state| state.retries = retries.min(2))
     }
 
-    /// How many invocations there are at the same time; the default is 1000.
+    /// Limits the invocations at the same time; the default is 1000.
     pub fn concurrency(&mut self, invocations: usize) -> &mut Self {
         self.change(|state| state.concurrency = invocations.max(1))
     }

@@ -24,7 +24,7 @@ pub(super) type Turn = (u64, u64, u64);
 /// The number of an invocation.
 pub(super) type RunId = usize;
 
-/// What there is to be done.
+/// Acts that are due.
 #[derive(Debug)]
 pub(super) enum Due<A> {
     /// An invocation has something to do.
@@ -35,8 +35,8 @@ pub(super) enum Due<A> {
     Act(A),
 }
 
-/// What chance is asked about. Each has a sequence of its own, so that one more question of one
-/// kind changes no answer of another.
+/// Questions to chance. Each has a sequence of its own, so that one more question of one kind
+/// changes no answer of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Question {
     Order,
@@ -60,12 +60,12 @@ pub(super) enum Question {
     Outage,
     Denial,
     Absence,
-    /// What is left to chance about a fault that strikes.
+    /// Details that are left to chance about a fault that strikes.
     Detail,
 }
 
 impl Question {
-    /// What it is called when the answer is a fault.
+    /// Returns the name of the fault that the answer can be.
     pub(super) fn fault(self) -> Option<&'static str> {
         Some(match self {
             Self::Duplicate => "duplicate",
@@ -94,7 +94,7 @@ impl Question {
     }
 }
 
-/// What a question is about, so that what happens elsewhere does not change the answer.
+/// Subject of a question, so that what happens elsewhere does not change the answer.
 pub(super) type Subject = u64;
 
 /// One fault: which kind, what it is about, and the how manieth question about that.
@@ -109,7 +109,7 @@ pub(super) struct Simpler {
     pub(super) in_order: bool,
 }
 
-/// What becomes of the invocation that runs.
+/// Fate of the invocation that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     Crash,
@@ -127,10 +127,10 @@ struct State<A> {
     start: u64,
     agenda: BTreeMap<Turn, Due<A>>,
     turns: u64,
-    /// How often chance was asked about each.
+    /// Number of questions about each subject.
     asked: HashMap<(Question, Subject), u64>,
     faults: WorldFaults,
-    /// Which requests that have a fault placed were made.
+    /// Requests that have a fault placed and were made.
     placed: BTreeSet<usize>,
     /// The events that were put to a bus, and the codes with which they are refused for good.
     judged: HashMap<String, Option<String>>,
@@ -155,18 +155,18 @@ struct Line {
     text: String,
 }
 
-/// What is known of the invocation that is polled.
+/// Facts about the invocation that is polled.
 pub(super) struct Running {
     pub(super) who: Arc<str>,
     /// The name of the function, and which of its invocations it is.
     pub(super) function: Arc<str>,
     pub(super) invocation: u64,
     pub(super) about: Subject,
-    /// How many points it has passed.
+    /// Number of points that it has passed.
     pub(super) passed: u32,
     /// After how many points something happens to it.
     pub(super) fated: Option<(u32, Fate)>,
-    /// What has just happened to it.
+    /// Fate that has just struck it.
     pub(super) fate: Option<Fate>,
     /// True if one of its requests had a fault.
     pub(super) struck: bool,
@@ -210,7 +210,7 @@ impl<A: Send + 'static> Kernel<A> {
         millis(&self.clock)
     }
 
-    /// How long the world has existed.
+    /// Returns the time for which the world has existed.
     pub(super) fn age(&self) -> Duration {
         Duration::from_millis(self.now().saturating_sub(self.state().start))
     }
@@ -221,7 +221,7 @@ impl<A: Send + 'static> Kernel<A> {
         self.state().enter(self.seed, due, Due::Act(act))
     }
 
-    /// The same behind everything that is due in the same moment and was entered before.
+    /// Adds an act behind all that are due in the same moment and were entered before.
     pub(super) fn in_order(&self, duration: Duration, act: A) -> Turn {
         let due = self.now().saturating_add(in_millis(duration));
         let state = &mut *self.state();
@@ -235,7 +235,7 @@ impl<A: Send + 'static> Kernel<A> {
         self.state().agenda.remove(&turn);
     }
 
-    /// What is due next, letting time pass until it is.
+    /// Returns the act that is due next, letting time pass until it is.
     pub(super) fn next(&self) -> Option<Due<A>> {
         let ((at, ..), due) = self.state().agenda.pop_first()?;
         self.clock.advance(Duration::from_millis(at.saturating_sub(self.now())));
@@ -286,7 +286,7 @@ impl<A: Send + 'static> Kernel<A> {
         longest.mul_f64(unit(self.draw(question, about)))
     }
 
-    /// Whether a fault strikes now, which it does with that probability.
+    /// Returns true if a fault strikes now, which it does with that probability.
     pub(super) fn strikes(
         &self,
         question: Question,
@@ -521,7 +521,7 @@ impl<A: Send + 'static> Kernel<A> {
         code
     }
 
-    /// How many faults have struck by chance, by what each is called.
+    /// Returns the number of faults that have struck by chance, by their names.
     pub(super) fn faults_by_name(&self) -> BTreeMap<&'static str, u64> {
         let state = self.state();
         let names = state.struck.iter().filter_map(|((question, ..), _)| question.fault());
@@ -531,7 +531,7 @@ impl<A: Send + 'static> Kernel<A> {
         })
     }
 
-    /// How many transactions were asked for.
+    /// Returns the number of transactions that were asked for.
     pub(super) fn commits(&self) -> u64 {
         self.state().requests.get("TransactWriteItems").copied().unwrap_or_default()
     }
@@ -555,7 +555,7 @@ impl<A: Send + 'static> Kernel<A> {
         }
     }
 
-    /// What has happened, a line for each thing.
+    /// Returns the story of the world, a line for each step.
     pub(super) fn trace(&self) -> String {
         let state = self.state();
         let lines = state.trace.iter().flatten();

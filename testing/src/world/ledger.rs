@@ -6,7 +6,7 @@ use std::{
 use setpiece_idempotency::store::{CommitReply, RecordKey};
 use setpiece_policy::Fault;
 
-/// What was asked of the records of guards, by those who keep them and not by those who ask.
+/// Ledger of requests to the records of guards, by those who keep them and not by those who ask.
 #[derive(Default)]
 pub(super) struct Ledger(Mutex<BTreeMap<RecordKey, u64>>);
 
@@ -22,7 +22,7 @@ impl Ledger {
         }
     }
 
-    /// How often effects were committed for each key that was claimed.
+    /// Returns the number of commits of effects for each key that was claimed.
     pub(super) fn commits(&self) -> BTreeMap<RecordKey, u64> {
         self.lock().clone()
     }

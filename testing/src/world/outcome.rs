@@ -13,7 +13,7 @@ use setpiece_idempotency::record::Status;
 use super::{FunctionTally, World, WorldDelivery, WorldEnding};
 use crate::{FakeBus, fingerprint::fingerprint, must::must};
 
-/// What has become of everything in a [`World`] that has come to rest.
+/// Outcome of a [`World`] that has come to rest.
 ///
 /// Its verdicts are about what the bus has recorded and what is in the tables. What the code under
 /// test says about itself counts for nothing.
@@ -25,14 +25,14 @@ pub struct Outcome {
     requests: BTreeMap<String, u64>,
     buses: Vec<FakeBus>,
     memory: MemoryEffects,
-    /// How often effects were committed, by what may be shown of the key.
+    /// Number of commits of effects, by the part of the key that may be shown.
     commits: BTreeMap<String, u64>,
     /// Guards' records that are in progress.
     claims: usize,
     outbox: usize,
     units: (f64, f64),
     latencies: Vec<Duration>,
-    /// What is to be in quarantine: so many items for each reason.
+    /// Expected number of items in quarantine for each reason.
     expected: BTreeMap<&'static str, usize>,
     #[cfg(feature = "dynamodb")]
     database: Option<crate::LocalDynamoDb>,
@@ -127,19 +127,20 @@ impl Outcome {
         self
     }
 
-    /// What has happened to a function.
+    /// Returns the counts of a function.
     #[must_use]
     pub fn function(&self, name: &str) -> FunctionTally {
         self.functions.get(name).copied().unwrap_or_default()
     }
 
-    /// How many processes ended in the middle of an invocation, of all functions together.
+    /// Returns the number of processes that ended in the middle of an invocation, of all functions
+    /// together.
     #[must_use]
     pub fn crashes(&self) -> u64 {
         self.functions.values().map(|tally| tally.crashed).sum()
     }
 
-    /// What a function has put into quarantine.
+    /// Returns the items that a function has put into quarantine.
     #[must_use]
     pub fn quarantined(&self, function: &str) -> &[Quarantined] {
         self.quarantined.get(function).map(Vec::as_slice).unwrap_or_default()
@@ -155,7 +156,7 @@ impl Outcome {
         &self.faults
     }
 
-    /// How many requests there were of each operation.
+    /// Returns the number of requests of each operation.
     #[must_use]
     pub fn requests(&self) -> &BTreeMap<String, u64> {
         &self.requests
@@ -237,26 +238,26 @@ impl Outcome {
         &self.commits
     }
 
-    /// How many events are in outboxes.
+    /// Returns the number of events in outboxes.
     #[must_use]
     pub fn outbox(&self) -> usize {
         self.outbox
     }
 
-    /// How many records of guards are in progress: for ever, since nobody has them any more.
+    /// Returns the number of guards' records in progress: for ever, since nobody has them any more.
     #[must_use]
     pub fn claims(&self) -> usize {
         self.claims
     }
 
-    /// How long flows took: from the moment at which the bus took the first event of one, to the
-    /// last acknowledgement of any of its events.
+    /// Returns the times of flows: from the moment at which the bus took the first event of one, to
+    /// the last acknowledgement of any of its events.
     #[must_use]
     pub fn latency(&self) -> Percentiles {
         Percentiles::of(self.latencies.clone())
     }
 
-    /// The same, flow by flow, for those who put several worlds together.
+    /// Returns these times flow by flow, for those who put several worlds together.
     #[must_use]
     pub fn latencies(&self) -> &[Duration] {
         &self.latencies
@@ -408,11 +409,11 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// How long flows took.
+/// Percentiles of the times of flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Percentiles {
-    /// How many flows there were.
+    /// Number of flows.
     pub flows: usize,
     /// Half of them took no longer.
     pub p50: Duration,

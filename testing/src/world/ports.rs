@@ -1,4 +1,4 @@
-//! What a process in the world has of the world: everything passes its points.
+//! Ports of a process in the world: everything passes its points.
 
 use std::{
     collections::HashMap,
@@ -195,7 +195,7 @@ impl WorldEffects {
         Self { records: Arc::new(records), memory: memory.clone() }
     }
 
-    /// What they are in, without anything in between.
+    /// Returns the effects in memory, without anything in between.
     #[must_use]
     pub fn memory(&self) -> &MemoryEffects {
         &self.memory
@@ -288,7 +288,7 @@ const RECORDS: &str = "records";
 /// Makes a request that is done when nobody waits for it any more.
 type MakeLate<'a> = Box<dyn FnOnce() -> Late + Send + 'a>;
 
-/// What is in memory is done at once.
+/// Runs a request to the memory, which is done at once.
 fn late<F: Future<Output = ()>>(request: impl FnOnce() -> F + Send + 'static) -> Late {
     Late(Box::new(move || {
         let mut answer = pin!(request());

@@ -9,7 +9,7 @@ use super::{
     kernel::{Turn, in_millis},
 };
 
-/// How a queue is set up, and the mapping between it and its function.
+/// Settings of a queue, and of the mapping between it and its function.
 #[derive(Clone, Debug)]
 #[must_use = "hand it to a function"]
 pub struct Queue {
@@ -33,7 +33,7 @@ impl Queue {
         }
     }
 
-    /// The same as a FIFO queue, in which all messages are of one group, as those of a rule are.
+    /// Makes a FIFO queue, in which all messages are of one group, as those of a rule are.
     pub fn fifo(group: impl Into<String>) -> Self {
         Self { group: Some(group.into()), ..Self::standard() }
     }
@@ -43,17 +43,17 @@ impl Queue {
         Self { batch_size: messages.max(1), ..self }
     }
 
-    /// How long a batch waits to become full.
+    /// Sets the time that a batch waits to become full.
     pub fn window(self, window: Duration) -> Self {
         Self { window, ..self }
     }
 
-    /// How long a message stays away that was received and not deleted.
+    /// Sets the time for which a message stays away that was received and not deleted.
     pub fn visibility_timeout(self, timeout: Duration) -> Self {
         Self { visibility_timeout: Some(timeout), ..self }
     }
 
-    /// How often a message is received before it is a dead letter.
+    /// Limits the receives of a message, after which it is a dead letter.
     pub fn max_receive_count(self, receives: u32) -> Self {
         Self { max_receive_count: receives.max(1), ..self }
     }
@@ -67,7 +67,7 @@ pub(super) struct QueueState {
     pub(super) messages: BTreeMap<u64, Message>,
     /// Those that nobody has.
     pub(super) visible: BTreeSet<u64>,
-    /// Whether somebody comes to look already.
+    /// True if somebody comes to look already.
     pub(super) is_watched: bool,
 }
 
@@ -91,7 +91,7 @@ impl QueueState {
         self.visible.iter().copied().take(most).collect()
     }
 
-    /// How long the batch still waits for more.
+    /// Returns the time that the batch still waits for more.
     pub(super) fn waits(&self, visible: &[u64], now: u64) -> Option<Duration> {
         let oldest = visible.iter().filter_map(|id| self.messages.get(id)).map(|it| it.sent).min();
         let ends = oldest?.saturating_add(in_millis(self.settings.window));

@@ -1,4 +1,4 @@
-//! How a world goes on: what is due is done, one thing after the other.
+//! Loop of a world: acts that are due are done, one after the other.
 
 use std::{
     collections::BTreeSet,
@@ -54,7 +54,7 @@ enum Frozen {
     Until(Turn),
 }
 
-/// What an invocation is for.
+/// Task of an invocation.
 #[derive(Clone, Debug)]
 pub(super) enum Task {
     Event(Letter, u32),
@@ -63,10 +63,10 @@ pub(super) enum Task {
     Records(usize, usize),
 }
 
-/// How long Lambda needs until it looks into a queue.
+/// Time that Lambda needs until it looks into a queue.
 const POLLING: Duration = Duration::from_millis(20);
 
-/// How long an event needs from the bus to a subscriber, when nothing is in its way.
+/// Time that an event needs from the bus to a subscriber, when nothing is in its way.
 const TRANSIT: Duration = Duration::from_millis(10);
 
 /// Longer than any test takes, in the time of the world: who gets there goes on for ever.
@@ -778,7 +778,7 @@ struct Known {
     correlation_id: Option<String>,
 }
 
-/// What a function answers to a batch.
+/// Answer of a function to a batch.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Failures {
@@ -793,8 +793,8 @@ struct Failure {
 }
 
 impl Failures {
-    /// Which messages have failed. `None` says all of them: an answer that Lambda cannot read, or
-    /// with an identifier that it did not give.
+    /// Reads the messages that have failed. `None` stands for all of them: an answer that Lambda
+    /// cannot read, or with an identifier that it did not give.
     fn read(answer: &str, batch: &[u64]) -> Option<BTreeSet<u64>> {
         if matches!(answer.trim(), "" | "null") {
             return Some(BTreeSet::new());
@@ -808,7 +808,7 @@ impl Failures {
     }
 }
 
-/// What has these names.
+/// Returns the subject with these names.
 pub(super) fn subject(names: &[&[u8]]) -> Subject {
     // The last bit is for copies, and the next ones for attempts.
     let all = fingerprint(names);

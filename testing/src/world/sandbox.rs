@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{FakeBus, must::must};
 
-/// What a process in a [`World`](super::World) is started with.
+/// Surroundings that a process in a [`World`](super::World) is started with.
 ///
 /// Everything that leaves the process goes through what it gets here, so that it takes time, can
 /// fail, and is a point at which the process can end.
@@ -47,7 +47,7 @@ impl Sandbox {
         self.app_with(service, handlers, self.effects())
     }
 
-    /// The same with other effects, such as those in DynamoDB.
+    /// Makes an app with other effects, such as those in DynamoDB.
     pub fn app_with<S: Send + Sync + 'static, X: EffectStore>(
         &self,
         service: ServiceId,
@@ -60,7 +60,7 @@ impl Sandbox {
             .quarantine(self.quarantine())
     }
 
-    /// The same process, which publishes on the bus of that name.
+    /// Returns the process with another bus to publish on.
     ///
     /// # Panics
     ///
@@ -134,7 +134,7 @@ impl fmt::Debug for Sandbox {
     }
 }
 
-/// What a function answers, or why it failed.
+/// Answer of a function, or the reason that it failed.
 pub(super) type Invoked = BoxFuture<'static, Result<String, String>>;
 
 /// An [`App`] of any type.

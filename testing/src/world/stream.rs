@@ -16,14 +16,14 @@ use setpiece_handler::{EffectStore as _, OutboxKey};
 use super::{Act, World, WorldDelivery, WorldEnding, flow::Letter, run::Task};
 use crate::{StreamRecord, stream_event, wrap::STREAM_BEGIN};
 
-/// How long it takes until a change is in the stream.
+/// Time until a change is in the stream.
 const LAG: Duration = Duration::from_millis(100);
 
-/// How long Lambda waits before it reads the same again: twice as long each time, up to a most.
+/// Pause of Lambda before it reads the same records again: twice as long each time, up to a most.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
-/// How often a record is read until it is a dead letter.
+/// Number of reads of a record until it is a dead letter.
 const MOST_ATTEMPTS: u32 = 100;
 
 /// The most records of a batch.
@@ -32,13 +32,13 @@ const BATCH: usize = 100;
 /// A function that reads a stream, in one shard.
 pub(super) struct StreamState {
     pub(super) function: usize,
-    /// What it has not read yet, or not to the end.
+    /// Records that it has not read yet, or not to the end.
     pub(super) records: VecDeque<Record>,
-    /// Whether an invocation has them, or somebody comes to look already.
+    /// True if an invocation has them, or somebody comes to look already.
     is_busy: bool,
-    /// How often the first one has failed.
+    /// Number of times that the first one has failed.
     attempts: u32,
-    /// What was given up.
+    /// Records that were given up.
     dead: Vec<Record>,
 }
 
@@ -100,7 +100,7 @@ impl World {
         }
     }
 
-    /// What has come into the outbox since it was asked last.
+    /// Returns the items that have come into the outbox since the last call.
     fn newly_staged(&mut self) -> Vec<Staged> {
         let all = self.memory.outbox();
         let new: Vec<OutboxKey> =

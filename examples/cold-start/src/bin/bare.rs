@@ -1,4 +1,4 @@
-//! As little as a function on `lambda_runtime` can be.
+//! Smallest function on `lambda_runtime`.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;

@@ -9,7 +9,7 @@ use tempfile::SpooledTempFile;
 use super::Report;
 use crate::{Counts, RunError, Summary, flow::Flow, rejection::Rejection};
 
-/// How many bytes of rejected lines are kept in memory before they go to a file.
+/// Bytes of rejected lines that are kept in memory before they go to a file.
 const SPOOL_BYTES: usize = 32 * 1024;
 
 /// One JSON document, with one line for each flow and for each rejected line.

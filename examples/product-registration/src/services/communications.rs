@@ -12,7 +12,7 @@ pub const COMMUNICATIONS: ServiceId = ServiceId::new("retail", "messaging", "com
 
 const PROMOTIONS: ServiceId = ServiceId::new("retail", "engagement", "promotions");
 
-/// What communications reads of a generated discount.
+/// Members of a generated discount that communications reads.
 #[derive(Clone, Serialize, Deserialize, DomainEvent)]
 #[event(service = PROMOTIONS, name = "discount_generated", version = 1, view)]
 pub(crate) struct DiscountGenerated {
@@ -22,7 +22,8 @@ pub(crate) struct DiscountGenerated {
     percent: u8,
 }
 
-/// What it shares between events: the table of e-mails, of which a mailer takes those to send.
+/// State that is shared between events: the table of e-mails, of which a mailer takes those to
+/// send.
 #[derive(Debug)]
 pub struct Communications {
     table: String,

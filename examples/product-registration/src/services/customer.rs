@@ -13,7 +13,7 @@ pub const CUSTOMER: ServiceId = ServiceId::new("retail", "aftercare", "customer"
 
 const PRODUCTS: ServiceId = ServiceId::new("retail", "registration", "products");
 
-/// What customer reads of a registered product.
+/// Members of a registered product that customer reads.
 #[derive(Clone, Serialize, Deserialize, DomainEvent)]
 #[event(service = PRODUCTS, name = "product_registered", version = 1, view)]
 pub(crate) struct ProductRegistered {
@@ -22,7 +22,7 @@ pub(crate) struct ProductRegistered {
     serial_number: String,
 }
 
-/// What it shares between events: the table of support records.
+/// State that is shared between events: the table of support records.
 #[derive(Debug)]
 pub struct Customer {
     table: String,

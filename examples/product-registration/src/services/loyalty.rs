@@ -10,7 +10,7 @@ pub const LOYALTY: ServiceId = ServiceId::new("retail", "engagement", "loyalty")
 
 const PRODUCTS: ServiceId = ServiceId::new("retail", "registration", "products");
 
-/// What loyalty reads of a registered product.
+/// Members of a registered product that loyalty reads.
 #[derive(Clone, Serialize, Deserialize, DomainEvent)]
 #[event(service = PRODUCTS, name = "product_registered", version = 1, view)]
 pub(crate) struct ProductRegistered {
@@ -18,8 +18,8 @@ pub(crate) struct ProductRegistered {
     price_cents: u32,
 }
 
-/// What it shares between events: the table of accounts. An account is a balance and the awards
-/// that it is the sum of.
+/// State that is shared between events: the table of accounts. An account is a balance and the
+/// awards that it is the sum of.
 #[derive(Debug)]
 pub struct Loyalty {
     table: String,

@@ -13,7 +13,7 @@ pub const MANUFACTURER: ServiceId = ServiceId::new("retail", "supply", "manufact
 
 const PRODUCTS: ServiceId = ServiceId::new("retail", "registration", "products");
 
-/// What manufacturer reads of a registered product.
+/// Members of a registered product that manufacturer reads.
 #[derive(Clone, Serialize, Deserialize, DomainEvent)]
 #[event(service = PRODUCTS, name = "product_registered", version = 1, view)]
 pub(crate) struct ProductRegistered {
@@ -22,7 +22,7 @@ pub(crate) struct ProductRegistered {
     serial_number: String,
 }
 
-/// What it shares between events: the table of notices, which the maker reads.
+/// State that is shared between events: the table of notices, which the maker reads.
 #[derive(Debug)]
 pub struct Manufacturer {
     table: String,

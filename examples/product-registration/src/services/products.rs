@@ -32,7 +32,7 @@ pub(crate) struct ProductRegistered {
     price_cents: u32,
 }
 
-/// What it shares between events: the table of registrations.
+/// State that is shared between events: the table of registrations.
 #[derive(Debug)]
 pub struct Products {
     table: String,

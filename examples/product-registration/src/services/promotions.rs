@@ -13,7 +13,7 @@ pub const PROMOTIONS: ServiceId = ServiceId::new("retail", "engagement", "promot
 
 const PRODUCTS: ServiceId = ServiceId::new("retail", "registration", "products");
 
-/// What promotions reads of a registered product.
+/// Members of a registered product that promotions reads.
 #[derive(Clone, Serialize, Deserialize, DomainEvent)]
 #[event(service = PRODUCTS, name = "product_registered", version = 1, view)]
 pub(crate) struct ProductRegistered {
@@ -33,7 +33,7 @@ pub(crate) struct DiscountGenerated {
     percent: u8,
 }
 
-/// What it shares between events: the table of codes.
+/// State that is shared between events: the table of codes.
 #[derive(Debug)]
 pub struct Promotions {
     table: String,
@@ -79,7 +79,7 @@ mod tests {
         block_on(generate_code(&cx, Received::from(event.into_envelope()))).unwrap()
     }
 
-    /// What is decided, which is the same in every run: a redelivery gets the same code.
+    /// Decisions are the same in every run: a redelivery gets the same code.
     #[test]
     fn better_products_earn_more_and_the_code_is_announced() {
         for (price_cents, percent) in [(0, 10), (19_999, 10), (20_000, 15)] {

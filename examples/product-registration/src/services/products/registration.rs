@@ -3,7 +3,7 @@ use serde::{
     de::{Error, Unexpected},
 };
 
-/// What a customer sends to register a product. Reading one checks it, so that it holds nothing
+/// Request of a customer to register a product. Reading one checks it, so that it holds nothing
 /// that the event could not carry.
 #[derive(Clone, Deserialize)]
 #[serde(expecting = "an object")]
@@ -59,7 +59,7 @@ fn checked<'de, D: Deserializer<'de>>(
     }
 }
 
-/// Whether mail could be sent there: `local@domain.tld`, in ASCII and without quotes.
+/// Returns true if mail could be sent there: `local@domain.tld`, in ASCII and without quotes.
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else { return false };
     let is_atom = |atom: &str| {
